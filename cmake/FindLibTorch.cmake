@@ -1,0 +1,34 @@
+# LibTorch out of a PyTorch wheel, without the wheel's own CMake package: that one demands a CUDA toolkit with the CUDA
+# wheel. Looks in ${LORA_DEPS}/torch, or where -DLIBTORCH=DIR (a folder with include/ and lib/) says.
+set(LIBTORCH "${LORA_DEPS}/torch" CACHE PATH "Folder with LibTorch's include/ and lib/")
+
+find_path(LibTorch_INCLUDE_DIR ATen/ATen.h PATHS "${LIBTORCH}/include" NO_DEFAULT_PATH)
+foreach(part c10 torch_cpu torch)
+  find_library(LibTorch_${part}_LIBRARY ${part} PATHS "${LIBTORCH}/lib" NO_DEFAULT_PATH)
+endforeach()
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(LibTorch
+  REQUIRED_VARS LibTorch_INCLUDE_DIR LibTorch_c10_LIBRARY LibTorch_torch_cpu_LIBRARY LibTorch_torch_LIBRARY
+  REASON_FAILURE_MESSAGE "Run ./setup, or give LIBTORCH=DIR with include/ and lib/.")
+mark_as_advanced(LibTorch_INCLUDE_DIR)
+
+if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
+  add_library(LibTorch::LibTorch INTERFACE IMPORTED)
+  target_include_directories(LibTorch::LibTorch SYSTEM INTERFACE
+    "${LibTorch_INCLUDE_DIR}" "${LibTorch_INCLUDE_DIR}/torch/csrc/api/include")
+  target_link_libraries(LibTorch::LibTorch INTERFACE
+    "${LibTorch_torch_LIBRARY}" "${LibTorch_torch_cpu_LIBRARY}" "${LibTorch_c10_LIBRARY}")
+  target_link_options(LibTorch::LibTorch INTERFACE "-Wl,-rpath,${LIBTORCH}/lib")
+
+  file(GLOB LibTorch_RUNTIME "${LIBTORCH}/lib/libc10.so" "${LIBTORCH}/lib/libtorch_cpu.so" "${LIBTORCH}/lib/libtorch.so"
+       "${LIBTORCH}/lib/libgomp*")
+  if(EXISTS "${LIBTORCH}/lib/libtorch_cuda.so")
+    # The CUDA wheel registers its kernels from a static initialiser, so the linker must keep the library; its own
+    # dependencies come from other wheels and are resolved at run time.
+    target_link_options(LibTorch::LibTorch INTERFACE -Wl,--allow-shlib-undefined)
+    target_link_libraries(LibTorch::LibTorch INTERFACE
+      -Wl,--no-as-needed "${LIBTORCH}/lib/libtorch_cuda.so" "${LIBTORCH}/lib/libc10_cuda.so" -Wl,--as-needed)
+    file(GLOB cuda_runtime "${LIBTORCH}/lib/*cuda*.so*")
+    list(APPEND LibTorch_RUNTIME ${cuda_runtime})
+  endif()
+endif()
