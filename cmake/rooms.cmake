@@ -1,6 +1,6 @@
 # lora_room(NAME ROOMS below... LIBS third-party...)
 # One static library per folder of src/, one test program per room out of its *_test.cpp files.
-# A room sees only the rooms that it names: an include of another does not compile.
+# A room includes only the rooms that it names: `make lint` checks it.
 function(lora_room name)
   cmake_parse_arguments(ROOM "" "" "ROOMS;LIBS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/${name}/*.cpp")
@@ -15,6 +15,9 @@ function(lora_room name)
     target_include_directories(lora_${name} PUBLIC "${CMAKE_SOURCE_DIR}/include")
     target_include_directories(lora_${name} PUBLIC "${CMAKE_SOURCE_DIR}/src")
     target_link_libraries(lora_${name} PUBLIC ${ROOM_ROOMS} ${ROOM_LIBS})
+    if("LibTorch::LibTorch" IN_LIST ROOM_LIBS)
+      lora_precompiled_torch(lora_${name})
+    endif()
   else()
     add_library(lora_${name} INTERFACE)
     target_link_libraries(lora_${name} INTERFACE ${ROOM_ROOMS} ${ROOM_LIBS})
@@ -28,12 +31,22 @@ function(lora_room name)
   endif()
 endfunction()
 
-# The program `lora`: build/lora in the build tree, bin/lora beside lib/ when installed (the folder may be moved).
+# The program `lora`: build/lora in the build tree. Installed, bin/lora finds everything beyond the C and C++ run-time in
+# lib/ beside it, so the folder may be moved, also to a machine without the packages it was built with.
 function(lora_program)
   add_executable(lora "${CMAKE_SOURCE_DIR}/src/cli/main.cpp")
   target_link_libraries(lora PRIVATE lora_cli)
+  if(TARGET tcmalloc)
+    target_link_libraries(lora PRIVATE tcmalloc)
+  endif()
   set_target_properties(lora PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}" INSTALL_RPATH "$ORIGIN/../lib")
-  install(TARGETS lora RUNTIME DESTINATION bin)
+  install(TARGETS lora RUNTIME_DEPENDENCY_SET needed RUNTIME DESTINATION bin)
+  install(RUNTIME_DEPENDENCY_SET needed DESTINATION lib
+    DIRECTORIES "${LIBTORCH}/lib"
+    POST_EXCLUDE_REGEXES "/ld-linux.*" "/lib(c|m|dl|rt|pthread|resolv|gcc_s|stdc\\+\\+)\\.so.*" "/lib(torch|c10|gomp|cu|nv|nccl|cuda)[^/]*$")
+  # The copied system libraries find each other in lib/, which they have no run path to.
+  target_link_options(lora PRIVATE -Wl,--disable-new-dtags)
   install(FILES ${LibTorch_RUNTIME} DESTINATION lib)
+  install(FILES "${CMAKE_SOURCE_DIR}/LICENSE" DESTINATION share/lora)
   install(DIRECTORY "${CMAKE_SOURCE_DIR}/examples" DESTINATION share/lora)
 endfunction()

@@ -11,10 +11,13 @@ add_library(xxhash ALIAS PkgConfig::XXHASH)
 if(LORA_WITH_TORCH)
   find_package(CLI11 REQUIRED)
   find_package(tomlplusplus REQUIRED)
+  pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
 endif()
 
-# llama.cpp's Jinja engine: chat templates are rendered by it. Its JSON bridge is left out (value.cpp needs json.h
-# only to compile), so only these files of the pinned sdist are built.
+# llama.cpp's Jinja engine: chat templates are rendered by it. value.cpp needs its JSON wrapper (json.cpp) to compile,
+# and that wants ggml.h and ggml_abort() for its assertions; cmake/ggml_abort.cpp stands in for the rest of ggml.
+# The sdist's own nlohmann stays private: the rooms use Debian's. NDEBUG: the engine's asserts can be reached from a
+# template, and the exceptions behind them are what a user should see.
 set(llama_common "${LORA_DEPS}/llama.cpp/common")
 if(NOT EXISTS "${llama_common}/jinja/runtime.cpp")
   message(FATAL_ERROR "No chat template engine at ${llama_common}/jinja. Run ./setup again: the pinned sdist is missing or torn.")
@@ -22,6 +25,16 @@ endif()
 add_library(jinja STATIC
   "${llama_common}/jinja/lexer.cpp" "${llama_common}/jinja/parser.cpp" "${llama_common}/jinja/runtime.cpp"
   "${llama_common}/jinja/string.cpp" "${llama_common}/jinja/value.cpp" "${llama_common}/jinja/caps.cpp"
-  "${llama_common}/unicode.cpp" "${llama_common}/json.cpp")
-target_include_directories(jinja SYSTEM PUBLIC "${llama_common}" "${LORA_DEPS}/llama.cpp/vendor")
+  "${llama_common}/unicode.cpp" "${llama_common}/json.cpp" "${CMAKE_SOURCE_DIR}/cmake/ggml_abort.cpp")
+target_include_directories(jinja SYSTEM PUBLIC "${llama_common}")
+target_include_directories(jinja SYSTEM PRIVATE "${LORA_DEPS}/llama.cpp/vendor" "${LORA_DEPS}/llama.cpp/ggml/include")
+target_compile_definitions(jinja PRIVATE NDEBUG)
 target_compile_options(jinja PRIVATE -w)
+
+# An allocator that hands freed tensors back to the system sooner than glibc's. Sanitizers bring their own.
+find_library(TCMALLOC_MINIMAL tcmalloc_minimal)
+if(TCMALLOC_MINIMAL AND NOT LORA_SANITIZE)
+  add_library(tcmalloc INTERFACE)
+  # Nothing calls it by name, so the linker has to be told to keep it.
+  target_link_libraries(tcmalloc INTERFACE "-Wl,--push-state,--no-as-needed,${TCMALLOC_MINIMAL},--pop-state")
+endif()

@@ -1,0 +1,61 @@
+// A decoder-only transformer with a frozen base and, when one is given, a LoRA adapter. One Decoder runs base and tuned:
+// base is the tuned model with the adapter left out. It reads forests (training, scoring) and cached tokens (generation).
+// Neither optimizer nor sampling here.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "model/adapter.h"
+#include "model/config.h"
+#include "model/forest.h"
+#include "model/kv_cache.h"
+#include "model/weights.h"
+#include "ops/backend.h"
+#include "ops/head_loss.h"
+
+namespace lora {
+
+// New tokens that follow cached ones.
+struct CachedTokens {
+  std::vector<int64_t> ids;        // (T)
+  std::vector<int64_t> positions;  // (T)
+  std::vector<int64_t> cache_rows; // (T) where their keys and values go
+  ops::AttentionLayout layout;     // query rows are 0 … T-1, key rows are rows of the cache
+  std::vector<int64_t> rows;       // of which tokens the logits are wanted
+};
+
+class Decoder {
+ public:
+  Decoder(ModelConfig config, ModelWeights weights, ops::Backend backend = ops::Backend::kFused);
+
+  const ModelConfig& config() const { return config_; }
+  const ModelWeights& weights() const { return weights_; }
+  at::ScalarType dtype() const { return weights_.embedding.scalar_type(); }
+
+  // Sum of nll over the forest's scored rows (differentiable with respect to the adapter), and each row's nll.
+  // `mask_seed` names the dropout masks of this step; nullopt is evaluation: nothing is dropped.
+  ops::HeadLoss loss(const Forest& forest, const Adapter* adapter, std::optional<uint64_t> mask_seed) const;
+
+  // (T, vocab_size): logits of every token. For tests and small inputs.
+  at::Tensor logits(const Forest& forest, const Adapter* adapter) const;
+
+  // Reads tokens, fills their rows of the cache, gives the logits of `tokens.rows`: (rows, vocab_size). No gradients.
+  at::Tensor forward_cached(const CachedTokens& tokens, KvCache& cache, const Adapter* adapter) const;
+
+ private:
+  struct Context;  // what all blocks of one pass share
+  at::Tensor hidden(const Context& context, const std::vector<int64_t>& ids) const;
+  at::Tensor block(int64_t layer, const at::Tensor& x, const Context& context) const;
+  std::pair<at::Tensor, at::Tensor> rope_table(const std::vector<int64_t>& positions) const;
+  ops::Projection projection(int64_t layer, Module module, const Context& context) const;
+
+  ModelConfig config_;
+  ModelWeights weights_;
+  ops::Backend backend_;
+};
+
+}  // namespace lora

@@ -1,0 +1,246 @@
+#include "ops/attention.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "ops/cpu/gemm.h"
+#include "ops/cpu/kernels.h"
+#include "ops/differentiable.h"
+
+namespace lora::ops {
+namespace {
+
+using cpu::Transpose;
+
+// Queries are worked on in tiles, so that a tile of scores stays in the cache and keys after it are skipped.
+constexpr int64_t kTile = 64;
+
+struct Tile {
+  const AttentionBlock* block;
+  int64_t begin, end;  // query rows
+};
+
+// The keys that a tile sees, as runs of rows: the block's context, then its own rows up to the tile's last query.
+std::vector<KeyRange> visible_keys(const Tile& tile) {
+  std::vector<KeyRange> ranges = tile.block->context;
+  ranges.push_back({tile.block->self_begin, tile.block->self_begin + tile.end - tile.block->q_begin});
+  return ranges;
+}
+
+int64_t total(const std::vector<KeyRange>& ranges) {
+  int64_t n = 0;
+  for (const KeyRange& range : ranges) n += range.end - range.begin;
+  return n;
+}
+
+// How many keys the query in row `row` of the tile sees, of the tile's visible ones (the hidden ones are the last).
+int64_t seen(const Tile& tile, int64_t row, int64_t keys) { return keys - (tile.end - 1 - row); }
+
+std::vector<Tile> tiles_of(const AttentionBlock& block) {
+  std::vector<Tile> tiles;
+  for (int64_t begin = block.q_begin; begin < block.q_end; begin += kTile)
+    tiles.push_back({&block, begin, std::min(begin + kTile, block.q_end)});
+  return tiles;
+}
+
+// A matrix (rows, heads * head_dim): the address of one head in one row, and the distance between rows.
+template <class T>
+struct Heads {
+  T* data;
+  int64_t stride, head_dim;
+  T* at(int64_t row, int64_t head) const { return data + row * stride + head * head_dim; }
+};
+
+template <class T>
+Heads<T> heads_of(const at::Tensor& t, const AttentionShape& shape) {
+  using Value = std::remove_const_t<T>;
+  return {t.data_ptr<Value>(), t.size(1), shape.head_dim};
+}
+
+// s (rows, keys) = q k^T, unscaled, over the runs of keys.
+template <class T>
+void scores(const Heads<const T>& q, const Heads<const T>& k, const Tile& tile, const std::vector<KeyRange>& ranges,
+            int64_t head, int64_t kv_head, int64_t keys, T* s) {
+  int64_t column = 0;
+  for (const KeyRange& range : ranges) {
+    const int64_t n = range.end - range.begin;
+    if (n == 0) continue;
+    cpu::gemm(Transpose::kNo, Transpose::kYes, tile.end - tile.begin, n, q.head_dim, T{1}, q.at(tile.begin, head),
+              q.stride, k.at(range.begin, kv_head), k.stride, T{0}, s + column, keys);
+    column += n;
+  }
+}
+
+// out (rows, head_dim) = p (rows, keys) times the rows of `values` over the runs of keys.
+template <class T>
+void weighted_sum(const T* p, const Heads<const T>& values, int64_t kv_head, const std::vector<KeyRange>& ranges,
+                  int64_t rows, int64_t keys, T* out, int64_t out_stride) {
+  int64_t column = 0;
+  T beta{0};
+  for (const KeyRange& range : ranges) {
+    const int64_t n = range.end - range.begin;
+    if (n == 0) continue;
+    cpu::gemm(Transpose::kNo, Transpose::kNo, rows, values.head_dim, n, T{1}, p + column, keys,
+              values.at(range.begin, kv_head), values.stride, beta, out, out_stride);
+    column += n;
+    beta = T{1};
+  }
+}
+
+// rows of `sums` += p^T x over the runs of keys; x (rows, head_dim).
+template <class T>
+void scatter_sum(const T* p, const T* x, int64_t x_stride, const Heads<T>& sums, int64_t kv_head,
+                 const std::vector<KeyRange>& ranges, int64_t rows, int64_t keys) {
+  int64_t column = 0;
+  for (const KeyRange& range : ranges) {
+    const int64_t n = range.end - range.begin;
+    if (n == 0) continue;
+    cpu::gemm(Transpose::kYes, Transpose::kNo, n, sums.head_dim, rows, T{1}, p + column, keys, x, x_stride, T{1},
+              sums.at(range.begin, kv_head), sums.stride);
+    column += n;
+  }
+}
+
+template <class T>
+void forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionLayout& layout,
+             const AttentionShape& shape, const at::Tensor& out, const at::Tensor& lse) {
+  const auto qh = heads_of<const T>(q, shape), kh = heads_of<const T>(k, shape), vh = heads_of<const T>(v, shape);
+  const auto oh = heads_of<T>(out, shape);
+  T* lse_data = lse.data_ptr<T>();  // (Tq, num_heads)
+  const int64_t group = shape.num_heads / shape.num_kv_heads;
+  std::vector<Tile> tiles;
+  for (const AttentionBlock& block : layout.blocks)
+    for (const Tile& tile : tiles_of(block)) tiles.push_back(tile);
+
+  at::parallel_for(0, static_cast<int64_t>(tiles.size()) * shape.num_heads, 1, [&](int64_t begin, int64_t end) {
+    std::vector<T> buffer;
+    for (int64_t item = begin; item < end; ++item) {
+      const Tile& tile = tiles[static_cast<size_t>(item / shape.num_heads)];
+      const int64_t head = item % shape.num_heads, rows = tile.end - tile.begin;
+      const auto ranges = visible_keys(tile);
+      const int64_t keys = total(ranges);
+      buffer.resize(static_cast<size_t>(rows * keys));
+      T* s = buffer.data();
+      scores(qh, kh, tile, ranges, head, head / group, keys, s);
+      for (int64_t i = 0; i < rows; ++i) {
+        const int64_t n = seen(tile, tile.begin + i, keys);
+        lse_data[(tile.begin + i) * shape.num_heads + head] =
+            cpu::softmax_row(s + i * keys, n, static_cast<T>(shape.scale));
+        std::fill(s + i * keys + n, s + (i + 1) * keys, T{0});
+      }
+      weighted_sum(s, vh, head / group, ranges, rows, keys, oh.at(tile.begin, head), oh.stride);
+    }
+  });
+}
+
+template <class T>
+void backward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& out,
+              const at::Tensor& lse, const at::Tensor& dout, const AttentionLayout& layout,
+              const AttentionShape& shape, const at::Tensor& dq, const at::Tensor& dk, const at::Tensor& dv) {
+  const auto qh = heads_of<const T>(q, shape), kh = heads_of<const T>(k, shape), vh = heads_of<const T>(v, shape);
+  const auto oh = heads_of<const T>(out, shape), doh = heads_of<const T>(dout, shape);
+  const auto dqh = heads_of<T>(dq, shape), dkh = heads_of<T>(dk, shape), dvh = heads_of<T>(dv, shape);
+  const T* lse_data = lse.data_ptr<T>();
+  const int64_t group = shape.num_heads / shape.num_kv_heads;
+  const auto trees = static_cast<int64_t>(layout.tree_begin.size());
+  const T scale = static_cast<T>(shape.scale);
+
+  // A key gathers gradients from many queries. One thread owns all queries of a (tree, key head), so that no sum is
+  // shared between threads and its order is fixed.
+  at::parallel_for(0, trees * shape.num_kv_heads, 1, [&](int64_t begin, int64_t end) {
+    std::vector<T> p_buffer, dp_buffer;
+    for (int64_t item = begin; item < end; ++item) {
+      const auto tree = static_cast<size_t>(item / shape.num_kv_heads);
+      const int64_t kv_head = item % shape.num_kv_heads;
+      const size_t last = tree + 1 < layout.tree_begin.size() ? layout.tree_begin[tree + 1] : layout.blocks.size();
+      for (size_t b = layout.tree_begin[tree]; b < last; ++b) {
+        for (const Tile& tile : tiles_of(layout.blocks[b])) {
+          const auto ranges = visible_keys(tile);
+          const int64_t keys = total(ranges), rows = tile.end - tile.begin;
+          p_buffer.resize(static_cast<size_t>(rows * keys));
+          dp_buffer.resize(static_cast<size_t>(rows * keys));
+          T *p = p_buffer.data(), *dp = dp_buffer.data();
+          for (int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
+            scores(qh, kh, tile, ranges, head, kv_head, keys, p);
+            scores(doh, vh, tile, ranges, head, kv_head, keys, dp);
+            for (int64_t i = 0; i < rows; ++i) {
+              const int64_t row = tile.begin + i, n = seen(tile, row, keys);
+              cpu::softmax_row_again(p + i * keys, n, scale, lse_data[row * shape.num_heads + head]);
+              const T delta = cpu::dot(oh.at(row, head), doh.at(row, head), shape.head_dim);
+              cpu::softmax_row_backward(p + i * keys, n, delta, scale, dp + i * keys);
+              std::fill(p + i * keys + n, p + (i + 1) * keys, T{0});
+              std::fill(dp + i * keys + n, dp + (i + 1) * keys, T{0});
+            }
+            scatter_sum<T>(p, doh.at(tile.begin, head), doh.stride, dvh, kv_head, ranges, rows, keys);
+            scatter_sum<T>(dp, qh.at(tile.begin, head), qh.stride, dkh, kv_head, ranges, rows, keys);
+            weighted_sum(dp, kh, kv_head, ranges, rows, keys, dqh.at(tile.begin, head), dqh.stride);
+          }
+        }
+      }
+    }
+  });
+}
+
+at::Tensor fused(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionLayout& layout,
+                 const AttentionShape& shape) {
+  const at::Tensor qd = q.detach().contiguous(), kd = k.detach().contiguous(), vd = v.detach().contiguous();
+  const at::Tensor out = at::empty_like(qd);
+  const at::Tensor lse = at::empty({qd.size(0), shape.num_heads}, qd.options());
+  AT_DISPATCH_FLOATING_TYPES(qd.scalar_type(), "attention",
+                             [&] { forward<scalar_t>(qd, kd, vd, layout, shape, out, lse); });
+  std::vector<at::Tensor> outputs{out};
+  if (!any_requires_grad({q, k, v})) return out;
+  attach_backward("attention", {q, k, v}, outputs,
+                  [qd, kd, vd, o = out.detach(), lse, layout, shape](const auto& gradients, const auto&) {
+                    const at::Tensor dout = gradients[0].contiguous();
+                    const at::Tensor dq = at::empty_like(qd), dk = at::zeros_like(kd), dv = at::zeros_like(vd);
+                    AT_DISPATCH_FLOATING_TYPES(qd.scalar_type(), "attention_backward", [&] {
+                      backward<scalar_t>(qd, kd, vd, o, lse, dout, layout, shape, dq, dk, dv);
+                    });
+                    return std::vector<at::Tensor>{dq, dk, dv};
+                  });
+  return outputs[0];
+}
+
+// The plain twin: gathers each block's keys and masks what lies in the future.
+at::Tensor reference(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionLayout& layout,
+                     const AttentionShape& shape) {
+  const int64_t group = shape.num_heads / shape.num_kv_heads;
+  const auto split = [&](const at::Tensor& t, int64_t heads) {  // (heads, rows, head_dim)
+    return t.view({t.size(0), heads, shape.head_dim}).transpose(0, 1);
+  };
+  std::vector<at::Tensor> parts;
+  int64_t next = 0;
+  for (const AttentionBlock& block : layout.blocks) {
+    TORCH_CHECK(block.q_begin == next, "blocks must cover the queries in order");
+    next = block.q_end;
+    const int64_t rows = block.q_end - block.q_begin;
+    std::vector<at::Tensor> keys, values;
+    for (const KeyRange& range : block.context) {
+      keys.push_back(k.slice(0, range.begin, range.end));
+      values.push_back(v.slice(0, range.begin, range.end));
+    }
+    keys.push_back(k.slice(0, block.self_begin, block.self_begin + rows));
+    values.push_back(v.slice(0, block.self_begin, block.self_begin + rows));
+    const at::Tensor kb = split(at::cat(keys), shape.num_kv_heads).repeat_interleave(group, 0);
+    const at::Tensor vb = split(at::cat(values), shape.num_kv_heads).repeat_interleave(group, 0);
+    const at::Tensor qb = split(q.slice(0, block.q_begin, block.q_end), shape.num_heads);
+    const at::Tensor future = at::ones({rows, kb.size(1)}, q.options().dtype(at::kBool)).triu(kb.size(1) - rows + 1);
+    const at::Tensor s = (at::matmul(qb, kb.transpose(1, 2)) * shape.scale)
+                             .masked_fill(future, -std::numeric_limits<double>::infinity());
+    parts.push_back(at::matmul(at::softmax(s, -1), vb).transpose(0, 1).reshape({rows, q.size(1)}));
+  }
+  return at::cat(parts);
+}
+
+}  // namespace
+
+at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionLayout& layout,
+                     const AttentionShape& shape, Backend backend) {
+  return backend == Backend::kFused ? fused(q, k, v, layout, shape) : reference(q, k, v, layout, shape);
+}
+
+}  // namespace lora::ops

@@ -1,0 +1,44 @@
+// Attention over a flat layout of tokens: packed examples, shared prefixes and cached keys are all one thing here, a
+// list of blocks that says which keys each run of queries sees. No padding, no mask tensors.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "ops/backend.h"
+
+namespace lora::ops {
+
+struct KeyRange {
+  int64_t begin, end;  // rows of k and v
+};
+
+// Query rows [q_begin, q_end) see all keys of `context`, and causally their own: query q_begin + i sees key rows
+// self_begin … self_begin + i.
+struct AttentionBlock {
+  int64_t q_begin, q_end;
+  int64_t self_begin;
+  std::vector<KeyRange> context;  // ancestors, in order of position
+};
+
+// Blocks of one tree share keys only among themselves, so trees can be differentiated in parallel.
+struct AttentionLayout {
+  std::vector<AttentionBlock> blocks;
+  std::vector<size_t> tree_begin;  // index into blocks of each tree's first block, ascending, first is 0
+};
+
+struct AttentionShape {
+  int64_t num_heads, num_kv_heads, head_dim;
+  double scale;  // of q . k, usually 1 / sqrt(head_dim)
+};
+
+// softmax(scale * q k^T) v for each head; query head h reads key head h / (num_heads / num_kv_heads).
+// q: (Tq, num_heads * head_dim); k, v: (Tk, num_kv_heads * head_dim); result: (Tq, num_heads * head_dim).
+// Every query row stands in exactly one block. Saves q, k, v, the result and one number a query and head; the
+// probabilities are computed again in the backward pass (arXiv 2205.14135).
+at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionLayout& layout,
+                     const AttentionShape& shape, Backend backend);
+
+}  // namespace lora::ops

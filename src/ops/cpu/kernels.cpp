@@ -1,0 +1,331 @@
+// See kernels.h. The body is compiled once for each instruction set that Highway knows for this processor family.
+#include "ops/cpu/kernels.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/cpu/kernels.cpp"
+#include <hwy/foreach_target.h>
+// After foreach_target, as Highway asks.
+#include <hwy/contrib/math/math-inl.h>
+#include <hwy/highway.h>
+
+#include <cmath>
+
+HWY_BEFORE_NAMESPACE();
+namespace lora::ops::cpu {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Whole vectors first, then the tail one by one: no kernel reads or writes past its row.
+template <class T>
+using Tag = hn::ScalableTag<T>;
+
+template <class T>
+T SumOfSquares(const T* x, int64_t n) {
+  const Tag<T> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  auto a = hn::Zero(d), b = hn::Zero(d);
+  int64_t i = 0;
+  for (; i + 2 * lanes <= n; i += 2 * lanes) {
+    const auto u = hn::LoadU(d, x + i), v = hn::LoadU(d, x + i + lanes);
+    a = hn::MulAdd(u, u, a);
+    b = hn::MulAdd(v, v, b);
+  }
+  T sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(a, b)));
+  for (; i < n; ++i) sum += x[i] * x[i];
+  return sum;
+}
+
+template <class T>
+T DotT(const T* x, const T* y, int64_t n) {
+  const Tag<T> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  auto a = hn::Zero(d), b = hn::Zero(d);
+  int64_t i = 0;
+  for (; i + 2 * lanes <= n; i += 2 * lanes) {
+    a = hn::MulAdd(hn::LoadU(d, x + i), hn::LoadU(d, y + i), a);
+    b = hn::MulAdd(hn::LoadU(d, x + i + lanes), hn::LoadU(d, y + i + lanes), b);
+  }
+  T sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(a, b)));
+  for (; i < n; ++i) sum += x[i] * y[i];
+  return sum;
+}
+
+template <class T>
+void NormRow(const T* x, const T* w, T rstd, int64_t n, T* y) {
+  const Tag<T> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto r = hn::Set(d, rstd);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes)
+    hn::StoreU(hn::Mul(hn::Mul(hn::LoadU(d, x + i), r), hn::LoadU(d, w + i)), d, y + i);
+  for (; i < n; ++i) y[i] = x[i] * rstd * w[i];
+}
+
+template <class T>
+void RmsNormT(const T* x, const T* w, T eps, int64_t rows, int64_t n, T* y, T* rstd) {
+  for (int64_t t = 0; t < rows; ++t) {
+    const T mean = SumOfSquares(x + t * n, n) / static_cast<T>(n);
+    rstd[t] = T{1} / std::sqrt(mean + eps);
+    NormRow(x + t * n, w, rstd[t], n, y + t * n);
+  }
+}
+
+template <class T>
+void RmsNormBackwardT(const T* x, const T* w, const T* rstd, const T* dy, int64_t rows, int64_t n, T* dx) {
+  const Tag<T> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t t = 0; t < rows; ++t) {
+    const T* xr = x + t * n;
+    const T* gr = dy + t * n;
+    T* out = dx + t * n;
+    auto acc = hn::Zero(d);
+    int64_t i = 0;
+    for (; i + lanes <= n; i += lanes)
+      acc = hn::MulAdd(hn::Mul(hn::LoadU(d, gr + i), hn::LoadU(d, w + i)), hn::LoadU(d, xr + i), acc);
+    T sum = hn::GetLane(hn::SumOfLanes(d, acc));
+    for (; i < n; ++i) sum += gr[i] * w[i] * xr[i];
+    // dx = rstd * (g - xhat * mean(g . xhat)), g = dy * w, xhat = x * rstd
+    const T r = rstd[t];
+    const T c = sum * r * r * r / static_cast<T>(n);
+    const auto rv = hn::Set(d, r), cv = hn::Set(d, c);
+    for (i = 0; i + lanes <= n; i += lanes) {
+      const auto g = hn::Mul(hn::LoadU(d, gr + i), hn::LoadU(d, w + i));
+      hn::StoreU(hn::NegMulAdd(cv, hn::LoadU(d, xr + i), hn::Mul(rv, g)), d, out + i);
+    }
+    for (; i < n; ++i) out[i] = r * gr[i] * w[i] - c * xr[i];
+  }
+}
+
+template <class T>
+void RopeT(const T* x, const T* cos, const T* sin, int64_t rows, int64_t heads, int64_t head_dim, int64_t rotary_dim,
+           T direction, T* y) {
+  const Tag<T> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t half = rotary_dim / 2;
+  const auto sign = hn::Set(d, direction);
+  for (int64_t t = 0; t < rows; ++t) {
+    const T* c = cos + t * half;
+    const T* s = sin + t * half;
+    for (int64_t h = 0; h < heads; ++h) {
+      const T* a = x + (t * heads + h) * head_dim;
+      T* out = y + (t * heads + h) * head_dim;
+      int64_t i = 0;
+      for (; i + lanes <= half; i += lanes) {
+        const auto u = hn::LoadU(d, a + i), v = hn::LoadU(d, a + half + i);
+        const auto cv = hn::LoadU(d, c + i), sv = hn::Mul(sign, hn::LoadU(d, s + i));
+        hn::StoreU(hn::NegMulAdd(v, sv, hn::Mul(u, cv)), d, out + i);
+        hn::StoreU(hn::MulAdd(u, sv, hn::Mul(v, cv)), d, out + half + i);
+      }
+      for (; i < half; ++i) {
+        const T u = a[i], v = a[half + i];
+        out[i] = u * c[i] - v * s[i] * direction;
+        out[half + i] = v * c[i] + u * s[i] * direction;
+      }
+      if (out != a)
+        for (i = rotary_dim; i < head_dim; ++i) out[i] = a[i];
+    }
+  }
+}
+
+// 1 / (1 + exp(-x)); exp of a large argument overflows to infinity and the quotient to 0, as it should.
+template <class D, class V>
+V Sigmoid(D d, V x) {
+  return hn::Div(hn::Set(d, 1), hn::Add(hn::Set(d, 1), hn::Exp(d, hn::Neg(x))));
+}
+
+template <class T>
+void SwigluT(const T* gate, const T* up, int64_t n, T* h) {
+  const Tag<T> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const auto g = hn::LoadU(d, gate + i);
+    hn::StoreU(hn::Mul(hn::Mul(g, Sigmoid(d, g)), hn::LoadU(d, up + i)), d, h + i);
+  }
+  for (; i < n; ++i) h[i] = gate[i] / (T{1} + std::exp(-gate[i])) * up[i];
+}
+
+template <class T>
+void SwigluBackwardT(const T* gate, const T* up, const T* dh, int64_t n, T* dgate, T* dup) {
+  const Tag<T> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto one = hn::Set(d, 1);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const auto g = hn::LoadU(d, gate + i), u = hn::LoadU(d, up + i), e = hn::LoadU(d, dh + i);
+    const auto s = Sigmoid(d, g);
+    // d silu(g) / dg = s * (1 + g * (1 - s))
+    const auto slope = hn::Mul(s, hn::MulAdd(g, hn::Sub(one, s), one));
+    hn::StoreU(hn::Mul(hn::Mul(e, u), slope), d, dgate + i);
+    hn::StoreU(hn::Mul(e, hn::Mul(g, s)), d, dup + i);
+  }
+  for (; i < n; ++i) {
+    const T s = T{1} / (T{1} + std::exp(-gate[i]));
+    const T e = dh[i];
+    dgate[i] = e * up[i] * s * (T{1} + gate[i] * (T{1} - s));
+    dup[i] = e * gate[i] * s;
+  }
+}
+
+template <class T>
+T ExpRow(T* s, int64_t n, T scale, T shift) {
+  const Tag<T> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto a = hn::Set(d, scale), b = hn::Set(d, shift);
+  auto acc = hn::Zero(d);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const auto e = hn::Exp(d, hn::MulSub(hn::LoadU(d, s + i), a, b));
+    hn::StoreU(e, d, s + i);
+    acc = hn::Add(acc, e);
+  }
+  T sum = hn::GetLane(hn::SumOfLanes(d, acc));
+  for (; i < n; ++i) {
+    s[i] = std::exp(s[i] * scale - shift);
+    sum += s[i];
+  }
+  return sum;
+}
+
+template <class T>
+T SoftmaxRowT(T* s, int64_t n, T scale) {
+  const Tag<T> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  T top = s[0];
+  int64_t i = 0;
+  if (n >= lanes) {
+    auto m = hn::LoadU(d, s);
+    for (i = lanes; i + lanes <= n; i += lanes) m = hn::Max(m, hn::LoadU(d, s + i));
+    top = hn::GetLane(hn::MaxOfLanes(d, m));
+  }
+  for (; i < n; ++i) top = s[i] > top ? s[i] : top;
+  const T shift = top * scale;
+  const T sum = ExpRow(s, n, scale, shift);
+  const T inverse = T{1} / sum;
+  const auto v = hn::Set(d, inverse);
+  for (i = 0; i + lanes <= n; i += lanes) hn::StoreU(hn::Mul(hn::LoadU(d, s + i), v), d, s + i);
+  for (; i < n; ++i) s[i] *= inverse;
+  return shift + std::log(sum);
+}
+
+template <class T>
+void SoftmaxRowBackwardT(const T* p, int64_t n, T delta, T scale, T* dp) {
+  const Tag<T> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto dv = hn::Set(d, delta), sv = hn::Set(d, scale);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const auto g = hn::Sub(hn::LoadU(d, dp + i), dv);
+    hn::StoreU(hn::Mul(hn::Mul(hn::LoadU(d, p + i), sv), g), d, dp + i);
+  }
+  for (; i < n; ++i) dp[i] = p[i] * scale * (dp[i] - delta);
+}
+
+// 32 random bits for number j of a row: two rounds of the MurmurHash3 finaliser over j, keyed by both halves of the key.
+template <class D, class V>
+V RandomBits(D d, V j, uint32_t key0, uint32_t key1) {
+  const auto finalize = [d](V h) HWY_ATTR {
+    h = hn::Mul(hn::Xor(h, hn::ShiftRight<16>(h)), hn::Set(d, 0x85ebca6bu));
+    h = hn::Mul(hn::Xor(h, hn::ShiftRight<13>(h)), hn::Set(d, 0xc2b2ae35u));
+    return hn::Xor(h, hn::ShiftRight<16>(h));
+  };
+  const V first = finalize(hn::Add(hn::Mul(j, hn::Set(d, 0x9e3779b1u)), hn::Set(d, key0)));
+  return finalize(hn::Xor(first, hn::Set(d, key1)));
+}
+
+// The mask of a row in blocks of bits that all instruction sets compute alike; float and double draw the same one.
+template <class T>
+void DropoutRowT(const T* x, uint64_t row_key, double p, int64_t n, bool accumulate, T* y) {
+  const hn::ScalableTag<uint32_t> du;
+  const hn::ScalableTag<int32_t> di;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(du));
+  const auto key0 = static_cast<uint32_t>(row_key), key1 = static_cast<uint32_t>(row_key >> 32);
+  // 31 bits, since not every instruction set compares unsigned numbers.
+  const auto threshold = static_cast<int32_t>(p * 2147483648.0);
+  const T keep = static_cast<T>(1.0 / (1.0 - p));
+  HWY_ALIGN int32_t bits[HWY_MAX_BYTES / sizeof(int32_t)];
+  for (int64_t i = 0; i < n; i += lanes) {
+    const auto j = hn::Iota(du, static_cast<uint32_t>(i));
+    const auto random = hn::BitCast(di, hn::ShiftRight<1>(RandomBits(du, j, key0, key1)));
+    const int64_t m = n - i < lanes ? n - i : lanes;
+    if constexpr (sizeof(T) == 4) {
+      if (m == lanes) {
+        const Tag<float> df;
+        const auto kept = hn::RebindMask(df, hn::Gt(random, hn::Set(di, threshold - 1)));
+        auto v = hn::IfThenElseZero(kept, hn::Mul(hn::LoadU(df, x + i), hn::Set(df, keep)));
+        if (accumulate) v = hn::Add(v, hn::LoadU(df, y + i));
+        hn::StoreU(v, df, y + i);
+        continue;
+      }
+    }
+    hn::Store(random, di, bits);
+    for (int64_t k = 0; k < m; ++k) {
+      const T v = bits[k] >= threshold ? x[i + k] * keep : T{0};
+      y[i + k] = accumulate ? y[i + k] + v : v;
+    }
+  }
+}
+
+// Highway dispatches plain functions, not templates: one name for each kernel and type.
+void RmsNormF(const float* x, const float* w, float e, int64_t r, int64_t n, float* y, float* s) { RmsNormT(x, w, e, r, n, y, s); }
+void RmsNormD(const double* x, const double* w, double e, int64_t r, int64_t n, double* y, double* s) { RmsNormT(x, w, e, r, n, y, s); }
+void NormAgainF(const float* x, const float* w, const float* s, int64_t r, int64_t n, float* y) { for (int64_t t = 0; t < r; ++t) NormRow(x + t * n, w, s[t], n, y + t * n); }
+void NormAgainD(const double* x, const double* w, const double* s, int64_t r, int64_t n, double* y) { for (int64_t t = 0; t < r; ++t) NormRow(x + t * n, w, s[t], n, y + t * n); }
+void RmsNormBackwardF(const float* x, const float* w, const float* s, const float* g, int64_t r, int64_t n, float* dx) { RmsNormBackwardT(x, w, s, g, r, n, dx); }
+void RmsNormBackwardD(const double* x, const double* w, const double* s, const double* g, int64_t r, int64_t n, double* dx) { RmsNormBackwardT(x, w, s, g, r, n, dx); }
+void RopeF(const float* x, const float* c, const float* s, int64_t r, int64_t h, int64_t hd, int64_t rd, float dir, float* y) { RopeT(x, c, s, r, h, hd, rd, dir, y); }
+void RopeD(const double* x, const double* c, const double* s, int64_t r, int64_t h, int64_t hd, int64_t rd, double dir, double* y) { RopeT(x, c, s, r, h, hd, rd, dir, y); }
+void SwigluF(const float* g, const float* u, int64_t n, float* h) { SwigluT(g, u, n, h); }
+void SwigluD(const double* g, const double* u, int64_t n, double* h) { SwigluT(g, u, n, h); }
+void SwigluBackwardF(const float* g, const float* u, const float* e, int64_t n, float* dg, float* du) { SwigluBackwardT(g, u, e, n, dg, du); }
+void SwigluBackwardD(const double* g, const double* u, const double* e, int64_t n, double* dg, double* du) { SwigluBackwardT(g, u, e, n, dg, du); }
+float SoftmaxRowF(float* s, int64_t n, float scale) { return SoftmaxRowT(s, n, scale); }
+double SoftmaxRowD(double* s, int64_t n, double scale) { return SoftmaxRowT(s, n, scale); }
+void SoftmaxAgainF(float* s, int64_t n, float scale, float lse) { ExpRow(s, n, scale, lse); }
+void SoftmaxAgainD(double* s, int64_t n, double scale, double lse) { ExpRow(s, n, scale, lse); }
+void SoftmaxBackwardF(const float* p, int64_t n, float delta, float scale, float* dp) { SoftmaxRowBackwardT(p, n, delta, scale, dp); }
+void SoftmaxBackwardD(const double* p, int64_t n, double delta, double scale, double* dp) { SoftmaxRowBackwardT(p, n, delta, scale, dp); }
+float DotF(const float* a, const float* b, int64_t n) { return DotT(a, b, n); }
+double DotD(const double* a, const double* b, int64_t n) { return DotT(a, b, n); }
+void DropoutRowF(const float* x, uint64_t key, double p, int64_t n, bool acc, float* y) { DropoutRowT(x, key, p, n, acc, y); }
+void DropoutRowD(const double* x, uint64_t key, double p, int64_t n, bool acc, double* y) { DropoutRowT(x, key, p, n, acc, y); }
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lora::ops::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace lora::ops::cpu {
+
+HWY_EXPORT(RmsNormF); HWY_EXPORT(RmsNormD); HWY_EXPORT(NormAgainF); HWY_EXPORT(NormAgainD);
+HWY_EXPORT(RmsNormBackwardF); HWY_EXPORT(RmsNormBackwardD); HWY_EXPORT(RopeF); HWY_EXPORT(RopeD);
+HWY_EXPORT(SwigluF); HWY_EXPORT(SwigluD); HWY_EXPORT(SwigluBackwardF); HWY_EXPORT(SwigluBackwardD);
+HWY_EXPORT(SoftmaxRowF); HWY_EXPORT(SoftmaxRowD); HWY_EXPORT(SoftmaxAgainF); HWY_EXPORT(SoftmaxAgainD);
+HWY_EXPORT(SoftmaxBackwardF); HWY_EXPORT(SoftmaxBackwardD); HWY_EXPORT(DotF); HWY_EXPORT(DotD);
+HWY_EXPORT(DropoutRowF); HWY_EXPORT(DropoutRowD);
+
+void rms_norm(const float* x, const float* w, float eps, int64_t rows, int64_t d, float* y, float* rstd) { HWY_DYNAMIC_DISPATCH(RmsNormF)(x, w, eps, rows, d, y, rstd); }
+void rms_norm(const double* x, const double* w, double eps, int64_t rows, int64_t d, double* y, double* rstd) { HWY_DYNAMIC_DISPATCH(RmsNormD)(x, w, eps, rows, d, y, rstd); }
+void rms_norm_again(const float* x, const float* w, const float* rstd, int64_t rows, int64_t d, float* y) { HWY_DYNAMIC_DISPATCH(NormAgainF)(x, w, rstd, rows, d, y); }
+void rms_norm_again(const double* x, const double* w, const double* rstd, int64_t rows, int64_t d, double* y) { HWY_DYNAMIC_DISPATCH(NormAgainD)(x, w, rstd, rows, d, y); }
+void rms_norm_backward(const float* x, const float* w, const float* rstd, const float* dy, int64_t rows, int64_t d, float* dx) { HWY_DYNAMIC_DISPATCH(RmsNormBackwardF)(x, w, rstd, dy, rows, d, dx); }
+void rms_norm_backward(const double* x, const double* w, const double* rstd, const double* dy, int64_t rows, int64_t d, double* dx) { HWY_DYNAMIC_DISPATCH(RmsNormBackwardD)(x, w, rstd, dy, rows, d, dx); }
+void rope(const float* x, const float* c, const float* s, int64_t rows, int64_t heads, int64_t hd, int64_t rd, float dir, float* y) { HWY_DYNAMIC_DISPATCH(RopeF)(x, c, s, rows, heads, hd, rd, dir, y); }
+void rope(const double* x, const double* c, const double* s, int64_t rows, int64_t heads, int64_t hd, int64_t rd, double dir, double* y) { HWY_DYNAMIC_DISPATCH(RopeD)(x, c, s, rows, heads, hd, rd, dir, y); }
+void swiglu(const float* g, const float* u, int64_t n, float* h) { HWY_DYNAMIC_DISPATCH(SwigluF)(g, u, n, h); }
+void swiglu(const double* g, const double* u, int64_t n, double* h) { HWY_DYNAMIC_DISPATCH(SwigluD)(g, u, n, h); }
+void swiglu_backward(const float* g, const float* u, const float* dh, int64_t n, float* dg, float* du) { HWY_DYNAMIC_DISPATCH(SwigluBackwardF)(g, u, dh, n, dg, du); }
+void swiglu_backward(const double* g, const double* u, const double* dh, int64_t n, double* dg, double* du) { HWY_DYNAMIC_DISPATCH(SwigluBackwardD)(g, u, dh, n, dg, du); }
+float softmax_row(float* s, int64_t n, float scale) { return HWY_DYNAMIC_DISPATCH(SoftmaxRowF)(s, n, scale); }
+double softmax_row(double* s, int64_t n, double scale) { return HWY_DYNAMIC_DISPATCH(SoftmaxRowD)(s, n, scale); }
+void softmax_row_again(float* s, int64_t n, float scale, float lse) { HWY_DYNAMIC_DISPATCH(SoftmaxAgainF)(s, n, scale, lse); }
+void softmax_row_again(double* s, int64_t n, double scale, double lse) { HWY_DYNAMIC_DISPATCH(SoftmaxAgainD)(s, n, scale, lse); }
+void softmax_row_backward(const float* p, int64_t n, float delta, float scale, float* dp) { HWY_DYNAMIC_DISPATCH(SoftmaxBackwardF)(p, n, delta, scale, dp); }
+void softmax_row_backward(const double* p, int64_t n, double delta, double scale, double* dp) { HWY_DYNAMIC_DISPATCH(SoftmaxBackwardD)(p, n, delta, scale, dp); }
+float dot(const float* a, const float* b, int64_t n) { return HWY_DYNAMIC_DISPATCH(DotF)(a, b, n); }
+double dot(const double* a, const double* b, int64_t n) { return HWY_DYNAMIC_DISPATCH(DotD)(a, b, n); }
+void dropout_row(const float* x, uint64_t key, double p, int64_t n, bool acc, float* y) { HWY_DYNAMIC_DISPATCH(DropoutRowF)(x, key, p, n, acc, y); }
+void dropout_row(const double* x, uint64_t key, double p, int64_t n, bool acc, double* y) { HWY_DYNAMIC_DISPATCH(DropoutRowD)(x, key, p, n, acc, y); }
+
+}  // namespace lora::ops::cpu
+#endif  // HWY_ONCE

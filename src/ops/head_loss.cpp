@@ -1,0 +1,77 @@
+#include "ops/head_loss.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+
+#include "ops/cpu/kernels.h"
+#include "ops/differentiable.h"
+#include "ops/rows.h"
+
+namespace lora::ops {
+namespace {
+
+using at::Tensor;
+
+// Rows a chunk: logits of about 32 MiB in float32, so that a vocabulary of 262k costs no more memory than one of 32k.
+int64_t chunk_rows(int64_t vocab) { return std::clamp<int64_t>((int64_t{8} << 20) / vocab, 16, 256); }
+
+// logits (n, vocab) in place: softmax, minus one at the target: the gradient of each row's nll.
+template <class T>
+void softmax_cross_entropy(const Tensor& logits, const int64_t* targets, T* nll) {
+  const int64_t vocab = logits.size(1);
+  T* data = logits.data_ptr<T>();
+  for_rows(logits.size(0), vocab, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      T* row = data + i * vocab;
+      const T target_logit = row[targets[i]];
+      nll[i] = cpu::softmax_row(row, vocab, T{1}) - target_logit;
+      row[targets[i]] -= T{1};
+    }
+  });
+}
+
+HeadLoss fused(const Tensor& hidden, const Tensor& weight, const Tensor& targets, const Tensor& row_weights) {
+  const bool differentiate = any_requires_grad({hidden});
+  const Tensor h = hidden.detach().contiguous();
+  const Tensor nll = at::empty({h.size(0)}, h.options());
+  Tensor dh;
+  {
+    const c10::NoGradGuard no_grad;
+    if (differentiate) dh = at::empty_like(h);
+    const int64_t step = chunk_rows(weight.size(0));
+    Tensor buffer = at::empty({std::min(step, std::max<int64_t>(h.size(0), 1)), weight.size(0)}, h.options());
+    for (int64_t begin = 0; begin < h.size(0); begin += step) {
+      const int64_t end = std::min(begin + step, h.size(0));
+      Tensor logits = buffer.slice(0, 0, end - begin);
+      at::mm_out(logits, h.slice(0, begin, end), weight.t());
+      AT_DISPATCH_FLOATING_TYPES(h.scalar_type(), "head_loss", [&] {
+        softmax_cross_entropy<scalar_t>(logits, targets.data_ptr<int64_t>() + begin,
+                                        nll.data_ptr<scalar_t>() + begin);
+      });
+      if (differentiate) {
+        Tensor out = dh.slice(0, begin, end);
+        at::mm_out(out, logits, weight);
+      }
+    }
+    if (differentiate) dh.mul_(row_weights.unsqueeze(1));
+  }
+  std::vector<Tensor> outputs{at::dot(nll, row_weights)};
+  attach_backward("head_loss", {hidden}, outputs, [dh](const auto& gradients, const auto&) {
+    return std::vector<Tensor>{dh * gradients[0]};
+  });
+  return {outputs[0], nll};
+}
+
+}  // namespace
+
+HeadLoss head_loss(const Tensor& hidden, const Tensor& weight, const Tensor& targets, const Tensor& row_weights,
+                   Backend backend) {
+  if (backend == Backend::kFused) return fused(hidden, weight, targets, row_weights);
+  const Tensor log_p = at::log_softmax(at::linear(hidden, weight), -1);
+  const Tensor nll = -log_p.gather(1, targets.unsqueeze(1)).squeeze(1);
+  return {at::dot(nll, row_weights), nll.detach()};
+}
+
+}  // namespace lora::ops

@@ -1,0 +1,21 @@
+// The head of a language model and its loss, on supervised rows only.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "ops/backend.h"
+
+namespace lora::ops {
+
+struct HeadLoss {
+  at::Tensor loss;  // scalar: sum over rows of weight * nll; differentiable with respect to hidden
+  at::Tensor nll;   // (S) -log softmax(hidden W^T)[target], natural logarithm; not differentiable
+};
+
+// hidden: (S, d); weight: (vocab, d), frozen; targets: (S) int64 in [0, vocab); row_weights: (S), dtype of hidden.
+// The fused twin goes through the rows in chunks and never keeps logits: since the head is frozen, the gradient of
+// `hidden` is computed in the same pass and only that is saved (S, d).
+HeadLoss head_loss(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
+                   const at::Tensor& row_weights, Backend backend);
+
+}  // namespace lora::ops

@@ -1,0 +1,57 @@
+// Linear layers with a frozen weight and a trained low-rank update (LoRA, arXiv 2106.09685), fused with what stands
+// before and after them in a decoder block, so that only the block's inputs are saved for the backward pass:
+//   norm_linear            q, k, v = Linear_i(RMSNorm(x))   or   gate, up = Linear_i(RMSNorm(x))
+//   linear_residual        y = residual + Linear(x)
+//   swiglu_linear_residual y = residual + Linear(silu(gate) * up)
+// where Linear(h) = h W^T + bias + scale * (dropout(h) A^T) B^T, and W, bias and the norm's weight take no gradient.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "ops/backend.h"
+
+namespace lora::ops {
+
+// The trained part of one projection.
+struct LoraTerm {
+  at::Tensor A;               // (r, in)
+  at::Tensor B;               // (out, r)
+  double scale = 1;           // lora_alpha / r, or lora_alpha / sqrt(r) with use_rslora
+  double dropout = 0;         // probability of dropping a number of h; 0 also means: evaluation
+  uint64_t dropout_key = 0;   // names the module in its layer and step
+};
+
+struct Projection {
+  at::Tensor weight;              // (out, in)
+  at::Tensor bias;                // (out), or undefined
+  std::optional<LoraTerm> lora;   // absent: frozen only, or the adapter is switched off
+};
+
+// One key a row of h: the hash of the token path that led there (see model/forest.h). With the module's key it names the
+// row's dropout mask. Undefined when nothing is dropped. (T) int64.
+using TokenKeys = at::Tensor;
+
+// x: (T, in); norm_weight: (in); result: one (T, out_i) for each projection.
+std::vector<at::Tensor> norm_linear(const at::Tensor& x, const at::Tensor& norm_weight, double eps,
+                                    const std::vector<Projection>& projections, const TokenKeys& keys, Backend backend);
+
+// x: (T, in), residual: (T, out); result: (T, out).
+at::Tensor linear_residual(const at::Tensor& x, const at::Tensor& residual, const Projection& projection,
+                           const TokenKeys& keys, Backend backend);
+
+// gate, up: (T, in), residual: (T, out); result: (T, out).
+at::Tensor swiglu_linear_residual(const at::Tensor& gate, const at::Tensor& up, const at::Tensor& residual,
+                                  const Projection& projection, const TokenKeys& keys, Backend backend);
+
+// RMSNorm alone, for the end of the decoder. x: (T, d).
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps, Backend backend);
+
+// The dropout mask that a module draws: (T, width), each number 0 or 1 / (1 - p). For the plain twin and for tests.
+at::Tensor dropout_mask(const TokenKeys& keys, uint64_t dropout_key, double p, int64_t width,
+                        const at::TensorOptions& options);
+
+}  // namespace lora::ops

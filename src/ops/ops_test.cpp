@@ -1,0 +1,149 @@
+// Every fused operation against its plain twin, values and gradients in float64, with ragged sizes, shared prefixes,
+// grouped heads and dropout. The plain twins themselves are held to Transformers and PEFT in tests/parity.
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "ops/attention.h"
+#include "ops/head_loss.h"
+#include "ops/lora_linear.h"
+#include "ops/rope.h"
+
+namespace lora::ops {
+namespace {
+
+using at::Tensor;
+
+const auto kDouble = at::TensorOptions().dtype(at::kDouble);
+
+Tensor randn(at::IntArrayRef shape) { return at::randn(shape, kDouble); }
+Tensor leaf(at::IntArrayRef shape) { return randn(shape).requires_grad_(true); }
+
+// Runs `f` with both backends on the same inputs and a random weighting of its outputs; compares outputs and gradients.
+template <class F>
+void expect_twins_agree(const std::vector<Tensor>& inputs, const F& f, double tolerance = 1e-11) {
+  std::vector<std::vector<Tensor>> outputs, gradients;
+  std::vector<Tensor> mix;
+  for (const Backend backend : {Backend::kFused, Backend::kReference}) {
+    outputs.push_back(f(backend));
+    Tensor total = at::zeros({}, kDouble);
+    for (size_t i = 0; i < outputs.back().size(); ++i) {
+      if (mix.size() <= i) mix.push_back(at::randn_like(outputs.back()[i]).detach());
+      total = total + (outputs.back()[i] * mix[i]).sum();
+    }
+    gradients.push_back(torch::autograd::grad({total}, inputs));
+  }
+  for (size_t i = 0; i < outputs[0].size(); ++i) {
+    EXPECT_GT(outputs[1][i].abs().max().item<double>(), 0);
+    EXPECT_LT((outputs[0][i] - outputs[1][i]).abs().max().item<double>(), tolerance) << "output " << i;
+  }
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    EXPECT_GT(gradients[1][i].abs().max().item<double>(), 0) << "a gradient of zero proves nothing: input " << i;
+    EXPECT_LT((gradients[0][i] - gradients[1][i]).abs().max().item<double>(), tolerance) << "gradient " << i;
+  }
+}
+
+Projection projection(int64_t out, int64_t in, double dropout, uint64_t key, bool bias = false) {
+  Projection p{randn({out, in}), bias ? randn({out}) : Tensor(), LoraTerm{leaf({3, in}), leaf({out, 3}), 1.7, dropout, key}};
+  return p;
+}
+
+class LoraLinear : public ::testing::TestWithParam<double> {
+ protected:
+  void SetUp() override { torch::manual_seed(1); }
+  Tensor keys = at::randint(1L << 40, {7}, at::kLong);
+};
+
+TEST_P(LoraLinear, NormLinearAgrees) {
+  const Tensor x = leaf({7, 13}), w = randn({13});
+  const std::vector<Projection> p{projection(5, 13, GetParam(), 1), projection(9, 13, GetParam(), 2, true)};
+  expect_twins_agree({x, p[0].lora->A, p[0].lora->B, p[1].lora->A, p[1].lora->B},
+                     [&](Backend backend) { return norm_linear(x, w, 1e-5, p, keys, backend); });
+}
+
+TEST_P(LoraLinear, LinearResidualAgrees) {
+  const Tensor x = leaf({7, 13}), residual = leaf({7, 6});
+  const Projection p = projection(6, 13, GetParam(), 3, true);
+  expect_twins_agree({x, residual, p.lora->A, p.lora->B}, [&](Backend backend) {
+    return std::vector<Tensor>{linear_residual(x, residual, p, keys, backend)};
+  });
+}
+
+TEST_P(LoraLinear, SwigluLinearResidualAgrees) {
+  const Tensor gate = leaf({7, 21}), up = leaf({7, 21}), residual = leaf({7, 6});
+  const Projection p = projection(6, 21, GetParam(), 4);
+  expect_twins_agree({gate, up, residual, p.lora->A, p.lora->B}, [&](Backend backend) {
+    return std::vector<Tensor>{swiglu_linear_residual(gate, up, residual, p, keys, backend)};
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(Dropout, LoraLinear, ::testing::Values(0.0, 0.3));
+
+TEST(LoraLinear, NoAdapterAndFrozenInputTakeNoGradient) {
+  Projection p = projection(4, 8, 0, 1);
+  const Tensor x = randn({3, 8}), w = randn({8});
+  const Tensor y = norm_linear(x, w, 1e-5, {p}, {}, Backend::kFused)[0];
+  EXPECT_TRUE(y.requires_grad());
+  p.lora.reset();
+  EXPECT_FALSE(norm_linear(x, w, 1e-5, {p}, {}, Backend::kFused)[0].requires_grad());
+}
+
+TEST(RmsNorm, Agrees) {
+  torch::manual_seed(2);
+  const Tensor x = leaf({5, 37}), w = randn({37});
+  expect_twins_agree({x}, [&](Backend b) { return std::vector<Tensor>{rms_norm(x, w, 1e-6, b)}; });
+}
+
+TEST(Rope, AgreesAndLeavesTheUnrotatedRestAlone) {
+  torch::manual_seed(3);
+  const Tensor x = leaf({5, 3 * 22}), angle = randn({5, 9});
+  expect_twins_agree({x}, [&](Backend b) { return std::vector<Tensor>{rope(x, angle.cos(), angle.sin(), 22, b)}; });
+}
+
+TEST(Attention, AgreesOverPackedExamplesAndSharedPrefixes) {
+  torch::manual_seed(4);
+  // Tree 0: a root of 70 rows (more than a tile) with two branches, one of which has a child. Tree 1: one example.
+  const AttentionLayout layout{{{0, 70, 0, {}},
+                                {70, 75, 70, {{0, 70}}},
+                                {75, 79, 75, {{0, 70}, {70, 75}}},
+                                {79, 150, 79, {{0, 70}}},
+                                {150, 153, 150, {}}},
+                               {0, 4}};
+  const AttentionShape shape{6, 2, 8, 0.31};
+  const Tensor q = leaf({153, 48}), k = leaf({153, 16}), v = leaf({153, 16});
+  expect_twins_agree({q, k, v},
+                     [&](Backend b) { return std::vector<Tensor>{attention(q, k, v, layout, shape, b)}; });
+}
+
+TEST(Attention, ReadsCachedKeysElsewhere) {
+  torch::manual_seed(5);
+  const AttentionLayout layout{{{0, 1, 12, {{3, 12}}}, {1, 3, 30, {{20, 30}}}}, {0, 1}};
+  const AttentionShape shape{2, 1, 4, 0.5};
+  const Tensor q = leaf({3, 8}), k = leaf({40, 4}), v = leaf({40, 4});
+  expect_twins_agree({q, k, v},
+                     [&](Backend b) { return std::vector<Tensor>{attention(q, k, v, layout, shape, b)}; });
+}
+
+TEST(HeadLoss, AgreesOverSeveralChunks) {
+  torch::manual_seed(6);
+  const Tensor h = leaf({300, 6}), w = randn({11, 6}), targets = at::randint(11, {300}, at::kLong);
+  const Tensor weights = at::rand({300}, kDouble);
+  expect_twins_agree({h}, [&](Backend b) { return std::vector<Tensor>{head_loss(h, w, targets, weights, b).loss}; });
+  EXPECT_LT((head_loss(h, w, targets, weights, Backend::kFused).nll -
+             head_loss(h, w, targets, weights, Backend::kReference).nll).abs().max().item<double>(), 1e-12);
+}
+
+TEST(Dropout, DropsTheRightShareAndDependsOnKeysOnly) {
+  const Tensor keys = at::arange(2000, at::kLong);
+  const Tensor mask = dropout_mask(keys, 99, 0.1, 531, at::kFloat);
+  EXPECT_NEAR((mask == 0).to(at::kFloat).mean().item<double>(), 0.1, 0.001);
+  EXPECT_NEAR(mask.mean().item<double>(), 1.0, 0.002);
+  EXPECT_LT((mask.mean(0) - 1).abs().max().item<double>(), 0.04) << "columns are alike";
+  EXPECT_LT((mask.mean(1) - 1).abs().max().item<double>(), 0.08) << "rows are alike";
+  EXPECT_TRUE(at::equal(mask.slice(0, 5, 9), dropout_mask(keys.slice(0, 5, 9), 99, 0.1, 531, at::kFloat)))
+      << "a row's mask does not depend on where the row lies";
+  EXPECT_TRUE(at::equal(mask, dropout_mask(keys, 99, 0.1, 531, at::kDouble).to(at::kFloat)));
+  EXPECT_FALSE(at::equal(mask, dropout_mask(keys, 98, 0.1, 531, at::kFloat)));
+}
+
+}  // namespace
+}  // namespace lora::ops

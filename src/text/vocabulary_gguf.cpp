@@ -1,0 +1,118 @@
+// tokenizer.ggml.* of a GGUF file -> VocabularyData.
+#include "base/error.h"
+#include "text/vocabulary.h"
+
+namespace lora {
+namespace {
+
+constexpr size_t kMaxTokens = 4'000'000;
+
+std::string key(std::string_view name) { return "tokenizer.ggml." + std::string(name); }
+
+std::optional<int32_t> special_id(const GgufFile& file, std::string_view name, size_t vocabulary_size) {
+  const auto id = file.optional_int(key(name));
+  if (!id || *id == -1) return std::nullopt;
+  if (*id < 0 || static_cast<uint64_t>(*id) >= vocabulary_size)
+    throw Error::input({.where = file.name() + ": " + key(name),
+                        .found = "the id " + std::to_string(*id) + " is outside the vocabulary",
+                        .expected = "an id below " + std::to_string(vocabulary_size),
+                        .fix = "The file is damaged; convert or download it again."});
+  return static_cast<int32_t>(*id);
+}
+
+void read_tokens(const GgufFile& file, VocabularyData& data) {
+  for (const std::string_view token : file.string_array(key("tokens"))) data.tokens.emplace_back(token);
+  if (data.tokens.empty() || data.tokens.size() > kMaxTokens)
+    throw Error::input({.where = file.name() + ": " + key("tokens"),
+                        .found = std::to_string(data.tokens.size()) + " tokens",
+                        .expected = "between 1 and " + std::to_string(kMaxTokens)});
+  const auto types = file.optional_int_array(key("token_type"));
+  if (types && types->size() != data.tokens.size())
+    throw Error::input({.where = file.name() + ": " + key("token_type"),
+                        .found = std::to_string(types->size()) + " types for " + std::to_string(data.tokens.size()) +
+                                 " tokens"});
+  for (size_t id = 0; id < data.tokens.size(); ++id) {
+    const int64_t type = types ? (*types)[id] : 1;
+    if (type < 0 || type > 6)
+      throw Error::input({.where = file.name() + ": " + key("token_type") + "[" + std::to_string(id) + "]",
+                          .found = "the token type " + std::to_string(type), .expected = "0 to 6"});
+    data.kinds.push_back(type <= 1 ? TokenKind::kNormal : static_cast<TokenKind>(type - 1));
+    if (data.kinds.back() == TokenKind::kByte && !parse_byte_token(data.tokens[id]))
+      throw Error::input({.where = file.name() + ": " + key("tokens") + "[" + std::to_string(id) + "]",
+                          .found = "the byte token \"" + data.tokens[id] + "\"", .expected = "<0x00> to <0xFF>"});
+  }
+}
+
+void read_merges(const GgufFile& file, VocabularyData& data) {
+  const auto merges = file.string_array(key("merges"));
+  data.merges.reserve(merges.size());
+  for (size_t i = 0; i < merges.size(); ++i) {
+    const size_t space = merges[i].find(' ', 1);  // a token may itself start with a space in odd vocabularies
+    if (space == std::string_view::npos || space + 1 >= merges[i].size())
+      throw Error::input({.where = file.name() + ": " + key("merges") + "[" + std::to_string(i) + "]",
+                          .found = "\"" + std::string(merges[i]) + "\"",
+                          .expected = "two tokens with a space between"});
+    data.merges.emplace_back(merges[i].substr(0, space), merges[i].substr(space + 1));
+  }
+}
+
+}  // namespace
+
+VocabularyData vocabulary_from_gguf(const GgufFile& file) {
+  VocabularyData data;
+  data.source = file.name();
+  const std::string model(file.get_string(key("model")));
+  const std::string pre(file.optional_string(key("pre")).value_or(""));
+  read_tokens(file, data);
+  const size_t size = data.tokens.size();
+
+  if (model == "gpt2") {
+    data.byte_level = true;
+    read_merges(file, data);
+    set_pre_tokenizer_by_name(data, pre);
+    if (file.optional_bool(key("add_space_prefix")).value_or(false)) {
+      data.pre_tokenizers.emplace(data.pre_tokenizers.begin(), PrefixSpace{});
+      data.pipeline += "prefix space\n";
+    }
+  } else if (model == "llama") {
+    data.byte_level = false;
+    data.byte_fallback = true;
+    data.fuse_unk = true;
+    data.scores = file.float_array(key("scores"));
+    if (data.scores.size() != size)
+      throw Error::input({.where = file.name() + ": " + key("scores"),
+                          .found = std::to_string(data.scores.size()) + " scores for " + std::to_string(size) +
+                                   " tokens"});
+    if (file.optional_bool(key("add_space_prefix")).value_or(true)) {
+      data.normalizers.emplace_back(NormalizePrepend{"\u2581"});
+      data.strip_leading_space = true;
+      data.pipeline += "prepend \u2581\n";
+    }
+    data.normalizers.emplace_back(NormalizeReplace{" ", "\u2581"});
+    data.pipeline += "replace space\n";
+  } else {
+    throw Error::input({.where = file.name() + ": " + key("model"),
+                        .found = "the tokenizer model \"" + model + "\" is not supported",
+                        .expected = "\"gpt2\" (byte-level BPE) or \"llama\" (SentencePiece BPE)",
+                        .fix = "Use a model of another family."});
+  }
+
+  for (size_t id = 0; id < size; ++id) {
+    const TokenKind kind = data.kinds[id];
+    const bool special = kind == TokenKind::kControl || kind == TokenKind::kUnknown;
+    if ((!special && kind != TokenKind::kUserDefined) || data.tokens[id].empty()) continue;
+    data.added.push_back({.id = static_cast<int32_t>(id), .content = data.tokens[id], .special = special});
+  }
+
+  data.bos_id = special_id(file, "bos_token_id", size);
+  data.eos_id = special_id(file, "eos_token_id", size);
+  data.eot_id = special_id(file, "eot_token_id", size);
+  data.unk_id = special_id(file, "unknown_token_id", size);
+  data.pad_id = special_id(file, "padding_token_id", size);
+  data.add_bos = file.optional_bool(key("add_bos_token")).value_or(model == "llama");
+  data.add_eos = file.optional_bool(key("add_eos_token")).value_or(false);
+  data.chat_template = std::string(file.optional_string("tokenizer.chat_template").value_or(""));
+  return data;
+}
+
+}  // namespace lora

@@ -1,0 +1,130 @@
+#include "train/checkpoint.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "files/safetensors.h"
+#include "weights/load.h"
+
+namespace lora {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+constexpr const char* kStateFile = "state.json";
+constexpr const char* kOptimizerFile = "optimizer.safetensors";
+constexpr const char* kAdapterFile = "adapter_model.safetensors";
+
+TensorInfo describe(const std::string& name, const at::Tensor& t) {
+  return {name, DType::kF32, t.sizes().vec(),
+          std::as_bytes(std::span(t.data_ptr<float>(), static_cast<size_t>(t.numel())))};
+}
+
+at::Tensor read_tensor(const SafetensorsFile& file, const std::string& name) {
+  const TensorInfo* info = file.find(name);
+  if (!info) throw Error::input({.where = file.name(), .found = "the tensor " + name + " is missing"});
+  return load_tensor(*info);
+}
+
+}  // namespace
+
+CheckpointFolder::CheckpointFolder(fs::path root, std::string run_hash)
+    : root_(std::move(root)), run_hash_(std::move(run_hash)) {
+  std::error_code code;
+  fs::create_directories(root_, code);
+  if (code)
+    throw Error::machine({.where = root_.string(), .found = "the folder cannot be made: " + code.message(),
+                          .fix = "Choose an output_dir that can be written."});
+}
+
+fs::path CheckpointFolder::path_of(int64_t step) const { return root_ / ("step-" + std::to_string(step)); }
+
+std::vector<int64_t> CheckpointFolder::steps_on_disk() const {
+  std::vector<int64_t> steps;
+  for (const auto& entry : fs::directory_iterator(root_)) {
+    const std::string name = entry.path().filename();
+    int64_t step = 0;
+    const char* end = name.data() + name.size();
+    if (!name.starts_with("step-")) continue;
+    const auto parsed = std::from_chars(name.data() + 5, end, step);
+    if (parsed.ec == std::errc() && parsed.ptr == end) steps.push_back(step);
+  }
+  std::ranges::sort(steps);
+  return steps;
+}
+
+void CheckpointFolder::save(const TrainState& state, const Adapter& adapter, const AdamW& optimizer,
+                            const AdapterRecord& record) const {
+  const fs::path final_path = path_of(state.step);
+  if (fs::exists(final_path) && valid_state(final_path)) return;
+  fs::remove_all(final_path);
+  const fs::path temporary = root_ / ("incomplete-step-" + std::to_string(state.step));
+  fs::remove_all(temporary);
+  fs::create_directories(temporary);
+  save_peft(temporary, adapter, &record);
+  const at::Tensor m = optimizer.first_moment(), v = optimizer.second_moment();
+  const std::vector<TensorInfo> moments{describe("first_moment", m), describe("second_moment", v)};
+  write_safetensors(temporary / kOptimizerFile, moments);
+  const Json json{{"format", 1},
+                  {"run", run_hash_},
+                  {"batch", state.batch},
+                  {"step", state.step},
+                  {"optimizer_steps", optimizer.steps()},
+                  {"bad_in_a_row", state.bad_in_a_row},
+                  {"seconds", state.seconds},
+                  {"best_eval_loss", state.best_eval_loss ? Json(*state.best_eval_loss) : Json(nullptr)},
+                  {"best_step", state.best_step},
+                  {"sha256", {{kAdapterFile, sha256_file(temporary / kAdapterFile)},
+                              {kOptimizerFile, sha256_file(temporary / kOptimizerFile)}}}};
+  write_file_atomic(temporary / kStateFile, json.dump(2) + "\n", IfExists::kReplace);
+  publish_directory(temporary, final_path);
+
+  const std::vector<int64_t> steps = steps_on_disk();
+  for (size_t i = 0; i + 2 < steps.size(); ++i)
+    if (steps[i] != state.best_step) fs::remove_all(path_of(steps[i]));
+}
+
+// The checkpoint's state when all of it is there and of this run; a torn or foreign one is as good as none.
+std::optional<Json> CheckpointFolder::valid_state(const fs::path& folder) const {
+  try {
+    const Json json = Json::parse(read_file(folder / kStateFile));
+    if (json.at("format") != 1 || json.at("run") != run_hash_) return std::nullopt;
+    for (const auto& [file, hash] : json.at("sha256").items())
+      if (sha256_file(folder / file) != hash.get<std::string>()) return std::nullopt;
+    return json;
+  } catch (const Error&) {
+    return std::nullopt;
+  } catch (const Json::exception&) {
+    return std::nullopt;
+  }
+}
+
+std::optional<TrainState> CheckpointFolder::restore_newest(Adapter& adapter, AdamW& optimizer) const {
+  std::vector<int64_t> steps = steps_on_disk();
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+    const fs::path folder = path_of(*step);
+    const auto json = valid_state(folder);
+    if (!json) continue;
+    read_matrices(folder, adapter);
+    const SafetensorsFile moments = SafetensorsFile::open(folder / kOptimizerFile);
+    optimizer.restore(read_tensor(moments, "first_moment"), read_tensor(moments, "second_moment"),
+                      json->at("optimizer_steps").get<int64_t>());
+    TrainState state;
+    state.batch = json->at("batch");
+    state.step = json->at("step");
+    state.bad_in_a_row = json->at("bad_in_a_row");
+    state.seconds = json->at("seconds");
+    state.best_step = json->at("best_step");
+    if (!json->at("best_eval_loss").is_null()) state.best_eval_loss = json->at("best_eval_loss").get<double>();
+    return state;
+  }
+  return std::nullopt;
+}
+
+}  // namespace lora

@@ -1,0 +1,49 @@
+// Checkpoints of a training run: output_dir/checkpoints/step-N, whole or absent, with everything that the steps after N
+// depend on. Resuming from one gives the bytes that a straight run would have given. See docs/formats/run_directory.md.
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "deploy/peft.h"
+#include "model/adapter.h"
+#include "train/adamw.h"
+
+namespace lora {
+
+// Where a run stands.
+struct TrainState {
+  int64_t batch = 0;        // batches drawn from the data so far
+  int64_t step = 0;         // optimizer steps made: batches whose loss and gradient were finite
+  int64_t bad_in_a_row = 0; // batches just now that were not
+  double seconds = 0;       // of training, over all sittings
+  std::optional<double> best_eval_loss{};
+  int64_t best_step = 0;
+};
+
+class CheckpointFolder {
+ public:
+  // `root`: output_dir/checkpoints, made when absent. `run_hash` names what a resumed run must share with this one
+  // (options, base, data): checkpoints with another hash are not taken.
+  CheckpointFolder(std::filesystem::path root, std::string run_hash);
+
+  // Writes step-N atomically (nothing happens when it is there already) and removes older ones that are neither the
+  // best nor the newest two.
+  void save(const TrainState& state, const Adapter& adapter, const AdamW& optimizer, const AdapterRecord& record) const;
+
+  // Restores the newest checkpoint whose files match their recorded hashes. nullopt when there is none.
+  std::optional<TrainState> restore_newest(Adapter& adapter, AdamW& optimizer) const;
+
+  std::filesystem::path path_of(int64_t step) const;
+
+ private:
+  std::optional<nlohmann::json> valid_state(const std::filesystem::path& folder) const;
+  std::vector<int64_t> steps_on_disk() const;  // ascending
+
+  std::filesystem::path root_;
+  std::string run_hash_;
+};
+
+}  // namespace lora

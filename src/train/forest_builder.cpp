@@ -1,0 +1,179 @@
+#include "train/forest_builder.h"
+
+#include <algorithm>
+#include <numeric>
+#include <span>
+
+namespace lora {
+namespace {
+
+// Sharing fewer tokens than this costs more in split attention than it saves.
+constexpr int64_t kFewestShared = 8;
+
+std::span<const int32_t> inputs(const Example& example) {
+  return std::span(example.ids).first(static_cast<size_t>(example.input_length()));
+}
+
+int64_t common_length(std::span<const int32_t> a, std::span<const int32_t> b) {
+  return std::ranges::mismatch(a, b).in1 - a.begin();
+}
+
+// Indices ordered by token ids, so that common prefixes are neighbours; equal rows keep their order.
+std::vector<size_t> by_prefix(const std::vector<const Example*>& examples) {
+  std::vector<size_t> order(examples.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::stable_sort(order, [&](size_t a, size_t b) {
+    return std::ranges::lexicographical_compare(inputs(*examples[a]), inputs(*examples[b]));
+  });
+  return order;
+}
+
+class Builder {
+ public:
+  explicit Builder(const std::vector<const Example*>& examples) : examples_(examples), rows_(examples.size()) {
+    forest_.num_examples = static_cast<int64_t>(examples.size());
+    for (const Example* example : examples) forest_.num_tokens += example->input_length();
+  }
+
+  Forest finish() && {
+    for (size_t e = 0; e < examples_.size(); ++e) {
+      const Example& example = *examples_[e];
+      for (size_t i = 0; i < rows_[e].size(); ++i) {
+        if (!example.supervised[i + 1]) continue;
+        forest_.rows.push_back(rows_[e][i]);
+        forest_.targets.push_back(example.ids[i + 1]);
+        forest_.row_examples.push_back(static_cast<int64_t>(e));
+      }
+    }
+    return std::move(forest_);
+  }
+
+  // A tree of one example.
+  void add_alone(size_t e) {
+    begin_tree();
+    add_run({&e, 1}, 0, examples_[e]->input_length(), {}, 0);
+  }
+
+  // Trees for `group`, ordered by prefix, whose members agree up to `depth`, below which nothing is laid yet.
+  void add_trees(std::span<const size_t> group) { split(group, 0, {}, 0, true); }
+
+ private:
+  void begin_tree() { forest_.layout.tree_begin.push_back(forest_.layout.blocks.size()); }
+
+  int64_t common(std::span<const size_t> group) const {
+    return common_length(inputs(*examples_[group.front()]), inputs(*examples_[group.back()]));
+  }
+
+  // Calls part(subgroup) for each run of members that agree on token `at`; members that end there come alone first.
+  template <class Part>
+  void each_branch(std::span<const size_t> group, int64_t at, const Part& part) const {
+    const auto token = [&](size_t e) {
+      const auto ids = inputs(*examples_[e]);
+      return at < static_cast<int64_t>(ids.size()) ? ids[static_cast<size_t>(at)] : -1;
+    };
+    for (size_t begin = 0; begin < group.size();) {
+      size_t end = begin + 1;
+      while (end < group.size() && token(group[end]) == token(group[begin])) ++end;
+      part(group.subspan(begin, end - begin), token(group[begin]) == -1);
+      begin = end;
+    }
+  }
+
+  // Lays tokens depth … end of the group's first member once, for all of the group. Returns the last path key.
+  uint64_t add_run(std::span<const size_t> group, int64_t depth, int64_t end,
+                   const std::vector<ops::KeyRange>& context, uint64_t path_key) {
+    const int64_t first_row = forest_.unique_tokens();
+    const auto ids = inputs(*examples_[group.front()]);
+    for (int64_t i = depth; i < end; ++i) {
+      const int64_t id = ids[static_cast<size_t>(i)];
+      path_key = next_path_key(path_key, id);
+      for (const size_t e : group) rows_[e].push_back(forest_.unique_tokens());
+      forest_.ids.push_back(id);
+      forest_.positions.push_back(i);
+      forest_.path_keys.push_back(path_key);
+    }
+    if (end > depth)
+      forest_.layout.blocks.push_back({first_row, forest_.unique_tokens(), first_row, context});
+    return path_key;
+  }
+
+  // Lays what `group` has below `depth`: the part common to all once, then each branch below it.
+  void split(std::span<const size_t> group, int64_t depth, std::vector<ops::KeyRange> context, uint64_t path_key,
+             bool is_root) {
+    const int64_t length = common(group);
+    if (group.size() > 1 && length - depth < kFewestShared) {
+      // Not worth a run of its own: every branch lays these few tokens itself.
+      each_branch(group, length, [&](std::span<const size_t> branch, bool ended) {
+        if (ended || branch.size() == 1) {
+          for (const size_t e : branch) {
+            if (is_root) begin_tree();
+            add_run({&e, 1}, depth, examples_[e]->input_length(), context, path_key);
+          }
+        } else {
+          split(branch, depth, context, path_key, is_root);
+        }
+      });
+      return;
+    }
+    if (is_root) begin_tree();
+    const int64_t first_row = forest_.unique_tokens();
+    path_key = add_run(group, depth, length, context, path_key);
+    if (group.size() == 1) return;
+    context.push_back({first_row, forest_.unique_tokens()});
+    each_branch(group, length, [&](std::span<const size_t> branch, bool ended) {
+      if (!ended) split(branch, length, context, path_key, false);
+    });
+  }
+
+  const std::vector<const Example*>& examples_;
+  std::vector<std::vector<int64_t>> rows_;  // of each example's inputs
+  Forest forest_;
+};
+
+}  // namespace
+
+Forest build_forest(const std::vector<const Example*>& examples, bool share_prefixes) {
+  Builder builder(examples);
+  if (share_prefixes) {
+    if (!examples.empty()) builder.add_trees(by_prefix(examples));
+  } else {
+    for (size_t e = 0; e < examples.size(); ++e) builder.add_alone(e);
+  }
+  return std::move(builder).finish();
+}
+
+std::vector<std::vector<size_t>> deal(const std::vector<const Example*>& examples, const ForestOptions& options) {
+  std::vector<size_t> order(examples.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  if (options.share_prefixes) order = by_prefix(examples);
+
+  // What example order[i] adds to a forest that ends with order[i - 1].
+  const auto added = [&](size_t i) {
+    const auto ids = inputs(*examples[order[i]]);
+    int64_t shared = i > 0 && options.share_prefixes ? common_length(ids, inputs(*examples[order[i - 1]])) : 0;
+    if (shared < kFewestShared) shared = 0;
+    return static_cast<int64_t>(ids.size()) - shared;
+  };
+  int64_t total = 0;
+  for (size_t i = 0; i < order.size(); ++i) total += added(i);
+  const int64_t parts = (total + options.max_tokens - 1) / options.max_tokens;
+  const int64_t fair = parts > 0 ? (total + parts - 1) / parts : 0;
+
+  std::vector<std::vector<size_t>> forests;
+  int64_t filled = 0;
+  for (size_t i = 0; i < order.size(); ++i) {
+    const auto alone = static_cast<int64_t>(inputs(*examples[order[i]]).size());
+    // A new forest where the fair share is nearer reached without this example than with it, or the limit would be passed.
+    const int64_t more = forests.empty() ? alone : added(i);
+    if (forests.empty() || filled + more > options.max_tokens || filled + more / 2 > fair) {
+      forests.emplace_back();
+      filled = alone;
+    } else {
+      filled += more;
+    }
+    forests.back().push_back(order[i]);
+  }
+  return forests;
+}
+
+}  // namespace lora

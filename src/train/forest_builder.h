@@ -1,0 +1,28 @@
+// Lays examples into forests: packed one after another without padding, and with prefixes that several share laid once.
+// Which examples form an optimizer step is decided elsewhere; how they are dealt to micro-batches is decided here, and
+// changes neither loss nor gradient.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "model/forest.h"
+#include "train/example.h"
+
+namespace lora {
+
+struct ForestOptions {
+  bool share_prefixes = true;
+  int64_t max_tokens = 512;  // unique tokens a forest may hold; an example that is longer stands alone
+};
+
+// One forest of all `examples`. Forest::row_examples index into `examples`. Every token before an example's last
+// supervised one is laid; with `share_prefixes` a prefix common to several examples is laid once (any that is at least
+// 8 tokens long).
+Forest build_forest(const std::vector<const Example*>& examples, bool share_prefixes);
+
+// Deals `examples` to forests of at most options.max_tokens, of about equal size, neighbours by common prefix together.
+// Each element lists indices into `examples`.
+std::vector<std::vector<size_t>> deal(const std::vector<const Example*>& examples, const ForestOptions& options);
+
+}  // namespace lora

@@ -1,0 +1,42 @@
+// The learning rate of each optimizer step. The same numbers as Transformers' schedules of these names.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+
+#include "base/error.h"
+
+namespace lora {
+
+enum class LrScheduler { kLinear, kCosine, kConstant, kConstantWithWarmup };
+
+struct Schedule {
+  LrScheduler type = LrScheduler::kLinear;
+  double learning_rate = 2e-4;  // the peak
+  int64_t warmup_steps = 0;     // rises linearly from 0; kConstant has none
+  int64_t total_steps = 1;
+
+  // `step` counts from 0.
+  double at(int64_t step) const {
+    if (type == LrScheduler::kConstant) return learning_rate;
+    if (step < warmup_steps) return learning_rate * static_cast<double>(step) / static_cast<double>(warmup_steps);
+    if (type == LrScheduler::kConstantWithWarmup) return learning_rate;
+    const double decay_steps = static_cast<double>(total_steps > warmup_steps ? total_steps - warmup_steps : 1);
+    const double progress = static_cast<double>(step - warmup_steps) / decay_steps;
+    const double factor = type == LrScheduler::kLinear ? 1 - progress : 0.5 * (1 + std::cos(M_PI * progress));
+    return learning_rate * (factor > 0 ? factor : 0);
+  }
+};
+
+// "linear", "cosine", "constant", "constant_with_warmup". Errors: kInput for another name.
+inline LrScheduler parse_lr_scheduler(const std::string& name) {
+  if (name == "linear") return LrScheduler::kLinear;
+  if (name == "cosine") return LrScheduler::kCosine;
+  if (name == "constant") return LrScheduler::kConstant;
+  if (name == "constant_with_warmup") return LrScheduler::kConstantWithWarmup;
+  throw Error::input({.where = "lr_scheduler_type", .found = "there is no schedule \"" + name + "\"",
+                      .expected = "linear, cosine, constant or constant_with_warmup"});
+}
+
+}  // namespace lora

@@ -1,0 +1,67 @@
+#include "train/step.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+
+
+namespace lora {
+namespace {
+
+void note_bad_rows(const at::Tensor& nll, const Forest& forest, const std::vector<const Example*>& examples,
+                   StepResult& result) {
+  const at::Tensor bad = at::isfinite(nll).logical_not();
+  for (int64_t i = 0; i < bad.numel(); ++i) {
+    if (!bad[i].item<bool>()) continue;
+    const size_t line = examples[static_cast<size_t>(forest.row_examples[static_cast<size_t>(i)])]->line;
+    if (result.bad_lines.empty() || result.bad_lines.back() != line) result.bad_lines.push_back(line);
+  }
+}
+
+}  // namespace
+
+StepResult accumulate_gradients(const Decoder& decoder, Adapter& adapter, const std::vector<const Example*>& examples,
+                                const ForestOptions& forests, uint64_t mask_seed) {
+  adapter.zero_gradients();
+  StepResult result;
+  double total = 0;
+  for (const std::vector<size_t>& members : deal(examples, forests)) {
+    std::vector<const Example*> part;
+    for (const size_t i : members) part.push_back(examples[i]);
+    const Forest forest = build_forest(part, forests.share_prefixes);
+
+    const ops::HeadLoss loss = decoder.loss(forest, &adapter, mask_seed);
+    const double sum = loss.loss.item<double>();
+    if (std::isfinite(sum)) {
+      loss.loss.backward();
+    } else {
+      result.finite = false;
+      note_bad_rows(loss.nll, forest, part, result);
+    }
+
+    total += sum;
+    result.examples += forest.num_examples;
+    result.tokens += forest.num_tokens;
+    result.unique_tokens += forest.unique_tokens();
+    result.supervised_tokens += forest.supervised_tokens();
+  }
+  const double count = static_cast<double>(result.supervised_tokens);
+  result.loss = total / count;
+  result.grad_norm = adapter.gradients().norm().item<double>() / count;
+  result.finite = result.finite && std::isfinite(result.grad_norm);
+  return result;
+}
+
+StepResult train_step(const Decoder& decoder, Adapter& adapter, AdamW& optimizer,
+                      const std::vector<const Example*>& examples, const ForestOptions& forests, double learning_rate,
+                      double max_grad_norm, uint64_t mask_seed) {
+  StepResult result = accumulate_gradients(decoder, adapter, examples, forests, mask_seed);
+  if (!result.finite) return result;
+  double scale = 1.0 / static_cast<double>(result.supervised_tokens);
+  if (max_grad_norm > 0) scale *= std::min(1.0, max_grad_norm / (result.grad_norm + 1e-6));
+  optimizer.step(adapter.gradients(), scale, learning_rate);
+  return result;
+}
+
+}  // namespace lora

@@ -1,0 +1,233 @@
+#include "train/trainer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/interrupt.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "train/checkpoint.h"
+#include "train/metrics.h"
+#include "train/score.h"
+#include "train/step.h"
+
+namespace lora {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kMostBadInARow = 3;
+constexpr uint64_t kOrderStream = 0x6f72646572;  // "order": keeps the data order apart from other streams of the seed
+constexpr uint64_t kMaskStream = 0x6d61736b;     // "mask"
+
+class Run {
+ public:
+  Run(const Decoder& decoder, Adapter& adapter, const std::vector<Example>& train_rows,
+      const std::vector<Example>& valid_rows, const TrainOptions& options, const TrainingRun& run, Progress& progress)
+      : decoder_(decoder),
+        adapter_(adapter),
+        train_rows_(train_rows),
+        valid_rows_(valid_rows),
+        options_(options),
+        run_(run),
+        progress_(progress),
+        length_(run_length(options, static_cast<int64_t>(train_rows.size()))),
+        schedule_{options.lr_scheduler_type, options.learning_rate, options.warmup_steps, length_.total_steps},
+        forests_{options.share_prefixes, options.micro_batch_tokens},
+        optimizer_(adapter.parameters(), {options.adam_beta1, options.adam_beta2, options.adam_epsilon, options.weight_decay}),
+        checkpoints_(run.output_dir / "checkpoints", run.run_hash),
+        metrics_(run.output_dir / "metrics.jsonl"),
+        eval_steps_(options.eval_steps > 0 ? options.eval_steps : std::max<int64_t>(1, (length_.total_steps + 9) / 10)) {}
+
+  TrainReport run() {
+    resume();
+    if (state_.step == 0 && !valid_rows_.empty()) report_.first_eval_loss = evaluate();
+    while (state_.step < length_.total_steps) {
+      step();
+      if (interrupt_requested()) stop();
+    }
+    return finish();
+  }
+
+ private:
+  void resume() {
+    if (const auto state = checkpoints_.restore_newest(adapter_, optimizer_)) {
+      state_ = *state;
+      progress_.print(fmt::format("going on from {}", checkpoints_.path_of(state_.step).string()));
+    }
+    metrics_.keep_until(state_.step);
+    began_ = std::chrono::steady_clock::now() -
+             std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(state_.seconds));
+  }
+
+  // The rows of batch number state_.batch: a permutation of all rows for each epoch, cut in order.
+  std::vector<const Example*> next_batch() {
+    const int64_t epoch = state_.batch / length_.steps_per_epoch, place = state_.batch % length_.steps_per_epoch;
+    if (epoch != order_epoch_) {
+      order_ = Random(options_.seed, mix64(kOrderStream, static_cast<uint64_t>(epoch))).permutation(train_rows_.size());
+      order_epoch_ = epoch;
+    }
+    const auto begin = static_cast<size_t>(place * options_.batch_size());
+    const size_t end = std::min(order_.size(), begin + static_cast<size_t>(options_.batch_size()));
+    std::vector<const Example*> batch;
+    for (size_t i = begin; i < end; ++i) batch.push_back(&train_rows_[order_[i]]);
+    return batch;
+  }
+
+  void step() {
+    const double learning_rate = schedule_.at(state_.step);
+    const uint64_t mask_seed = mix64(mix64(options_.seed, kMaskStream), static_cast<uint64_t>(state_.batch));
+    const StepResult result = train_step(decoder_, adapter_, optimizer_, next_batch(), forests_, learning_rate,
+                                         options_.max_grad_norm, mask_seed);
+    ++state_.batch;
+    if (!result.finite) return note_bad(result);
+    state_.bad_in_a_row = 0;
+    ++state_.step;
+    add_to_window(result);
+
+    const bool last = state_.step == length_.total_steps;
+    const bool evaluates = state_.step % eval_steps_ == 0 || last;
+    std::optional<double> eval_loss;
+    if (evaluates && !valid_rows_.empty()) eval_loss = evaluate();
+    state_.seconds = seconds();
+    if (state_.step % options_.logging_steps == 0 || evaluates) log(learning_rate, result.grad_norm, eval_loss);
+    if (evaluates) save(eval_loss);
+    show(result);
+  }
+
+  void note_bad(const StepResult& result) {
+    ++state_.bad_in_a_row;
+    std::string lines;
+    for (const size_t line : result.bad_lines) lines += (lines.empty() ? "" : ", ") + std::to_string(line);
+    const std::string what = fmt::format("loss or gradient of a batch is not finite{}",
+                                         lines.empty() ? "" : "; the loss was not in line " + lines);
+    if (state_.bad_in_a_row >= kMostBadInARow)
+      throw Error::input({.where = fmt::format("step {}", state_.step + 1),
+                          .found = fmt::format("{} batches in a row: {}", kMostBadInARow, what),
+                          .fix = "Lower learning_rate, or look at those rows. The last checkpoint is sound."});
+    report_.warnings.push_back(fmt::format("step {}: {}; the batch was left out", state_.step + 1, what));
+    progress_.print("warning: " + report_.warnings.back());
+  }
+
+  double evaluate() {
+    const Score sum = total(score(decoder_, &adapter_, valid_rows_, forests_));
+    return sum.nll / static_cast<double>(sum.tokens);
+  }
+
+  void add_to_window(const StepResult& r) {
+    window_.loss += r.loss * static_cast<double>(r.supervised_tokens);
+    window_.examples += r.examples;
+    window_.tokens += r.tokens;
+    window_.unique_tokens += r.unique_tokens;
+    window_.supervised_tokens += r.supervised_tokens;
+  }
+
+  void log(double learning_rate, double grad_norm, std::optional<double> eval_loss) {
+    window_.step = state_.step;
+    window_.epoch = static_cast<double>(state_.batch) / static_cast<double>(length_.steps_per_epoch);
+    window_.loss /= static_cast<double>(window_.supervised_tokens);
+    window_.eval_loss = eval_loss;
+    window_.learning_rate = learning_rate;
+    window_.grad_norm = grad_norm;
+    window_.seconds = state_.seconds;
+    metrics_.append(window_);
+    window_ = {};
+  }
+
+  void save(std::optional<double> eval_loss) {
+    if (eval_loss && (!state_.best_eval_loss || *eval_loss < *state_.best_eval_loss)) {
+      state_.best_eval_loss = eval_loss;
+      state_.best_step = state_.step;
+    }
+    if (valid_rows_.empty()) state_.best_step = state_.step;
+    checkpoints_.save(state_, adapter_, optimizer_, run_.record);
+  }
+
+  [[noreturn]] void stop() {
+    state_.seconds = seconds();
+    checkpoints_.save(state_, adapter_, optimizer_, run_.record);
+    throw Error(ErrorKind::kInterrupted,
+                {.where = run_.output_dir.string(),
+                 .found = fmt::format("stopped after step {} of {}; a checkpoint is saved", state_.step, length_.total_steps),
+                 .fix = "Give the same command again to go on."});
+  }
+
+  TrainReport finish() {
+    progress_.clear();
+    // The adapter that is kept is the best one, not the last.
+    if (state_.best_step != state_.step) read_matrices(checkpoints_.path_of(state_.best_step), adapter_);
+    const fs::path final_path = run_.output_dir / "adapter", temporary = run_.output_dir / "incomplete-adapter";
+    fs::remove_all(temporary);
+    fs::create_directories(temporary);
+    save_peft(temporary, adapter_, &run_.record);
+    fs::remove_all(final_path);
+    publish_directory(temporary, final_path);
+    report_.steps = state_.step;
+    report_.total_steps = length_.total_steps;
+    report_.best_step = state_.best_step;
+    report_.best_eval_loss = state_.best_eval_loss;
+    report_.seconds = state_.seconds;
+    return report_;
+  }
+
+  double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count();
+  }
+
+  // Speed is over the steps of this sitting.
+  void show(const StepResult& r) {
+    sitting_.steps += 1;
+    sitting_.tokens += r.tokens;
+    sitting_.supervised += r.supervised_tokens;
+    const double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - sitting_.began).count();
+    const double left = elapsed / static_cast<double>(sitting_.steps) * static_cast<double>(length_.total_steps - state_.step);
+    progress_.update(fmt::format("step {}/{}  loss {:.4f}{}  {:.0f} tokens/s ({:.0f} supervised)  {}  {} left", state_.step,
+                                 length_.total_steps, r.loss,
+                                 state_.best_eval_loss ? fmt::format("  held-out {:.4f}", *state_.best_eval_loss) : "",
+                                 static_cast<double>(sitting_.tokens) / elapsed,
+                                 static_cast<double>(sitting_.supervised) / elapsed,
+                                 bytes_text(static_cast<double>(peak_resident_bytes())), duration_text(left)));
+  }
+
+  const Decoder& decoder_;
+  Adapter& adapter_;
+  const std::vector<Example>&train_rows_, &valid_rows_;
+  const TrainOptions& options_;
+  const TrainingRun& run_;
+  Progress& progress_;
+  const RunLength length_;
+  const Schedule schedule_;
+  const ForestOptions forests_;
+  AdamW optimizer_;
+  const CheckpointFolder checkpoints_;
+  const MetricsFile metrics_;
+  const int64_t eval_steps_;
+
+  TrainState state_;
+  TrainReport report_;
+  MetricsLine window_;
+  std::vector<size_t> order_;
+  int64_t order_epoch_ = -1;
+  std::chrono::steady_clock::time_point began_{};
+  struct {
+    std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
+    int64_t steps = 0, tokens = 0, supervised = 0;
+  } sitting_;
+};
+
+}  // namespace
+
+TrainReport train(const Decoder& decoder, Adapter& adapter, const std::vector<Example>& train_rows,
+                  const std::vector<Example>& valid_rows, const TrainOptions& options, const TrainingRun& run,
+                  Progress& progress) {
+  if (train_rows.empty()) throw Error::input({.where = "train_data", .found = "there are no rows to train on"});
+  return Run(decoder, adapter, train_rows, valid_rows, options, run, progress).run();
+}
+
+}  // namespace lora
