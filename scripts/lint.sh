@@ -31,16 +31,17 @@ forbid() { # PATTERN WHY FILE...: no line of the files, comment lines aside, mat
 forbid '(=|return|\()\s*new\b(?!\s*\()' 'raw new: use std::make_unique, a container or a value' "${sources[@]}"
 forbid '\b(malloc|calloc|realloc|free)\s*\(' 'C allocation: use a container' "${sources[@]}"
 forbid '^\s*delete(\[\])?\s' 'raw delete: let an owner do it' "${sources[@]}"
-forbid 'using namespace std\b' 'using namespace std' "${sources[@]}"
-forbid '\b(rand|srand)\s*\(' 'rand(): use base/random.h' "${sources[@]}"
+forbid 'using namespace std;' 'using namespace std' "${sources[@]}"
+forbid '(?<![:\w.])(std::)?s?rand\s*\(' 'rand(): use base/random.h' "${sources[@]}"
 forbid '#pragma omp' 'OpenMP pragmas: use at::parallel_for' "${sources[@]}"
 forbid '\b(TODO|FIXME|XXX)\b' 'unfinished work belongs in an issue' "${sources[@]}"
 
 # The house: a room includes only the rooms that CMakeLists.txt names for it.
+rooms=$(find src -mindepth 1 -maxdepth 1 -type d -printf '%f|')
 while read -r room below; do
   [[ -d src/$room ]] || continue
   allowed="$room${below:+|${below// /|}}"
-  found=$(grep -rnP "#include \"(?!($allowed)/)[a-z]+/" "src/$room" --include='*.h' --include='*.cpp' | grep -v '"lora/' || true)
+  found=$(grep -rnP "#include \"(?!($allowed)/)(${rooms%|})/" "src/$room" --include='*.h' --include='*.cpp' || true)
   [[ -z $found ]] || { printf '%s\n' "$found" >&2; complain "src/$room may include only: $room $below"; }
 done < <(tr '\n' ' ' <CMakeLists.txt | grep -oP 'lora_room\(\K[^)]*' | sed -e 's/ LIBS.*//' -e 's/ ROOMS / /' -e 's/  */ /g')
 

@@ -92,7 +92,7 @@ def fetch(part, downloads, torch_index):
             done, words = pip_download(part, folder, ["--index-url", torch_index])
         if not done:
             say("")
-            fail(f"pip could not download {part['file']}. Its last words:\n" + "\n".join(words.splitlines()[-8:]) +
+            fail(f"pip could not download {part['file']}. It says:\n" + "\n".join(line for line in words.splitlines() if "Retrying" not in line) +
                  "\nCheck the network and run ./setup again; what is already fetched is kept."
                  f"\nOr put that file into {downloads} yourself.")
         if sha256(folder / part["file"]) != part["sha256"]:

@@ -26,8 +26,8 @@ python_tests() { # DIRECTORY [pytest option...]
   read -ra extra <<<"${PYTEST_ARGS:-}"
   [[ -n $(find "$directory" -name 'test_*.py' 2>/dev/null) ]] || die "$directory holds no test_*.py"
   reference=$LORA_CACHE/venv-$(sha256sum <requirements/dev.txt | cut -c1-12)
-  LORA=$PWD/build/lora LORA_HF_TWIN=$LORA_CACHE/hf-smollm2 LORA_GGUF=$PWD/models/SmolLM2-135M-Instruct.Q4_1.gguf \
-    HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false \
+  # LORA_NO_SKIP: with everything set up, a skipped test is a failure (tests/conftest.py).
+  LORA_NO_SKIP=1 HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false \
     "$reference/bin/python" -m pytest -q --durations=5 -p no:cacheprovider "${extra[@]}" "$@" "$directory"
 }
 
@@ -43,10 +43,10 @@ stage_sanitizers() {
 }
 
 stage_fuzz() { # every target on its corpus and beyond it; a crash leaves its input in build-fuzz/crashes
-  preset fuzz
+  preset fuzz tests/fuzz/all
   local targets=() target name
-  mapfile -t targets < <(find build-fuzz -maxdepth 4 -type f -executable -name '*_fuzz' | sort)
-  ((${#targets[@]})) || die "tests/fuzz made no *_fuzz program"
+  mapfile -t targets < <(find build-fuzz/tests/fuzz -maxdepth 1 -type f -executable -name 'fuzz_*' | sort)
+  ((${#targets[@]})) || die "tests/fuzz made no fuzz_* program"
   mkdir -p build-fuzz/crashes
   # Two at a time, each with its own log: what a target says matters only when it fails.
   printf '%s\n' "${targets[@]}" | FUZZ_SECONDS=$fuzz_seconds xargs -P 2 -I{} scripts/fuzz_one.sh {} ||

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "base/utf8.h"
+
 namespace lora {
 namespace {
 

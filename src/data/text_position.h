@@ -22,7 +22,4 @@ std::string place_in_line(std::string_view file, size_t line, std::string_view t
 // ill-formed.
 size_t utf8_sequence_length(std::string_view text, size_t offset);
 
-// Adds a code point (at most U+10FFFF, no surrogate) in UTF-8.
-void append_utf8(std::string& out, uint32_t code_point);
-
 }  // namespace lora

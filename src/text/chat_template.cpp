@@ -11,7 +11,7 @@
 #include "jinja/runtime.h"
 #include "text/template_budget.h"
 #include "text/tokenizer_config.h"
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 namespace lora {
 namespace {

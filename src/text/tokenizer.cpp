@@ -11,7 +11,7 @@
 #include "text/bpe.h"
 #include "text/normalized_text.h"
 #include "text/pre_tokenize.h"
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 namespace lora {
 namespace {

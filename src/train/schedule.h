@@ -39,4 +39,14 @@ inline LrScheduler parse_lr_scheduler(const std::string& name) {
                       .expected = "linear, cosine, constant or constant_with_warmup"});
 }
 
+inline std::string lr_scheduler_name(LrScheduler type) {
+  switch (type) {
+    case LrScheduler::kLinear: return "linear";
+    case LrScheduler::kCosine: return "cosine";
+    case LrScheduler::kConstant: return "constant";
+    case LrScheduler::kConstantWithWarmup: return "constant_with_warmup";
+  }
+  __builtin_unreachable();
+}
+
 }  // namespace lora

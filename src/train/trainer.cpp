@@ -90,6 +90,7 @@ class Run {
     state_.bad_in_a_row = 0;
     ++state_.step;
     add_to_window(result);
+    last_grad_norm_ = result.grad_norm;
 
     const bool last = state_.step == length_.total_steps;
     const bool evaluates = state_.step % eval_steps_ == 0 || last;
@@ -151,6 +152,8 @@ class Run {
 
   [[noreturn]] void stop() {
     state_.seconds = seconds();
+    // The steps since the last line would otherwise be missing from the record.
+    if (window_.examples > 0) log(schedule_.at(state_.step - 1), last_grad_norm_, std::nullopt);
     checkpoints_.save(state_, adapter_, optimizer_, run_.record);
     throw Error(ErrorKind::kInterrupted,
                 {.where = run_.output_dir.string(),
@@ -212,6 +215,7 @@ class Run {
   TrainState state_;
   TrainReport report_;
   MetricsLine window_;
+  double last_grad_norm_ = 0;
   std::vector<size_t> order_;
   int64_t order_epoch_ = -1;
   std::chrono::steady_clock::time_point began_{};

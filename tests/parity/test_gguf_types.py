@@ -1,11 +1,13 @@
 """Every GGUF type that lora.cpp computes with, element by element against gguf-py: the difference must be 0.
 
-LORA_DUMP_TENSOR   the program dump_tensor (`ninja dump_tensor`)
-LORA_MODEL_GGUF    optional: a real model to read whole as well
-LORA_MODEL_HF      optional: the Hugging Face folder with the same weights in fp32, for names and the q/k permutation
+LORA_DUMP_TENSOR                   the program dump_tensor; else the one of LORA_BUILD_DIR (build)
+LORA_MODEL_GGUF or LORA_GGUF       optional: a real model to read as well
+LORA_MODEL_HF or LORA_HF_TWIN      optional: the Hugging Face folder with the same weights in fp32, for names and the
+                                   q/k permutation
 """
 
 import os
+import pathlib
 import subprocess
 
 import gguf
@@ -13,10 +15,11 @@ import numpy as np
 import pytest
 from gguf import GGMLQuantizationType as Type
 
-DUMP = os.environ.get("LORA_DUMP_TENSOR", "")
-MODEL_GGUF = os.environ.get("LORA_MODEL_GGUF", "")
-MODEL_HF = os.environ.get("LORA_MODEL_HF", "")
-pytestmark = pytest.mark.skipif(not DUMP, reason="LORA_DUMP_TENSOR is not set")
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("LORA_BUILD_DIR", ROOT / "build"))
+DUMP = os.environ.get("LORA_DUMP_TENSOR", str(BUILD / "tools" / "dump_tensor"))
+MODEL_GGUF = os.environ.get("LORA_MODEL_GGUF") or os.environ.get("LORA_GGUF", "")
+MODEL_HF = os.environ.get("LORA_MODEL_HF") or os.environ.get("LORA_HF_TWIN", "")
 
 TYPES = [Type.F32, Type.F16, Type.BF16, Type.Q4_0, Type.Q4_1, Type.Q5_0, Type.Q5_1, Type.Q8_0, Type.Q4_K, Type.Q5_K, Type.Q6_K]
 # Where the fp16 scales lie in a block: gguf-py cannot quantize K types, so their blocks are random bytes around
@@ -167,14 +170,14 @@ def some_tensors(reader):
     return [t for t in reader.tensors if not t.name.startswith("blk.") or t.name.startswith(chosen)]
 
 
-@pytest.mark.skipif(not MODEL_GGUF, reason="LORA_MODEL_GGUF is not set")
+@pytest.mark.skipif(not MODEL_GGUF, reason="no LORA_MODEL_GGUF")
 def test_real_model_equals_gguf_py(tmp_path):
     for tensor in some_tensors(gguf.GGUFReader(MODEL_GGUF)):
         expected = gguf.quants.dequantize(tensor.data, tensor.tensor_type).ravel()
         np.testing.assert_array_equal(dumped(tmp_path, MODEL_GGUF, tensor.name), expected, err_msg=tensor.name)
 
 
-@pytest.mark.skipif(not (MODEL_GGUF and MODEL_HF), reason="LORA_MODEL_GGUF and LORA_MODEL_HF are not set")
+@pytest.mark.skipif(not (MODEL_GGUF and MODEL_HF), reason="no LORA_MODEL_GGUF and LORA_MODEL_HF")
 def test_real_model_equals_its_hugging_face_twin(tmp_path):
     from safetensors import safe_open
 

@@ -1,0 +1,84 @@
+// `lora run` and `lora train`.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/config_options.h"
+#include "cli/output.h"
+#include "run/pipeline.h"
+
+namespace lora::cli {
+namespace {
+
+struct RunOptions {
+  ConfigOptions config;
+  std::string format = "text";
+};
+
+nlohmann::ordered_json result_json(const PipelineResult& result, const std::string& output_dir) {
+  nlohmann::ordered_json json{{"output_dir", output_dir}, {"adapter", output_dir + "/adapter"}};
+  const TrainReport& t = result.training;
+  json["training"] = {{"steps", t.steps}, {"best_step", t.best_step}, {"seconds", t.seconds}, {"warnings", t.warnings}};
+  if (t.first_eval_loss) json["training"]["eval_loss_first"] = *t.first_eval_loss;
+  if (t.best_eval_loss) json["training"]["eval_loss_best"] = *t.best_eval_loss;
+  json["notes"] = result.notes;
+  if (result.evaluation) json["evaluation"] = summary_json(*result.evaluation);
+  return json;
+}
+
+void print_text(const PipelineResult& result, const std::string& output_dir) {
+  const TrainReport& t = result.training;
+  fmt::print("trained {} steps in {}", t.steps, duration_text(t.seconds));
+  if (t.best_eval_loss) fmt::print("; held-out loss {:.4f} at step {}, which is kept", *t.best_eval_loss, t.best_step);
+  fmt::print("\nadapter: {}/adapter\n", output_dir);
+  if (!result.evaluation) return;
+  fmt::print("\n{}\n{}\n", result.primary_why, comparison_table(*result.evaluation));
+  fmt::print("verdict: {}\n{}\n", verdict_name(result.evaluation->verdict), result.evaluation->sentence);
+  fmt::print("every prompt with both answers: {}/eval/answers.jsonl\n", output_dir);
+}
+
+int execute(const RunOptions& options, Scope scope) {
+  const RunConfig config = options.config.read();
+  Progress progress;
+  const PipelineResult result = run_pipeline(config, scope, progress);
+  progress.clear();
+  if (options.format == "json")
+    print_json(result_json(result, config.output_dir));
+  else
+    print_text(result, config.output_dir);
+  return result.evaluation && result.evaluation->verdict == Verdict::kWorse ? 1 : 0;
+}
+
+void add(CLI::App& program, Action& action, const std::string& name, const std::string& what, const std::string& footer,
+         Scope scope) {
+  CLI::App* command = program.add_subcommand(name, what);
+  auto options = std::make_shared<RunOptions>();
+  options->config.add_to(*command);
+  add_format(*command, options->format);
+  command->footer(footer);
+  command->callback([options, scope, &action] { action = [options, scope] { return execute(*options, scope); }; });
+}
+
+}  // namespace
+
+void add_run(CLI::App& program, Action& action) {
+  add(program, action, "run", "split, ask the base, train, ask again, judge",
+      "Examples:\n"
+      "  lora run my.toml\n"
+      "  lora run my.toml --learning-rate 1e-4 --output-dir outputs/slower\n"
+      "  lora run --model m.gguf --train-data data.jsonl --output-dir outputs/first\n"
+      "Ctrl-C saves a checkpoint; the same command goes on from it. Exit code 1: the tuned model is worse.",
+      Scope::kWholeRun);
+}
+
+void add_train(CLI::App& program, Action& action) {
+  add(program, action, "train", "train an adapter, without the comparison",
+      "Examples:\n"
+      "  lora train my.toml\n"
+      "  lora train my.toml --max-steps 20 --output-dir outputs/short\n"
+      "Ctrl-C saves a checkpoint; the same command goes on from it.",
+      Scope::kTrainOnly);
+}
+
+}  // namespace lora::cli

@@ -1,0 +1,34 @@
+// Text from prompts: many sequences at once over one key-value cache, greedy or sampled, each until it stops by itself
+// or reaches its limit. What a prompt says and what becomes of the answer is decided elsewhere.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "generate/sampler.h"
+#include "model/adapter.h"
+#include "model/decoder.h"
+
+namespace lora {
+
+struct GenerateOptions {
+  SamplingOptions sampling;
+  int64_t max_new_tokens = 256;
+  int64_t batch_size = 32;          // sequences decoded together
+  std::vector<int32_t> stop_ids{};  // ids that end an answer; not part of it
+};
+
+struct Answer {
+  std::vector<int32_t> ids;
+  bool stopped = false;  // ended by itself, not by max_new_tokens
+};
+
+// One answer for each prompt, in their order. A sampled answer depends on its prompt's index, the seed and the model,
+// not on the batch it was decoded in. `on_token(prompt, id)` is called for every new token, when given; it may throw to
+// stop. Errors: kInput when a prompt is empty, or with max_new_tokens longer than the model's context.
+std::vector<Answer> generate(const Decoder& decoder, const Adapter* adapter,
+                             const std::vector<std::vector<int32_t>>& prompts, const GenerateOptions& options,
+                             const std::function<void(size_t, int32_t)>& on_token = {});
+
+}  // namespace lora

@@ -1,0 +1,77 @@
+// The configuration of a run: flat keys with the names of PEFT, TRL and Transformers, from a TOML file, from flags and
+// from --set. One table (config_keys.cpp) says for every key its type, default and meaning; help, errors and run.json
+// come out of it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "model/adapter.h"
+#include "train/options.h"
+
+namespace lora {
+
+struct RunConfig {
+  std::string model;
+  std::string train_data;
+  std::string eval_data;  // empty: split off train_data
+  std::string output_dir;
+  std::string dataset_text_field = "messages";
+
+  AdapterConfig adapter;
+  std::vector<std::string> target_modules{"all-linear"};
+  TrainOptions train;
+  int64_t max_seq_length = 2048;
+  std::string optim = "adamw";
+  bool load_in_4bit = false;
+  bool fp16 = false;
+  bool bf16 = false;
+
+  int64_t test_size = 0;       // 0: by the number of rows
+  int64_t valid_size = 0;
+  int64_t max_new_tokens = 0;  // 0: by the longest reference answer
+  int64_t eval_batch_size = 32;
+  int64_t threads = 0;         // 0: all cores
+  bool reference = false;      // the plain twins of the fused operations
+
+  // What is done in place of what was asked, a sentence each ("fp16: … "). Filled by finish().
+  std::vector<std::string> notes{};
+};
+
+using ConfigValue = std::variant<bool, int64_t, double, std::string, std::vector<std::string>>;
+
+struct ConfigKey {
+  enum class Type { kBool, kInteger, kNumber, kString, kStrings };
+  std::string name;
+  std::vector<std::string> aliases;
+  Type type;
+  std::string help;
+  std::function<void(RunConfig&, const ConfigValue&)> set;
+  std::function<nlohmann::ordered_json(const RunConfig&)> get;
+};
+
+// All keys, in the order in which help shows them.
+const std::vector<ConfigKey>& config_keys();
+
+// The key called `name` (or an alias). Errors: kInput naming the nearest known key. `where` is the place of the name.
+const ConfigKey& find_key(const std::string& name, const std::string& where);
+
+// Sets a key from text, as a flag or --set gives it ("2e-4", "true", "q_proj,v_proj"). Errors: kInput.
+void set_from_text(RunConfig& config, const std::string& name, const std::string& text, const std::string& where);
+
+// Reads a TOML file into `config`. Errors: kInput with file:line:col: not TOML, unknown key, wrong type.
+void read_toml(RunConfig& config, const std::filesystem::path& file);
+
+// Checks ranges and contradictions, resolves target_modules, and notes what is done in place of what was asked.
+// Errors: kInput naming the key.
+void finish(RunConfig& config);
+
+// Every resolved key, for run.json.
+nlohmann::ordered_json config_json(const RunConfig& config);
+
+}  // namespace lora

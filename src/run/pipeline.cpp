@@ -1,0 +1,209 @@
+#include "run/pipeline.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "data/chat_jsonl.h"
+#include "data/split.h"
+#include "run/evaluate.h"
+#include "run/session.h"
+#include "train/example.h"
+#include "run/version.h"
+
+namespace lora {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+// Keys that change speed or what is shown, but not the result: a resumed run may differ in them.
+bool changes_result(const std::string& key) {
+  return key != "output_dir" && key != "eval_batch_size" && key != "logging_steps" && key != "threads" && key != "model" &&
+         key != "train_data" && key != "eval_data";
+}
+
+void require_given(const std::string& value, const std::string& key) {
+  if (value.empty())
+    throw Error::input({.where = key, .found = "not given",
+                        .fix = fmt::format("Write `{} = \"…\"` in the configuration, or give --{}.", key, key)});
+}
+
+void make_folder(const fs::path& folder) {
+  std::error_code code;
+  fs::create_directories(folder, code);
+  if (code)
+    throw Error::machine({.where = folder.string(), .found = "the folder cannot be made: " + code.message(),
+                          .fix = "Choose an output_dir that can be written."});
+}
+
+class Pipeline {
+ public:
+  Pipeline(RunConfig config, Scope scope, Progress& progress)
+      : config_(std::move(config)), scope_(scope), progress_(progress), folder_(config_.output_dir) {}
+
+  PipelineResult run() {
+    finish(config_);
+    require_given(config_.train_data, "train_data");
+    require_given(config_.output_dir, "output_dir");
+    for (const std::string& note : config_.notes) progress_.print("note: " + note);
+    read_data();
+    const Session session(config_.model, {config_.threads, config_.reference});
+    const std::vector<Example> train_rows = make_examples(session.renderer(), split_.train, config_.max_seq_length, config_.train_data);
+    const std::vector<Example> valid_rows = make_examples(session.renderer(), split_.valid, config_.max_seq_length, config_.train_data);
+    open_directory(session);
+
+    PipelineResult result;
+    result.notes = config_.notes;
+    std::optional<Questions> questions;
+    std::optional<Metrics> metrics;
+    std::optional<ContestantAnswers> base;
+    if (scope_ == Scope::kWholeRun) {
+      questions = make_questions(session, split_.test, config_.max_new_tokens, test_source());
+      metrics = choose_metrics(questions->references, split_.train);
+      result.primary_why = metrics->primary.why;
+      base = ask_base(session, *questions);
+    }
+
+    describe(session, train_rows, valid_rows);
+    Adapter adapter = Adapter::create(session.decoder().config(), config_.adapter, config_.train.seed);
+    result.training = train(session.decoder(), adapter, train_rows, valid_rows, config_.train,
+                            {folder_, run_hash_, session.record()}, progress_);
+    if (scope_ == Scope::kWholeRun) {
+      const ContestantAnswers tuned = ask(session, &adapter, "tuned", *questions, config_.eval_batch_size, progress_);
+      result.evaluation = judge(*questions, {*base, tuned}, *metrics, folder_ / "eval");
+    }
+    write_file_atomic(folder_ / "finished.json", finished_json(result).dump(2) + "\n", IfExists::kReplace);
+    return result;
+  }
+
+ private:
+  std::string test_source() const { return config_.eval_data.empty() ? config_.train_data : config_.eval_data; }
+
+  void read_data() {
+    const std::vector<Conversation> rows = read_chat_jsonl(config_.train_data);
+    const SplitOptions options{config_.train.seed, static_cast<size_t>(config_.test_size), static_cast<size_t>(config_.valid_size)};
+    if (config_.eval_data.empty()) {
+      split_ = split(rows, options);
+      return;
+    }
+    const std::vector<Conversation> test = read_chat_jsonl(config_.eval_data);
+    const std::vector<Overlap> overlap = find_overlap(rows, test);
+    if (!overlap.empty())
+      throw Error::input({.where = fmt::format("{}:{}", config_.train_data, rows[overlap[0].train_index].line),
+                          .found = fmt::format("{} training rows are also in the held-out set; this one {} {}:{}", overlap.size(),
+                                               overlap[0].exact ? "equals" : "nearly equals", config_.eval_data,
+                                               test[overlap[0].test_index].line),
+                          .fix = "Remove them from one side: a model is not judged on what it was trained on."});
+    split_ = split_valid(rows, options);
+    split_.test = test;
+  }
+
+  // Names everything that the result depends on.
+  std::string make_run_hash(const Session& session) const {
+    Json identity;
+    identity["version"] = kVersion;
+    const Json all = config_json(config_);
+    for (const auto& [key, value] : all.items())
+      if (changes_result(key)) identity["config"][key] = value;
+    identity["threads"] = at::get_num_threads();
+    identity["base"] = session.text().checkpoint().fingerprint();
+    identity["text"] = session.renderer().fingerprint();
+    identity["train_data"] = sha256_file(config_.train_data);
+    if (!config_.eval_data.empty()) identity["eval_data"] = sha256_file(config_.eval_data);
+    identity["scope"] = scope_ == Scope::kWholeRun ? "run" : "train";
+    return sha256_hex(identity.dump());
+  }
+
+  // Takes the run directory: a new one, or one with an unfinished run of the same identity.
+  void open_directory(const Session& session) {
+    run_hash_ = make_run_hash(session);
+    const fs::path record = folder_ / "run.json";
+    if (fs::exists(record)) {
+      const Json old = Json::parse(read_file(record), nullptr, false);
+      if (!old.is_object() || old.value("run_hash", "") != run_hash_)
+        throw Error::input({.where = folder_.string(),
+                            .found = "the folder holds a run with other options, data, model or thread count",
+                            .fix = "Choose another output_dir, or remove the folder; nothing is overwritten."});
+      if (fs::exists(folder_ / "finished.json"))
+        throw Error::input({.where = folder_.string(), .found = "the run in this folder is finished",
+                            .fix = "Choose another output_dir, or remove the folder to run it again."});
+      return;
+    }
+    if (fs::exists(folder_) && !fs::is_empty(folder_))
+      throw Error::input({.where = folder_.string(), .found = "the folder is not empty, and does not hold a run",
+                          .fix = "Choose another output_dir; nothing is overwritten."});
+    make_folder(folder_ / "split");
+    if (scope_ == Scope::kWholeRun) make_folder(folder_ / "eval");
+    write_chat_jsonl(folder_ / "split" / "train.jsonl", split_.train, IfExists::kReplace);
+    write_chat_jsonl(folder_ / "split" / "valid.jsonl", split_.valid, IfExists::kReplace);
+    if (!split_.test.empty()) write_chat_jsonl(folder_ / "split" / "test.jsonl", split_.test, IfExists::kReplace);
+    if (!split_.set_aside.empty()) write_chat_jsonl(folder_ / "split" / "set_aside.jsonl", split_.set_aside, IfExists::kReplace);
+    Json json;
+    json["format"] = 1;
+    json["lora.cpp"] = kVersion;
+    json["run_hash"] = run_hash_;
+    json["config"] = config_json(config_);
+    json["threads"] = at::get_num_threads();
+    json["base_fingerprint"] = session.text().checkpoint().fingerprint();
+    json["text_fingerprint"] = session.renderer().fingerprint();
+    json["train_data_sha256"] = sha256_file(config_.train_data);
+    if (!config_.eval_data.empty()) json["eval_data_sha256"] = sha256_file(config_.eval_data);
+    json["split"] = {{"train", split_.train.size()}, {"valid", split_.valid.size()}, {"test", split_.test.size()},
+                     {"set_aside", split_.set_aside.size()}, {"why", split_.why}};
+    json["notes"] = config_.notes;
+    write_file_atomic(record, json.dump(2) + "\n", IfExists::kRefuse);
+  }
+
+  ContestantAnswers ask_base(const Session& session, const Questions& questions) {
+    const fs::path file = folder_ / "eval" / "base.json";
+    if (auto saved = load_answers(file, run_hash_, questions.references.size())) return *saved;
+    ContestantAnswers base = ask(session, nullptr, "base", questions, config_.eval_batch_size, progress_);
+    save_answers(file, base, run_hash_);
+    return base;
+  }
+
+  void describe(const Session& session, const std::vector<Example>& train_rows, const std::vector<Example>& valid_rows) {
+    int64_t supervised = 0, tokens = 0;
+    for (const Example& e : train_rows) {
+      supervised += e.num_supervised();
+      tokens += static_cast<int64_t>(e.ids.size());
+    }
+    const RunLength length = run_length(config_.train, static_cast<int64_t>(train_rows.size()));
+    progress_.print(fmt::format("{}: {:.1f}M parameters; {}", config_.model,
+                                static_cast<double>(session.decoder().config().num_parameters()) / 1e6, split_.why));
+    progress_.print(fmt::format("training on {} rows, {} tokens ({} supervised); {} held-out rows choose the checkpoint; "
+                                "{} steps of {} examples",
+                                train_rows.size(), tokens, supervised, valid_rows.size(), length.total_steps,
+                                config_.train.batch_size()));
+  }
+
+  static Json finished_json(const PipelineResult& result) {
+    Json json{{"format", 1}, {"steps", result.training.steps}, {"best_step", result.training.best_step}};
+    json["eval_loss_first"] = result.training.first_eval_loss ? Json(*result.training.first_eval_loss) : Json(nullptr);
+    json["eval_loss_best"] = result.training.best_eval_loss ? Json(*result.training.best_eval_loss) : Json(nullptr);
+    json["training_seconds"] = result.training.seconds;
+    json["warnings"] = result.training.warnings;
+    if (result.evaluation) json["verdict"] = verdict_name(result.evaluation->verdict);
+    return json;
+  }
+
+  RunConfig config_;
+  Scope scope_;
+  Progress& progress_;
+  fs::path folder_;
+  Split split_;
+  std::string run_hash_;
+};
+
+}  // namespace
+
+PipelineResult run_pipeline(RunConfig config, Scope scope, Progress& progress) {
+  return Pipeline(std::move(config), scope, progress).run();
+}
+
+}  // namespace lora
