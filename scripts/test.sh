@@ -36,10 +36,10 @@ stage_build() { preset test; }
 stage_unit() { ctest --test-dir build --output-on-failure --no-tests=error -j 2 -LE slow; }
 stage_parity() { python_tests tests/parity -m 'not slow'; }
 stage_e2e() { python_tests tests/e2e -m 'not slow'; }
-stage_sanitizers() {
+stage_sanitizers() { # ctest last: its closing lines are what CI reads
+  stage_fuzz
   preset asan
   ctest --test-dir build-asan --output-on-failure --no-tests=error -j 2 -LE slow
-  stage_fuzz
 }
 
 stage_fuzz() { # every target on its corpus and beyond it; a crash leaves its input in build-fuzz/crashes

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <exception>
+#include <filesystem>
 #include <new>
 
 #include "base/error.h"
@@ -53,6 +54,10 @@ int main(int argc, char** argv) {
   } catch (const std::bad_alloc&) {
     fmt::print(stderr, "lora: the machine has not enough memory. Lower micro_batch_tokens or eval_batch_size, or use a "
                        "smaller model.\n");
+    return kMachineFailed;
+  } catch (const std::filesystem::filesystem_error& error) {
+    fmt::print(stderr, "lora: {}: {}. Choose a path that can be read and written.\n", error.path1().string(),
+               error.code().message());
     return kMachineFailed;
   } catch (const std::exception& error) {
     fmt::print(stderr, "lora: internal error: {}\nThis is a bug of lora.cpp; please report it with the command.\n",

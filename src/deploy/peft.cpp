@@ -65,11 +65,19 @@ void refuse_unsupported(const Json& json, const fs::path& file) {
   for (const char* key : {"use_dora", "bias", "modules_to_save", "rank_pattern", "alpha_pattern", "layers_to_transform",
                           "layers_pattern", "exclude_modules", "fan_in_fan_out", "layer_replication", "lora_bias",
                           "trainable_token_indices", "target_parameters", "alora_invocation_tokens", "use_qalora",
-                          "arrow_config", "use_bdlora", "velora_config"}) {
+                          "arrow_config", "use_bdlora", "velora_config", "kasa_config", "monteclora_config"}) {
     if (json.contains(key) && !neutral(json[key]))
       refuse(file, std::string("the setting \"") + key + "\" is " + json[key].dump(), "its default",
              "lora.cpp does not compute this setting yet, so the adapter is refused.");
   }
+  // How the matrices began is of no matter once they are trained, except where the base was changed with them (PiSSA,
+  // OLoRA, CorDA, LoftQ, LoRA-GA, and what may come): the adapter then belongs to a base that is not on disk.
+  const Json init = json.value("init_lora_weights", Json(true));
+  const std::set<std::string> harmless{"gaussian", "eva", "orthogonal", "mica"};
+  if (!init.is_null() && !init.is_boolean() && !(init.is_string() && harmless.contains(init.get<std::string>())))
+    refuse(file, "the setting \"init_lora_weights\" is " + init.dump(), "true",
+           "That initialisation changes the base itself. Have PEFT convert the adapter to a plain one (save_pretrained "
+           "with path_initial_model_for_weight_conversion).");
 }
 
 template <class T>

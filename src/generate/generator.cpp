@@ -123,7 +123,7 @@ void check(const Decoder& decoder, const std::vector<std::vector<int32_t>>& prom
   for (size_t p = 0; p < prompts.size(); ++p) {
     const auto n = static_cast<int64_t>(prompts[p].size());
     if (n == 0) throw Error::input({.where = fmt::format("prompt {}", p + 1), .found = "the prompt is empty"});
-    if (n + options.max_new_tokens > context)
+    if (n > context || options.max_new_tokens > context - n)
       throw Error::input({.where = fmt::format("prompt {}", p + 1),
                           .found = fmt::format("{} tokens and {} new ones do not fit the model's context", n,
                                                options.max_new_tokens),

@@ -1,6 +1,8 @@
 // The table of configuration keys.
 #include <functional>
+#include <string>
 
+#include "base/error.h"
 #include "run/config.h"
 
 namespace lora {
@@ -12,11 +14,14 @@ using Type = ConfigKey::Type;
 template <class Member>
 ConfigKey key(std::string name, Type type, std::string help, Member member, std::vector<std::string> aliases = {}) {
   using Value = std::remove_cvref_t<decltype(member(std::declval<RunConfig&>()))>;
-  return {std::move(name), std::move(aliases), type, std::move(help),
-          [member](RunConfig& config, const ConfigValue& value) {
-            if constexpr (std::is_same_v<Value, uint64_t>)
-              member(config) = static_cast<uint64_t>(std::get<int64_t>(value));
-            else if constexpr (std::is_same_v<Value, LrScheduler>)
+  return {name, std::move(aliases), type, std::move(help),
+          [member, name](RunConfig& config, const ConfigValue& value) {
+            if constexpr (std::is_same_v<Value, uint64_t>) {
+              const int64_t number = std::get<int64_t>(value);
+              if (number < 0)
+                throw Error::input({.where = name, .found = name + " is " + std::to_string(number), .expected = "0 or more"});
+              member(config) = static_cast<uint64_t>(number);
+            } else if constexpr (std::is_same_v<Value, LrScheduler>)
               member(config) = parse_lr_scheduler(std::get<std::string>(value));
             else
               member(config) = std::get<Value>(value);

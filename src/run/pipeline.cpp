@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
@@ -39,6 +40,15 @@ void make_folder(const fs::path& folder) {
   if (code)
     throw Error::machine({.where = folder.string(), .found = "the folder cannot be made: " + code.message(),
                           .fix = "Choose an output_dir that can be written."});
+}
+
+// Whether a folder may become a run's: absent, empty, or left by a run that was killed before its run.json stood.
+bool is_free(const fs::path& folder) {
+  if (!fs::exists(folder)) return true;
+  if (!fs::is_directory(folder)) return false;
+  return std::all_of(fs::directory_iterator(folder), fs::directory_iterator(), [](const fs::directory_entry& entry) {
+    return entry.path().filename().string().starts_with("run.json.tmp.");
+  });
 }
 
 class Pipeline {
@@ -132,17 +142,12 @@ class Pipeline {
       if (fs::exists(folder_ / "finished.json"))
         throw Error::input({.where = folder_.string(), .found = "the run in this folder is finished",
                             .fix = "Choose another output_dir, or remove the folder to run it again."});
-      return;
+      return write_split();  // a kill may have come before it was whole
     }
-    if (fs::exists(folder_) && !fs::is_empty(folder_))
+    if (!is_free(folder_))
       throw Error::input({.where = folder_.string(), .found = "the folder is not empty, and does not hold a run",
                           .fix = "Choose another output_dir; nothing is overwritten."});
-    make_folder(folder_ / "split");
-    if (scope_ == Scope::kWholeRun) make_folder(folder_ / "eval");
-    write_chat_jsonl(folder_ / "split" / "train.jsonl", split_.train, IfExists::kReplace);
-    write_chat_jsonl(folder_ / "split" / "valid.jsonl", split_.valid, IfExists::kReplace);
-    if (!split_.test.empty()) write_chat_jsonl(folder_ / "split" / "test.jsonl", split_.test, IfExists::kReplace);
-    if (!split_.set_aside.empty()) write_chat_jsonl(folder_ / "split" / "set_aside.jsonl", split_.set_aside, IfExists::kReplace);
+    make_folder(folder_);
     Json json;
     json["format"] = 1;
     json["lora.cpp"] = kVersion;
@@ -157,6 +162,16 @@ class Pipeline {
                      {"set_aside", split_.set_aside.size()}, {"why", split_.why}};
     json["notes"] = config_.notes;
     write_file_atomic(record, json.dump(2) + "\n", IfExists::kRefuse);
+    write_split();
+  }
+
+  void write_split() const {
+    make_folder(folder_ / "split");
+    if (scope_ == Scope::kWholeRun) make_folder(folder_ / "eval");
+    write_chat_jsonl(folder_ / "split" / "train.jsonl", split_.train, IfExists::kReplace);
+    write_chat_jsonl(folder_ / "split" / "valid.jsonl", split_.valid, IfExists::kReplace);
+    if (!split_.test.empty()) write_chat_jsonl(folder_ / "split" / "test.jsonl", split_.test, IfExists::kReplace);
+    if (!split_.set_aside.empty()) write_chat_jsonl(folder_ / "split" / "set_aside.jsonl", split_.set_aside, IfExists::kReplace);
   }
 
   ContestantAnswers ask_base(const Session& session, const Questions& questions) {

@@ -21,6 +21,12 @@ constexpr const char* kStateFile = "state.json";
 constexpr const char* kOptimizerFile = "optimizer.safetensors";
 constexpr const char* kAdapterFile = "adapter_model.safetensors";
 
+// Of state.json: over all that it says but this.
+std::string hash_of_state(Json state) {
+  state.erase("state_sha256");
+  return sha256_hex(state.dump());
+}
+
 TensorInfo describe(const std::string& name, const at::Tensor& t) {
   return {name, DType::kF32, t.sizes().vec(),
           std::as_bytes(std::span(t.data_ptr<float>(), static_cast<size_t>(t.numel())))};
@@ -71,7 +77,7 @@ void CheckpointFolder::save(const TrainState& state, const Adapter& adapter, con
   const at::Tensor m = optimizer.first_moment(), v = optimizer.second_moment();
   const std::vector<TensorInfo> moments{describe("first_moment", m), describe("second_moment", v)};
   write_safetensors(temporary / kOptimizerFile, moments);
-  const Json json{{"format", 1},
+  Json json{{"format", 1},
                   {"run", run_hash_},
                   {"batch", state.batch},
                   {"step", state.step},
@@ -82,6 +88,7 @@ void CheckpointFolder::save(const TrainState& state, const Adapter& adapter, con
                   {"best_step", state.best_step},
                   {"sha256", {{kAdapterFile, sha256_file(temporary / kAdapterFile)},
                               {kOptimizerFile, sha256_file(temporary / kOptimizerFile)}}}};
+  json["state_sha256"] = hash_of_state(json);
   write_file_atomic(temporary / kStateFile, json.dump(2) + "\n", IfExists::kReplace);
   publish_directory(temporary, final_path);
 
@@ -94,7 +101,9 @@ void CheckpointFolder::save(const TrainState& state, const Adapter& adapter, con
 std::optional<Json> CheckpointFolder::valid_state(const fs::path& folder) const {
   try {
     const Json json = Json::parse(read_file(folder / kStateFile));
-    if (json.at("format") != 1 || json.at("run") != run_hash_) return std::nullopt;
+    if (json.at("format") != 1 || json.at("run") != run_hash_ ||
+        json.at("state_sha256") != hash_of_state(json))
+      return std::nullopt;
     for (const auto& [file, hash] : json.at("sha256").items())
       if (sha256_file(folder / file) != hash.get<std::string>()) return std::nullopt;
     return json;
@@ -103,6 +112,15 @@ std::optional<Json> CheckpointFolder::valid_state(const fs::path& folder) const 
   } catch (const Json::exception&) {
     return std::nullopt;
   }
+}
+
+void CheckpointFolder::read_adapter(int64_t step, Adapter& adapter) const {
+  const fs::path folder = path_of(step);
+  if (!valid_state(folder))
+    throw Error::machine({.where = folder.string(),
+                          .found = "this checkpoint holds the best adapter, and is missing or damaged",
+                          .fix = "Remove the run's folder and train again, or take a newer checkpoint's adapter."});
+  read_matrices(folder, adapter);
 }
 
 std::optional<TrainState> CheckpointFolder::restore_newest(Adapter& adapter, AdamW& optimizer) const {

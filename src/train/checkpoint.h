@@ -36,6 +36,9 @@ class CheckpointFolder {
   // Restores the newest checkpoint whose files match their recorded hashes. nullopt when there is none.
   std::optional<TrainState> restore_newest(Adapter& adapter, AdamW& optimizer) const;
 
+  // The adapter of step-N. Errors: kMachine when that checkpoint is missing or its files do not match their hashes.
+  void read_adapter(int64_t step, Adapter& adapter) const;
+
   std::filesystem::path path_of(int64_t step) const;
 
  private:

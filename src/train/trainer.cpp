@@ -117,8 +117,20 @@ class Run {
   }
 
   double evaluate() {
-    const Score sum = total(score(decoder_, &adapter_, valid_rows_, forests_));
+    const std::vector<Score> scores = score(decoder_, &adapter_, valid_rows_, forests_);
+    const Score sum = total(scores);
+    if (!std::isfinite(sum.nll)) refuse_held_out(scores);
     return sum.nll / static_cast<double>(sum.tokens);
+  }
+
+  // The best adapter cannot be told by a loss that is not a number.
+  [[noreturn]] void refuse_held_out(const std::vector<Score>& scores) const {
+    std::string lines;
+    for (size_t i = 0; i < scores.size(); ++i)
+      if (!std::isfinite(scores[i].nll)) lines += (lines.empty() ? "" : ", ") + std::to_string(valid_rows_[i].line);
+    throw Error::input({.where = fmt::format("step {}", state_.step),
+                        .found = "the loss of held-out rows is not finite: line " + lines,
+                        .fix = "Lower learning_rate, or look at those rows. The last checkpoint is sound."});
   }
 
   void add_to_window(const StepResult& r) {
@@ -164,7 +176,7 @@ class Run {
   TrainReport finish() {
     progress_.clear();
     // The adapter that is kept is the best one, not the last.
-    if (state_.best_step != state_.step) read_matrices(checkpoints_.path_of(state_.best_step), adapter_);
+    if (state_.best_step != state_.step) checkpoints_.read_adapter(state_.best_step, adapter_);
     const fs::path final_path = run_.output_dir / "adapter", temporary = run_.output_dir / "incomplete-adapter";
     fs::remove_all(temporary);
     fs::create_directories(temporary);

@@ -1,0 +1,212 @@
+// What must not change the result does not: packing, prefix sharing, the deal to micro-batches, the backend. In float64,
+// with grouped heads and a random B, with and without dropout, loss and every gradient to 1e-9.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <sstream>
+
+#include "model/testing.h"
+#include "train/score.h"
+#include "train/step.h"
+#include "train/testing.h"
+
+namespace lora {
+namespace {
+
+using testing::pointers;
+using testing::ragged_examples;
+
+constexpr uint64_t kMaskSeed = 99;
+constexpr int64_t kNoLimit = 1 << 20;
+
+struct Result {
+  double loss = 0;       // summed
+  at::Tensor gradients;  // of the summed loss
+  int64_t unique_tokens = 0;
+};
+
+double difference(const at::Tensor& a, const at::Tensor& b) {
+  return (a - b).abs().max().item<double>() / b.abs().max().item<double>();
+}
+
+class Exactness : public ::testing::TestWithParam<double> {  // lora_dropout
+ protected:
+  Result run(const std::vector<const Example*>& examples, const ForestOptions& forests,
+             ops::Backend backend = ops::Backend::kFused, uint64_t mask_seed = kMaskSeed) {
+    const Decoder decoder = testing::tiny_decoder(at::kDouble, backend);
+    const StepResult r = accumulate_gradients(decoder, adapter_, examples, forests, mask_seed);
+    EXPECT_TRUE(r.finite);
+    EXPECT_EQ(r.examples, static_cast<int64_t>(examples.size()));
+    return {r.loss * static_cast<double>(r.supervised_tokens), adapter_.gradients().clone(), r.unique_tokens};
+  }
+
+  void expect_same(const std::string& name, const Result& a, const Result& b) {
+    const double loss = std::abs(a.loss - b.loss) / std::abs(b.loss), gradient = difference(a.gradients, b.gradients);
+    // Every matrix on its own scale too: a small one must not hide behind a large one.
+    double worst = 0;
+    int64_t offset = 0;
+    for (const Adapter::Entry& entry : adapter_.entries()) {
+      const int64_t n = entry.tensor.numel();
+      const at::Tensor x = a.gradients.slice(0, offset, offset + n), y = b.gradients.slice(0, offset, offset + n);
+      EXPECT_GT(y.abs().max().item<double>(), 1e-6) << "a gradient of zero proves nothing: " << entry.name;
+      worst = std::max(worst, difference(x, y));
+      offset += (n + 15) / 16 * 16;
+    }
+    EXPECT_LE(loss, 1e-9) << name;
+    EXPECT_LE(gradient, 1e-9) << name;
+    EXPECT_LE(worst, 1e-9) << name;
+    std::ostringstream text;
+    text << "loss " << loss << ", gradients " << gradient << ", worst matrix " << worst;
+    RecordProperty(name, text.str());
+  }
+
+  const std::vector<Example> rows_ = ragged_examples(8, 5, 61);
+  const std::vector<const Example*> all_ = pointers(rows_);
+  Adapter adapter_ = testing::tiny_adapter(at::kDouble, GetParam());
+};
+
+TEST_P(Exactness, PackedEqualsAlone) {
+  Result sum{0, at::zeros_like(adapter_.gradients())};
+  for (const Example* e : all_) {
+    const Result r = run({e}, {false, kNoLimit});
+    sum.loss += r.loss;
+    sum.gradients += r.gradients;
+  }
+  expect_same("packed_alone", run(all_, {false, kNoLimit}), sum);
+  expect_same("shared_alone", run(all_, {true, kNoLimit}), sum);
+}
+
+TEST_P(Exactness, SharingOnEqualsOff) {
+  const Result on = run(all_, {true, kNoLimit}), off = run(all_, {false, kNoLimit});
+  EXPECT_LT(on.unique_tokens, off.unique_tokens);
+  expect_same("sharing_on_off", on, off);
+}
+
+TEST_P(Exactness, HowExamplesAreDealtDoesNotMatter) {
+  const Result one = run(all_, {true, kNoLimit});
+  expect_same("one_by_one", run(all_, {true, 1}), one);
+  expect_same("a_few_each", run(all_, {true, 40}), one);
+  expect_same("a_few_each_unshared", run(all_, {false, 40}), one);
+  ASSERT_GT(deal(all_, {true, 40}).size(), 2u);
+  ASSERT_LT(deal(all_, {true, 40}).size(), 8u);
+}
+
+// 1 x 8 = 2 x 4 = 8 x 1: batches of 8, 2 and 1 examples, added up.
+TEST_P(Exactness, AccumulationEqualsOneBatch) {
+  const Result whole = run(all_, {true, kNoLimit});
+  for (const size_t size : {size_t{1}, size_t{2}, size_t{4}}) {
+    Result sum{0, at::zeros_like(adapter_.gradients())};
+    for (size_t begin = 0; begin < all_.size(); begin += size) {
+      const Result r = run({all_.begin() + static_cast<int64_t>(begin), all_.begin() + static_cast<int64_t>(begin + size)}, {true, kNoLimit});
+      sum.loss += r.loss;
+      sum.gradients += r.gradients;
+    }
+    expect_same("batches_of_" + std::to_string(size), sum, whole);
+  }
+}
+
+TEST_P(Exactness, TheOrderOfTheExamplesDoesNotMatter) {
+  std::vector<const Example*> reversed(all_.rbegin(), all_.rend());
+  expect_same("reversed", run(reversed, {true, 60}), run(all_, {true, 60}));
+}
+
+TEST_P(Exactness, FusedEqualsReference) {
+  expect_same("fused_reference", run(all_, {true, kNoLimit}, ops::Backend::kFused),
+              run(all_, {true, kNoLimit}, ops::Backend::kReference));
+}
+
+// The gradient is that of the loss: central differences along random directions, of A and of B.
+TEST_P(Exactness, GradientEqualsTheSlopeOfTheLoss) {
+  const Result at_point = run(all_, {true, kNoLimit});
+  at::Tensor parameters = adapter_.parameters();
+  const at::Tensor start = parameters.clone();
+  Random random(3, 4);
+  for (int trial = 0; trial < 4; ++trial) {
+    at::Tensor direction = at::zeros_like(start);
+    for (int64_t i = 0; i < direction.numel(); ++i) direction.data_ptr<double>()[i] = random.normal();
+    const double expected = at::dot(at_point.gradients, direction).item<double>(), epsilon = 1e-5;
+    parameters.copy_(start + epsilon * direction);
+    const double above = run(all_, {true, kNoLimit}).loss;
+    parameters.copy_(start - epsilon * direction);
+    const double below = run(all_, {true, kNoLimit}).loss;
+    parameters.copy_(start);
+    EXPECT_NEAR((above - below) / (2 * epsilon), expected, 1e-6 * std::abs(expected) + 1e-6);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Dropout, Exactness, ::testing::Values(0.0, 0.3),
+                         [](const auto& dropout) { return dropout.param > 0 ? "With" : "Without"; });
+
+TEST(Dropout, ActsInTrainingAndFollowsTheSeed) {
+  const std::vector<Example> rows = ragged_examples(8, 5, 61);
+  const Decoder decoder = testing::tiny_decoder(at::kDouble);
+  Adapter adapter = testing::tiny_adapter(at::kDouble, 0.3), none = testing::tiny_adapter(at::kDouble, 0);
+  const auto loss = [&](Adapter& a, uint64_t seed) {
+    return accumulate_gradients(decoder, a, pointers(rows), {true, kNoLimit}, seed).loss;
+  };
+  EXPECT_EQ(loss(adapter, 1), loss(adapter, 1));
+  EXPECT_GT(std::abs(loss(adapter, 1) - loss(adapter, 2)), 1e-6);
+  EXPECT_GT(std::abs(loss(adapter, 1) - loss(none, 1)), 1e-6);
+}
+
+TEST(Score, DropoutIsOffAndTwoCallsGiveEqualBits) {
+  const std::vector<Example> rows = ragged_examples(20, 6, 61);
+  const Decoder decoder = testing::tiny_decoder(at::kFloat);
+  const Adapter adapter = testing::tiny_adapter(at::kFloat, 0.5), none = testing::tiny_adapter(at::kFloat, 0);
+  const ForestOptions options{true, 60};
+  const std::vector<Score> first = score(decoder, &adapter, rows, options), second = score(decoder, &adapter, rows, options);
+  const std::vector<Score> without = score(decoder, &none, rows, options), base = score(decoder, nullptr, rows, options);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    EXPECT_EQ(first[i].nll, second[i].nll);
+    EXPECT_EQ(first[i].nll, without[i].nll);
+    EXPECT_NE(first[i].nll, base[i].nll);
+    EXPECT_EQ(first[i].tokens, rows[i].num_supervised());
+  }
+}
+
+// Against logits of one example at a time, and softmax written out.
+TEST(Score, IsTheNllOfTheSupervisedTokens) {
+  const std::vector<Example> rows = ragged_examples(10, 7, 61);
+  const Decoder decoder = testing::tiny_decoder(at::kDouble);
+  const Adapter adapter = testing::tiny_adapter(at::kDouble);
+  const std::vector<Score> scores = score(decoder, &adapter, rows, {true, 50});
+  double sum = 0;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    Forest forest;
+    const auto n = static_cast<int64_t>(rows[i].ids.size());
+    for (int64_t t = 0; t < n; ++t) {
+      forest.ids.push_back(rows[i].ids[static_cast<size_t>(t)]);
+      forest.positions.push_back(t);
+    }
+    forest.layout = {{{0, n, 0, {}}}, {0}};
+    const at::Tensor p = decoder.logits(forest, &adapter).softmax(-1);
+    double nll = 0;
+    for (int64_t t = 1; t < n; ++t)
+      if (rows[i].supervised[static_cast<size_t>(t)]) nll -= std::log(p[t - 1][rows[i].ids[static_cast<size_t>(t)]].item<double>());
+    EXPECT_NEAR(scores[i].nll, nll, 1e-9 * nll) << "example " << i;
+    sum += nll;
+  }
+  EXPECT_NEAR(total(scores).nll, sum, 1e-9 * sum);
+}
+
+TEST(TrainStep, NormAndClippingAreOfTheMeanLoss) {
+  const std::vector<Example> rows = ragged_examples(6, 8, 61);
+  const Decoder decoder = testing::tiny_decoder(at::kDouble);
+  Adapter adapter = testing::tiny_adapter(at::kDouble);
+  const StepResult r = accumulate_gradients(decoder, adapter, pointers(rows), {true, kNoLimit}, 1);
+  const at::Tensor mean = adapter.gradients() / static_cast<double>(r.supervised_tokens);
+  EXPECT_NEAR(r.grad_norm, mean.norm().item<double>(), 1e-12);
+  // A large epsilon makes the step proportional to the gradient, so that its length shows the clipping.
+  for (const double limit : {0.0, r.grad_norm / 4, r.grad_norm * 4}) {
+    Adapter stepped = testing::tiny_adapter(at::kDouble);
+    AdamW optimizer(stepped.parameters(), {0, 0, 1e9, 0});
+    const at::Tensor before = stepped.parameters().clone();
+    train_step(decoder, stepped, optimizer, pointers(rows), {true, kNoLimit}, 1e9, limit, 1);
+    const double length = (stepped.parameters() - before).norm().item<double>();
+    const double expected = limit > 0 ? std::min(limit, r.grad_norm) : r.grad_norm;
+    EXPECT_NEAR(length, expected, 1e-4 * expected) << "max_grad_norm " << limit;
+  }
+}
+
+}  // namespace
+}  // namespace lora

@@ -1,0 +1,496 @@
+"""Decoder, adapter, trainer and `lora score` against Transformers and PEFT: logits, losses, every gradient, steps of
+AdamW, adapters carried both ways, dropout.
+
+Needs the reference packages (requirements/dev.txt) and a build with tests (LORA_BUILD_DIR). The tests of the bundled
+model need its GGUF (LORA_GGUF) and the Hugging Face twin with the same weights in fp32 (LORA_HF_TWIN, made by
+make_hf_twin.py); the others make tiny random checkpoints, where everything must agree much more closely.
+What was measured is printed after the last test, beside its limit.
+"""
+import copy
+import json
+import os
+import pathlib
+import subprocess
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+peft = pytest.importorskip("peft")
+import transformers  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
+from test_text import MARKED_TEMPLATE, smollm_tokenizer  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("LORA_BUILD_DIR", ROOT / "build"))
+TOOL, LORA = BUILD / "tools" / "model_tool", BUILD / "lora"
+GGUF, TWIN = os.environ.get("LORA_GGUF", ""), os.environ.get("LORA_HF_TWIN", "")
+DATA = ROOT / "examples" / "json-extraction" / "data.jsonl"
+ALL_LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+pytestmark = pytest.mark.skipif(not TOOL.exists(), reason=f"{TOOL} is not built")
+needs_model = pytest.mark.skipif(not (os.path.exists(GGUF) and os.path.exists(TWIN)), reason="no LORA_GGUF and LORA_HF_TWIN")
+needs_program = pytest.mark.skipif(not LORA.exists(), reason=f"{LORA} is not built")
+
+figures = {}  # name: (largest value seen, limit)
+
+
+def hold(name, value, limit):
+    """`value` is at most `limit`; remembered for the table at the end."""
+    value = float(value)
+    figures[name] = (max(value, figures.get(name, (value,))[0]), limit)
+    assert value <= limit, f"{name}: {value:.3g} is above {limit:.3g}"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def table_of_figures(request):
+    yield
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        print()
+        for name, (value, limit) in figures.items():
+            print(f"  {name:<72} {value:.1e}  (limit {limit:.0e})")
+
+
+def tool(folder, **job):
+    """Runs a job of tools/model_tool.cpp: its answer and the tensors it wrote."""
+    job = {"out": str(folder / "out.safetensors"), **{k: str(v) if isinstance(v, pathlib.Path) else v for k, v in job.items()}}
+    (folder / "job.json").write_text(json.dumps(job))
+    done = subprocess.run([TOOL, folder / "job.json"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout), load_file(job["out"]) if os.path.exists(job["out"]) else {}
+
+
+def relative(ours, reference):
+    return float(torch.linalg.vector_norm(ours.double() - reference.double()) / torch.linalg.vector_norm(reference.double()))
+
+
+# --- The reference: Transformers and PEFT, one row at a time -----------------------------------------------------------
+
+
+def load_model(folder):
+    return transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+
+
+def with_adapter(model, seed=0, deviation=0.02, **config):
+    """PEFT's adapter with random B: at B = 0 every gradient of A is zero and proves nothing."""
+    torch.manual_seed(seed)
+    tuned = peft.get_peft_model(model, peft.LoraConfig(task_type="CAUSAL_LM", **config))
+    for name, parameter in tuned.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=deviation)
+    return tuned.eval()
+
+
+def all_logits(model, example):
+    """(T - 1, vocab): what each token but the last asks of the next."""
+    with torch.no_grad():
+        return model(torch.tensor([example["ids"]])).logits[0, :-1]
+
+
+def nll_sum(model, example):
+    logits = model(torch.tensor([example["ids"]])).logits[0, :-1]
+    nll = -logits.log_softmax(-1).gather(1, torch.tensor(example["ids"])[1:, None])[:, 0]
+    return nll[torch.tensor(example["supervised"])[1:].bool()].sum()
+
+
+def backward(model, examples):
+    """Mean nll over the supervised tokens of all examples; its gradients are added to the parameters'."""
+    count = sum(sum(e["supervised"]) for e in examples)
+    loss = 0
+    for example in examples:
+        part = nll_sum(model, example) / count
+        part.backward()
+        loss += part.item()
+    return loss
+
+
+def our_name(name):
+    return name.removeprefix("base_model.model.model.").replace(".default", "").removesuffix(".weight")
+
+
+def matrices(model):
+    return {our_name(n): p for n, p in model.named_parameters() if "lora_" in n}
+
+
+def everything_supervised(examples):
+    return [{"ids": e["ids"], "supervised": [0] + [1] * (len(e["ids"]) - 1)} for e in examples]
+
+
+# --- What is compared, for any model -----------------------------------------------------------------------------------
+
+
+def compare_logits(label, folder, reference, examples, limit, **job):
+    _, ours = tool(folder, what="logits", examples=everything_supervised(examples), **job)
+    assert len(ours) == len(examples)
+    hold(f"{label}: logits, max |difference|",
+         max((ours[f"logits.{i}"] - all_logits(reference, e)).abs().max() for i, e in enumerate(examples)), limit)
+
+
+def compare_gradients(label, folder, reference, examples, loss_limit, limit, **job):
+    reference.zero_grad()
+    loss = backward(reference, examples)
+    expected = {n: p.grad for n, p in matrices(reference).items()}
+    answer, ours = tool(folder, what="gradients", examples=examples, **job)
+    assert ours.keys() == expected.keys()
+    assert min(g.norm() for g in expected.values()) > 0
+    hold(f"{label}: loss, relative", abs(answer["loss"] - loss) / loss, loss_limit)
+    hold(f"{label}: gradients, largest relative of {len(ours)}", max(relative(ours[n], g) for n, g in expected.items()), limit)
+    norm = torch.stack([g.norm() for g in expected.values()]).norm().item()
+    hold(f"{label}: gradient norm, relative", abs(answer["grad_norm"] - norm) / norm, limit)
+    assert answer["supervised_tokens"] == sum(sum(e["supervised"]) for e in examples)
+    return answer
+
+
+def compare_steps(label, folder, reference, examples, batches, loss_limit, limit, *, learning_rate, weight_decay=0.0,
+                  max_grad_norm=1.0, lr_scheduler_type="linear", warmup_steps=3, **job):
+    """Trains both; `reference` is changed. The final adapter is compared by how far it moved."""
+    start = {n: p.detach().clone() for n, p in matrices(reference).items()}
+    optimizer = torch.optim.AdamW(matrices(reference).values(), lr=learning_rate, weight_decay=weight_decay)
+    schedule = transformers.get_scheduler(lr_scheduler_type, optimizer, num_warmup_steps=warmup_steps,
+                                          num_training_steps=len(batches))
+    losses, norms, rates = [], [], []
+    for batch in batches:
+        optimizer.zero_grad()
+        losses.append(backward(reference, [examples[i] for i in batch]))
+        norms.append(torch.nn.utils.clip_grad_norm_(matrices(reference).values(), max_grad_norm or float("inf")).item())
+        rates.append(schedule.get_last_lr()[0])
+        optimizer.step()
+        schedule.step()
+    answer, _ = tool(folder, what="steps", examples=examples, batches=batches, learning_rate=learning_rate,
+                     weight_decay=weight_decay, max_grad_norm=max_grad_norm, lr_scheduler_type=lr_scheduler_type,
+                     warmup_steps=warmup_steps, save_adapter=folder / "trained", **job)
+    assert len(set(losses)) == len(batches)
+    hold(f"{label}: learning rates, relative to the peak", max(abs(a - b) for a, b in zip(answer["learning_rates"], rates)) / learning_rate, 1e-12)
+    hold(f"{label}: loss of each step, |difference|", max(abs(a - b) for a, b in zip(answer["losses"], losses)), loss_limit)
+    hold(f"{label}: gradient norm of each step, relative", max(abs(a - b) / b for a, b in zip(answer["grad_norms"], norms)), limit)
+    trained = {our_name(n): t for n, t in load_file(folder / "trained" / "adapter_model.safetensors").items()}
+    assert trained.keys() == start.keys()
+    gather = lambda of: torch.cat([of(n).flatten() for n in start])  # noqa: E731
+    moved = gather(lambda n: matrices(reference)[n].detach() - start[n])
+    hold(f"{label}: what training changed, relative", relative(gather(lambda n: trained[n] - start[n]), moved), limit)
+    return norms
+
+
+# --- The bundled model --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """The first rows of the example as Transformers renders them."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(TWIN)
+    tokenizer.backend_tokenizer.pre_tokenizer = smollm_tokenizer().pre_tokenizer
+    rendered = []
+    for line in DATA.read_text().splitlines()[:30]:
+        row = tokenizer.apply_chat_template(json.loads(line)["messages"], chat_template=MARKED_TEMPLATE, tokenize=True,
+                                            return_dict=True, return_assistant_tokens_mask=True)
+        rendered.append({"ids": row["input_ids"], "supervised": row["assistant_masks"]})
+    return rendered
+
+
+@pytest.fixture(scope="module")
+def tuned():
+    return with_adapter(load_model(TWIN), r=16, lora_alpha=32, target_modules=ALL_LINEAR)
+
+
+@pytest.fixture(scope="module")
+def adapter(tuned, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("peft")
+    tuned.save_pretrained(folder)
+    return folder
+
+
+@needs_model
+def test_logits_of_the_bundled_model(tmp_path, rows, tuned, adapter):
+    some = rows[:5]
+    compare_logits("SmolLM2, PEFT's adapter", tmp_path, tuned, some, 2e-3, model=GGUF, adapter=adapter)
+    with tuned.disable_adapter():
+        compare_logits("SmolLM2, base", tmp_path, tuned, some, 2e-3, model=GGUF)
+        base = all_logits(tuned, some[0])
+    assert (all_logits(tuned, some[0]) - base).abs().max() > 1  # the adapter matters
+
+
+@needs_model
+def test_gradients_of_the_bundled_model(tmp_path, rows, tuned, adapter):
+    answer = compare_gradients("SmolLM2, 8 rows", tmp_path, tuned, rows[:8], 1e-4, 1e-3, model=GGUF, adapter=adapter)
+    assert answer["forests"] > 1 and answer["unique_tokens"] < 0.9 * answer["tokens"], answer
+
+
+@needs_model
+def test_ten_steps_of_the_bundled_model(tmp_path, rows, tuned, adapter):
+    trained = copy.deepcopy(tuned)
+    batches = [[(3 * step + i) % 15 for i in range(3)] for step in range(10)]
+    norms = compare_steps("SmolLM2, 10 steps", tmp_path, trained, rows[:15], batches, 1e-3, 1e-2, learning_rate=5e-4,
+                          weight_decay=0.01, model=GGUF, adapter=adapter)
+    assert max(norms) > 1  # clipping had something to do
+    ours = tmp_path / "trained"
+    loaded = peft.PeftModel.from_pretrained(load_model(TWIN), ours).eval()
+    for name, tensor in load_file(ours / "adapter_model.safetensors").items():
+        assert torch.equal(tensor, matrices(loaded)[our_name(name)]), name
+    compare_logits("SmolLM2, our adapter in PEFT", tmp_path, loaded, rows[:2], 2e-3, model=GGUF, adapter=ours)
+
+
+@needs_model
+@needs_program
+def test_score_of_the_bundled_model(tmp_path, rows, tuned, adapter):
+    data = tmp_path / "rows.jsonl"
+    data.write_text("".join(line + "\n" for line in DATA.read_text().splitlines()[:len(rows)]))
+
+    def score(*options):
+        done = subprocess.run([LORA, "score", GGUF, data, "--format", "json", *map(str, options)], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def reference():
+        with torch.no_grad():
+            return [nll_sum(tuned, e).item() for e in rows]
+
+    def hold_rows(label, answer, expected, limit):
+        assert [r["line"] for r in answer["rows"]] == list(range(1, len(rows) + 1))
+        assert [r["tokens"] for r in answer["rows"]] == [sum(e["supervised"]) for e in rows]
+        hold(f"SmolLM2, score of {len(rows)} rows, {label}: nll, relative",
+             max(abs(r["nll"] - e) / e for r, e in zip(answer["rows"], expected)), limit)
+        assert answer["nll"] == pytest.approx(sum(expected), rel=limit)
+        assert answer["perplexity"] == pytest.approx(np.exp(sum(expected) / answer["tokens"]), rel=10 * limit)
+
+    shared = score("--adapter", adapter)
+    hold_rows("with adapter", shared, reference(), 1e-4)
+    alone = score("--adapter", adapter, "--no-share-prefixes")
+    hold_rows("sharing on and off", shared, [r["nll"] for r in alone["rows"]], 1e-5)
+    with tuned.disable_adapter():
+        hold_rows("base", score(), reference(), 1e-4)
+
+
+# --- Tiny random checkpoints -------------------------------------------------------------------------------------------
+
+TINY = dict(vocab_size=131, hidden_size=64, intermediate_size=112, num_hidden_layers=2, num_attention_heads=4,
+            num_key_value_heads=2, rms_norm_eps=1e-5, tie_word_embeddings=True, max_position_embeddings=256)
+SHAPES = {
+    "grouped heads, tied": dict(),
+    "one key head, large eps": dict(num_key_value_heads=1, rms_norm_eps=0.01),
+    "as many key heads": dict(num_key_value_heads=4, num_hidden_layers=3),
+    "untied head": dict(tie_word_embeddings=False, rope_parameters={"rope_type": "default", "rope_theta": 500000.0}),
+    "biases": dict(attention_bias=True, mlp_bias=True),
+    "wide heads": dict(head_dim=24, tie_word_embeddings=False),
+    "shards": dict(tie_word_embeddings=False),
+}
+ADAPTERS = {
+    "r 16, alpha 32, all-linear": dict(r=16, lora_alpha=32, target_modules="all-linear"),
+    "r 4, alpha 9, some": dict(r=4, lora_alpha=9, target_modules=["q_proj", "v_proj", "o_proj", "down_proj"]),
+    "r 8, alpha 16, rsLoRA": dict(r=8, lora_alpha=16, use_rslora=True, target_modules=ALL_LINEAR),
+}
+
+
+def make_tiny(folder, shape="grouped heads, tied", seed=1):
+    """A checkpoint whose every number is random, biases and norms too."""
+    torch.manual_seed(seed)
+    model = transformers.LlamaForCausalLM(transformers.LlamaConfig(**{**TINY, **SHAPES[shape]}))
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if p.dim() == 1:
+                p.copy_((0 if "bias" in name else 1) + 0.2 * torch.randn_like(p))
+            else:
+                p.normal_(std=1.0 if "embed" in name and not model.config.tie_word_embeddings else p.shape[1] ** -0.5)
+    model.save_pretrained(folder, max_shard_size="60KB" if shape == "shards" else "5GB")
+    if shape == "shards":
+        assert len(list(folder.glob("model-*.safetensors"))) > 3
+    return load_model(folder)
+
+
+def tiny_examples(seed=2):
+    """Ragged rows: prefixes shared at two depths, an equal pair, a row that is the beginning of another, turns."""
+    rng = np.random.default_rng(seed)
+    draw = lambda n: rng.integers(0, TINY["vocab_size"], n).tolist()  # noqa: E731
+    prefix, middle = draw(20), draw(11)
+    texts = [prefix + draw(n) for n in (4, 9, 15)] + [prefix + middle + draw(n) for n in (3, 8)]
+    texts += [texts[1], texts[4][:35], draw(3), draw(60), prefix[:10] + draw(12), draw(25)]
+    examples = []
+    for i, ids in enumerate(texts):
+        supervised = [int(t >= len(ids) * 0.6) for t in range(len(ids))]
+        if i % 3 == 0:
+            supervised[1:3] = [1, 1]  # a first answer in the middle of the row
+        if i % 4 == 1:
+            supervised[-2:] = [0, 0]  # what follows the last answer
+        examples.append({"ids": ids, "supervised": supervised})
+    return examples
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_tiny_shapes(tmp_path, shape):
+    model, examples = tmp_path / "model", tiny_examples()
+    base = make_tiny(model, shape)
+    compare_logits("tiny, base", tmp_path, base, examples, 1e-4, model=model)
+    plain = all_logits(base, examples[0])
+    tuned = with_adapter(base, deviation=0.2, **ADAPTERS["r 16, alpha 32, all-linear"])
+    assert (all_logits(tuned, examples[0]) - plain).abs().max() > 0.5
+    tuned.save_pretrained(tmp_path / "adapter")
+    job = dict(model=model, adapter=tmp_path / "adapter")
+    compare_logits("tiny, PEFT's adapter", tmp_path, tuned, examples, 1e-4, **job)
+    answer = compare_gradients("tiny", tmp_path, tuned, examples, 1e-5, 1e-5, **job)
+    assert answer["unique_tokens"] < answer["tokens"]
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_tiny_adapters(tmp_path, name):
+    model, examples = tmp_path / "model", tiny_examples()
+    tuned = with_adapter(make_tiny(model), deviation=0.2, **ADAPTERS[name])
+    tuned.save_pretrained(tmp_path / "adapter")
+    job = dict(model=model, adapter=tmp_path / "adapter")
+    compare_logits("tiny, PEFT's adapter", tmp_path, tuned, examples, 1e-4, **job)
+    for options in (dict(), dict(share_prefixes=False), dict(max_tokens=64), dict(max_tokens=4096), dict(reference=True)):
+        compare_gradients("tiny", tmp_path, tuned, examples, 1e-5, 1e-5, **job, **options)
+
+    # An adapter made here, written by us and read by PEFT: its B is zero, so it is trained first.
+    batches = [[(4 * step + i) % len(examples) for i in range(4)] for step in range(10)]
+    config = {**ADAPTERS[name], "seed": 5}
+    if config["target_modules"] == "all-linear":
+        config["target_modules"] = ["all-linear"]
+    tool(tmp_path, what="steps", model=model, new_adapter=config, examples=examples, batches=batches, learning_rate=0.05,
+         save_adapter=tmp_path / "ours")
+    loaded = peft.PeftModel.from_pretrained(load_model(model), tmp_path / "ours").eval()
+    assert matrices(loaded).keys() == matrices(tuned).keys()
+    assert all(p.norm() > 0 for p in matrices(loaded).values())
+    compare_logits("tiny, our adapter in PEFT", tmp_path, loaded, examples, 1e-4, model=model, adapter=tmp_path / "ours")
+    assert peft.LoraConfig.from_pretrained(tmp_path / "ours").use_rslora == ADAPTERS[name].get("use_rslora", False)
+
+
+@pytest.mark.parametrize("options", [
+    dict(weight_decay=0.01),
+    dict(weight_decay=0.1, max_grad_norm=0.05, lr_scheduler_type="cosine"),
+    dict(max_grad_norm=0.0, lr_scheduler_type="constant_with_warmup", warmup_steps=4),
+    dict(lr_scheduler_type="constant", warmup_steps=0),
+    dict(warmup_steps=0, max_tokens=64),
+], ids=lambda o: ", ".join(f"{k} {v}" for k, v in o.items()))
+def test_tiny_steps(tmp_path, options):
+    model, examples = tmp_path / "model", tiny_examples()
+    tuned = with_adapter(make_tiny(model), deviation=0.2, **ADAPTERS["r 16, alpha 32, all-linear"])
+    tuned.save_pretrained(tmp_path / "adapter")
+    batches = [[(4 * step + i) % len(examples) for i in range(4)] for step in range(10)]
+    compare_steps("tiny, 10 steps", tmp_path, tuned, examples, batches, 1e-4, 1e-3, learning_rate=2e-3, model=model,
+                  adapter=tmp_path / "adapter", **options)
+
+
+def test_an_initialisation_that_changes_the_base_is_refused(tmp_path):
+    """PiSSA, OLoRA and others subtract from the base what they put into the adapter."""
+    model, examples = tmp_path / "model", tiny_examples()
+    base = make_tiny(model)
+    before = base.model.layers[0].self_attn.q_proj.weight.detach().clone()
+    tuned = with_adapter(base, deviation=0.2, r=4, lora_alpha=4, target_modules=["q_proj"], init_lora_weights="olora")
+    assert not torch.equal(tuned.base_model.model.model.layers[0].self_attn.q_proj.base_layer.weight, before)
+    tuned.save_pretrained(tmp_path / "adapter")
+    job = dict(what="logits", model=str(model), adapter=str(tmp_path / "adapter"), examples=examples)
+    (tmp_path / "job.json").write_text(json.dumps(job))
+    done = subprocess.run([TOOL, tmp_path / "job.json"], capture_output=True, text=True)
+    assert done.returncode == 2 and "init_lora_weights" in done.stderr
+
+
+# --- Dropout -----------------------------------------------------------------------------------------------------------
+
+SEEDS = 2000
+
+
+def dropout_job(folder, examples, seeds, p, modules):
+    model = folder / "model"
+    tuned = with_adapter(make_tiny(model), deviation=0.2, r=8, lora_alpha=16, lora_dropout=p, target_modules=modules)
+    tuned.save_pretrained(folder / "adapter")
+    job = dict(model=model, adapter=folder / "adapter", examples=examples)
+    return tuned, job, tool(folder, what="dropout", mask_seeds=seeds, **job)[1]
+
+
+def deviations(masks, p):
+    """How many standard deviations a few statistics of `masks` (seeds, T, width) lie from independent dropout."""
+    kept = (masks > 0).double()
+    seeds, width, q = kept.shape[0], kept.shape[2], 1 - p
+    spread = lambda z: abs(float(((z**2).sum() - z.numel()) / (2 * z.numel()) ** 0.5))  # noqa: E731 z are standard normal
+    columns = (kept.sum(0) - seeds * q) / (seeds * p * q) ** 0.5
+    rows_ = (kept.sum(2) - width * q) / (width * p * q) ** 0.5
+    centred = (kept - q) / (p * q) ** 0.5
+    correlation = lambda a, b: abs(float((a * b).sum()) / a.numel() ** 0.5)  # noqa: E731
+    return {"mean": abs(float((kept - q).sum())) / (kept.numel() * p * q) ** 0.5,
+            "each number over the seeds": spread(columns),
+            "each row over its numbers": spread(rows_),
+            "neighbours in a row": correlation(centred[:, :, 1:], centred[:, :, :-1]),
+            "neighbouring tokens": correlation(centred[:, 1:], centred[:, :-1]),
+            "neighbouring seeds": correlation(centred[1:], centred[:-1])}
+
+
+@pytest.mark.parametrize("p", [0.05, 0.3])
+def test_dropout_masks_are_distributed_as_torch_draws_them(tmp_path, p):
+    tokens = 8
+    example = {"ids": list(range(3, 4 + tokens)), "supervised": [0] * tokens + [1]}
+    _, _, tensors = dropout_job(tmp_path, [example], list(range(SEEDS)), p, ["q_proj", "k_proj"])
+    masks = {n: t for n, t in tensors.items() if n.startswith("masks.")}
+    assert len(masks) == 4 and all(t.shape == (SEEDS, tokens, TINY["hidden_size"]) for t in masks.values())
+    torch.manual_seed(0)
+    reference = torch.nn.Dropout(p).train()(torch.ones(SEEDS, tokens, TINY["hidden_size"]))
+    for name, mask in masks.items():
+        assert torch.equal(mask.unique(), reference.unique()), name  # 0 and 1 / (1 - p)
+        hold(f"dropout masks, p {p}: |mean - 1|", abs(mask.mean() - 1), 0.004)
+        hold(f"dropout masks, p {p}: variance, relative to p / (1 - p)", abs(mask.var() / (p / (1 - p)) - 1), 0.02)
+        for what, z in deviations(mask, p).items():
+            hold(f"dropout masks, p {p}: {what}, deviations", z, 5)
+    for what, z in deviations(reference, p).items():
+        assert z < 5, f"the test itself: {what}"
+    # Masks of other modules and layers are others.
+    flat = torch.stack([(m > 0).double().flatten() for m in masks.values()])
+    centred = (flat - (1 - p)) / (p * (1 - p)) ** 0.5
+    between = (centred @ centred.T / flat.shape[1] ** 0.5).fill_diagonal_(0)
+    hold(f"dropout masks, p {p}: between modules and layers, deviations", between.abs().max(), 5)
+
+
+def test_a_layer_under_dropout_is_distributed_as_pefts(tmp_path):
+    p, tokens = 0.3, 8
+    example = {"ids": list(range(3, 4 + tokens)), "supervised": [0] * tokens + [1]}
+    tuned, _, tensors = dropout_job(tmp_path, [example], list(range(SEEDS)), p, ["v_proj"])
+    name = "layers.1.self_attn.v_proj.0"
+    ours, masks = tensors["outputs." + name], tensors["masks." + name]
+    model = tuned.base_model.model.model
+    layer = model.layers[1].self_attn.v_proj
+    with torch.no_grad():
+        x = model.embed_tokens(torch.tensor(example["ids"][:tokens]))  # (T, in)
+        middle = layer(x)
+        A, B, scale = layer.lora_A["default"].weight, layer.lora_B["default"].weight, layer.scaling["default"]
+        exact = layer.base_layer(x) + scale * (masks * x) @ A.T @ B.T
+        hold("dropout, one layer: output for its masks, max |difference|", (ours - exact).abs().max(), 1e-5)
+        torch.manual_seed(0)
+        theirs = layer.train()(x.expand(SEEDS, -1, -1))
+        variance = p / (1 - p) * (x**2 @ ((scale * (B @ A)) ** 2).T)  # (T, out)
+    for whose, outputs in (("ours", ours), ("PEFT's", theirs)):
+        z = (outputs.mean(0) - middle) / (variance / SEEDS).sqrt()
+        hold(f"dropout, one layer, {whose}: mean of each number, deviations", z.abs().max(), 5)
+        ratio = outputs.var(0) / variance
+        hold(f"dropout, one layer, {whose}: variance of each number, relative", (ratio - 1).abs().max(), 0.2)
+        hold(f"dropout, one layer, {whose}: mean of those variances, relative", abs(ratio.mean() - 1), 0.02)
+
+
+class FixedMask(torch.nn.Module):
+    """Stands in for nn.Dropout: multiplies by a given mask; beyond its rows nothing is dropped."""
+
+    mask = None
+
+    def forward(self, x):  # (1, T, in)
+        rest = torch.ones(x.shape[1] - self.mask.shape[0], x.shape[2])
+        return x * torch.cat([self.mask, rest])
+
+
+def test_gradients_under_dropout_with_the_same_masks(tmp_path):
+    seed, p, examples = 12345, 0.2, tiny_examples()
+    tuned, job, tensors = dropout_job(tmp_path, examples, [seed], p, ALL_LINEAR)
+    fixed = {}
+    for name, module in tuned.named_modules():
+        if hasattr(module, "lora_dropout"):
+            fixed[our_name(name)] = module.lora_dropout["default"] = FixedMask()
+    assert len(fixed) == len(ALL_LINEAR) * TINY["num_hidden_layers"]
+    forward = tuned.base_model.model.forward
+
+    def with_masks(ids):
+        example = next(i for i, e in enumerate(examples) if e["ids"] == ids[0].tolist())
+        for name, module in fixed.items():
+            module.mask = tensors[f"masks.{name}.{example}"][0]
+        return forward(ids)
+
+    tuned.forward = with_masks
+    for options in (dict(), dict(share_prefixes=False), dict(max_tokens=64), dict(reference=True)):
+        compare_gradients("tiny, dropout", tmp_path, tuned, examples, 1e-5, 1e-5, mask_seed=seed, **job, **options)
+    other, _ = tool(tmp_path, what="gradients", mask_seed=seed + 1, **job)
+    same, _ = tool(tmp_path, what="gradients", mask_seed=seed, **job)
+    assert abs(other["loss"] - same["loss"]) > 1e-3

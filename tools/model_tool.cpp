@@ -1,0 +1,214 @@
+// The decoder and the trainer from the command line, for comparison with other programs (tests/parity):
+//   model_tool JOB.json
+// The job is an object:
+//   what            "logits", "gradients", "steps" or "dropout"
+//   model           a GGUF file or a Hugging Face folder
+//   adapter         a folder in PEFT's format; or new_adapter {r, lora_alpha, lora_dropout, use_rslora, target_modules,
+//                   seed}; or neither: the base alone
+//   examples        [{"ids":[…],"supervised":[0|1, …]}, …]
+//   share_prefixes  (true), max_tokens (512), reference (false): see ForestOptions and ops::Backend
+//   mask_seed       (0) for gradients
+//   batches         for steps: indices into examples, a list for each step; with learning_rate, lr_scheduler_type,
+//                   warmup_steps, weight_decay, max_grad_norm
+//   mask_seeds      for dropout: one set of masks each
+//   save_adapter    a folder to write the adapter to when all is done
+//   out             the safetensors file to write:
+//     logits     "logits.E" (S, vocab): what example E asks of its supervised tokens, from one forest of all examples
+//     gradients  "layers.0.self_attn.q_proj.lora_A", …: of the mean nll over all supervised tokens
+//     dropout    "masks.layers.0.self_attn.q_proj.E" (seeds, T, in) and, where the module reads hidden_size numbers,
+//                "outputs.…" (seeds, T, out): the module applied to the embeddings of example E
+// Counts, losses, gradient norms and learning rates go to standard output as JSON. No tokenizer: ids in, ids out.
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "deploy/peft.h"
+#include "files/checkpoint.h"
+#include "model/decoder.h"
+#include "train/schedule.h"
+#include "train/step.h"
+
+namespace {
+
+using namespace lora;
+using nlohmann::json;
+
+// Tensors on their way to a safetensors file.
+class Output {
+ public:
+  void add(const std::string& name, const at::Tensor& tensor) {
+    alive_.push_back(tensor.detach().to(at::kFloat).contiguous());
+    const at::Tensor& t = alive_.back();
+    infos_.push_back({name, DType::kF32, t.sizes().vec(),
+                      std::as_bytes(std::span(t.const_data_ptr<float>(), static_cast<size_t>(t.numel())))});
+  }
+  void write(const std::string& path) const { write_safetensors(path, infos_, {{"format", "pt"}}); }
+
+ private:
+  std::vector<at::Tensor> alive_;
+  std::vector<TensorInfo> infos_;
+};
+
+class Job {
+ public:
+  explicit Job(json options) : options_(std::move(options)), decoder_(open()) {
+    for (const json& e : options_.at("examples"))
+      examples_.push_back({e.at("ids"), e.at("supervised"), examples_.size() + 1});
+    forests_ = {options_.value("share_prefixes", true), options_.value("max_tokens", int64_t{512})};
+    if (options_.contains("adapter")) {
+      adapter_ = load_peft(options_["adapter"].get<std::string>(), decoder_.config());
+    } else if (options_.contains("new_adapter")) {
+      const json& c = options_["new_adapter"];
+      adapter_ = Adapter::create(
+          decoder_.config(),
+          {c.at("r"), c.at("lora_alpha"), c.value("lora_dropout", 0.0), c.value("use_rslora", false),
+           parse_target_modules(c.value("target_modules", std::vector<std::string>{"all-linear"}))},
+          c.value("seed", uint64_t{0}));
+    }
+  }
+
+  json run() {
+    const std::string what = options_.at("what");
+    json answer;
+    if (what == "logits") answer = logits();
+    else if (what == "gradients") answer = gradients();
+    else if (what == "steps") answer = steps();
+    else if (what == "dropout") answer = dropout();
+    else throw Error::input({.where = "what", .found = what, .expected = "logits, gradients, steps or dropout"});
+    if (options_.contains("out")) output_.write(options_["out"]);
+    if (options_.contains("save_adapter")) {
+      const std::filesystem::path folder = options_["save_adapter"].get<std::string>();
+      std::filesystem::create_directories(folder);
+      save_peft(folder, adapter(), nullptr);
+    }
+    return answer;
+  }
+
+ private:
+  Decoder open() const {
+    const Checkpoint checkpoint = Checkpoint::open(options_.at("model").get<std::string>());
+    const ModelConfig config = read_model_config(checkpoint);
+    const bool reference = options_.value("reference", false);
+    return {config, load_weights(checkpoint, config), reference ? ops::Backend::kReference : ops::Backend::kFused};
+  }
+
+  Adapter& adapter() {
+    if (!adapter_) throw Error::input({.where = "job", .found = "this asks for an adapter, and none is given"});
+    return *adapter_;
+  }
+
+  std::vector<const Example*> members(const std::vector<size_t>& indices) const {
+    std::vector<const Example*> chosen;
+    for (const size_t i : indices) chosen.push_back(&examples_.at(i));
+    return chosen;
+  }
+  std::vector<const Example*> all() const {
+    std::vector<const Example*> chosen;
+    for (const Example& e : examples_) chosen.push_back(&e);
+    return chosen;
+  }
+
+  json logits() {
+    const c10::NoGradGuard no_grad;
+    const Forest forest = build_forest(all(), forests_.share_prefixes);
+    const at::Tensor every = decoder_.logits(forest, adapter_ ? &*adapter_ : nullptr);
+    for (size_t e = 0; e < examples_.size(); ++e) {
+      std::vector<int64_t> rows;
+      for (size_t i = 0; i < forest.rows.size(); ++i)
+        if (forest.row_examples[i] == static_cast<int64_t>(e)) rows.push_back(forest.rows[i]);
+      output_.add("logits." + std::to_string(e), every.index_select(0, at::tensor(rows, at::kLong)));
+    }
+    return {{"tokens", forest.num_tokens}, {"unique_tokens", forest.unique_tokens()}};
+  }
+
+  json gradients() {
+    const StepResult r = accumulate_gradients(decoder_, adapter(), all(), forests_, options_.value("mask_seed", uint64_t{0}));
+    for (const Adapter::Entry& entry : adapter().entries())
+      output_.add(entry.name, entry.gradient / static_cast<double>(r.supervised_tokens));
+    return {{"loss", r.loss},
+            {"grad_norm", r.grad_norm},
+            {"forests", deal(all(), forests_).size()},
+            {"tokens", r.tokens},
+            {"unique_tokens", r.unique_tokens},
+            {"supervised_tokens", r.supervised_tokens}};
+  }
+
+  json steps() {
+    const auto batches = options_.at("batches").get<std::vector<std::vector<size_t>>>();
+    const Schedule schedule{parse_lr_scheduler(options_.value("lr_scheduler_type", "linear")),
+                            options_.at("learning_rate"), options_.value("warmup_steps", int64_t{0}),
+                            static_cast<int64_t>(batches.size())};
+    AdamW optimizer(adapter().parameters(), {.weight_decay = options_.value("weight_decay", 0.0)});
+    json losses, norms, rates;
+    for (size_t i = 0; i < batches.size(); ++i) {
+      const double rate = schedule.at(static_cast<int64_t>(i));
+      const StepResult r = train_step(decoder_, adapter(), optimizer, members(batches[i]), forests_, rate,
+                                      options_.value("max_grad_norm", 0.0), i);
+      losses.push_back(r.loss);
+      norms.push_back(r.grad_norm);
+      rates.push_back(rate);
+    }
+    return {{"losses", losses}, {"grad_norms", norms}, {"learning_rates", rates}};
+  }
+
+  json dropout() {
+    const c10::NoGradGuard no_grad;
+    const auto seeds = options_.at("mask_seeds").get<std::vector<uint64_t>>();
+    for (size_t e = 0; e < examples_.size(); ++e) {
+      const Forest forest = build_forest({&examples_[e]}, false);
+      const at::Tensor keys = at::tensor(std::vector<int64_t>(forest.path_keys.begin(), forest.path_keys.end()), at::kLong);
+      const at::Tensor x = decoder_.weights().embedding.index_select(0, at::tensor(forest.ids, at::kLong));
+      for (const Adapter::Entry& entry : adapter().entries())
+        if (entry.is_A) add_module(entry, e, seeds, keys, x);
+    }
+    return {{"seeds", seeds.size()}};
+  }
+
+  void add_module(const Adapter::Entry& entry, size_t example, const std::vector<uint64_t>& seeds,
+                  const at::Tensor& keys, const at::Tensor& x) {
+    const std::string name =
+        entry.name.substr(0, entry.name.rfind('.')) + "." + std::to_string(example);  // without ".lora_A"
+    const auto [out, in] = module_shape(decoder_.config(), entry.module);
+    const LinearWeights& linear = decoder_.weights().blocks[static_cast<size_t>(entry.layer)].module(entry.module);
+    std::vector<at::Tensor> masks, outputs;
+    for (const uint64_t seed : seeds) {
+      const auto term = adapter().term(entry.layer, entry.module, seed);
+      masks.push_back(ops::dropout_mask(keys, term->dropout_key, term->dropout, in, x.options()));
+      if (in == x.size(1))
+        outputs.push_back(ops::linear_residual(x, at::zeros({x.size(0), out}), {linear.weight, linear.bias, term}, keys,
+                                               ops::Backend::kFused));
+    }
+    output_.add("masks." + name, at::stack(masks));
+    if (!outputs.empty()) output_.add("outputs." + name, at::stack(outputs));
+  }
+
+  json options_;
+  Decoder decoder_;
+  std::optional<Adapter> adapter_;
+  std::vector<Example> examples_;
+  ForestOptions forests_;
+  Output output_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::cerr << "usage: model_tool JOB.json; see the head of tools/model_tool.cpp\n";
+    return 2;
+  }
+  try {
+    std::cout << Job(json::parse(read_file(argv[1]))).run() << '\n';
+    return 0;
+  } catch (const std::exception& error) {
+    std::cerr << error.what() << '\n';
+    return 2;
+  }
+}
