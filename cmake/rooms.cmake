@@ -7,7 +7,7 @@ function(lora_room name)
   set(tests ${sources})
   list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
   list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
-  list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "/(main|thread_wait)\\.cpp$")
   list(TRANSFORM ROOM_ROOMS PREPEND lora_)
 
   if(sources)
@@ -34,7 +34,7 @@ endfunction()
 # The program `lora`: build/lora in the build tree. Installed, bin/lora finds everything beyond the C and C++ run-time in
 # lib/ beside it, so the folder may be moved, also to a machine without the packages it was built with.
 function(lora_program)
-  add_executable(lora "${CMAKE_SOURCE_DIR}/src/cli/main.cpp")
+  add_executable(lora "${CMAKE_SOURCE_DIR}/src/cli/main.cpp" "${CMAKE_SOURCE_DIR}/src/cli/thread_wait.cpp")
   target_link_libraries(lora PRIVATE lora_cli)
   if(TARGET tcmalloc)
     target_link_libraries(lora PRIVATE tcmalloc)

@@ -7,17 +7,19 @@ config=${1:?usage: demo.sh CONFIG.toml}
 
 [[ -f $config ]] || { echo "demo: no $config" >&2; exit 2; }
 output=$(sed -n 's/^output_dir *= *"\(.*\)".*/\1/p' "$config")
+if [[ -f $output/eval/summary.json ]]; then
+  echo "demo: $output holds a finished run. To begin anew: rm -r $output && make demo"
+  exit 0
+fi
 status=0
 build/lora run "$config" || status=$?
 
 echo
-if [[ -f $output/report.html ]]; then
-  echo "demo: the run is in $output; the report, with every prompt and both answers: $output/report.html"
-fi
 case $status in
-  0) ;;
-  1) echo "demo: the verdict is not in favour of the tuned model; the table and the report say why." ;;
+  0) echo "demo: finished; the run is in $output." ;;
+  1) echo "demo: finished; the verdict is against the tuned model, the table says why. The run is in $output." ;;
   130) echo "demo: interrupted; 'make demo' resumes it." ;;
-  *) echo "demo: not finished (exit $status). 'make demo' resumes; to begin anew: rm -r $output" ;;
+  *) echo "demo: not finished (exit $status). 'make demo' resumes it; to begin anew: rm -r $output" ;;
 esac
+[[ ! -f $output/report.html ]] || echo "demo: the report, with every prompt and both answers: $output/report.html"
 exit "$status"

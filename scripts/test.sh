@@ -60,8 +60,7 @@ stage_fuzz() { # every target on its corpus and beyond it; a crash leaves its in
 
 stage_slow() {
   ctest --test-dir build --output-on-failure -L slow
-  python_tests tests/parity -m slow
-  python_tests tests/e2e -m slow
+  python_tests tests -m slow
 }
 
 stage_bench() {

@@ -90,7 +90,34 @@ T value_of(const Json& json, const char* key, const fs::path& file) {
   }
 }
 
-AdapterConfig config_from(const Json& json, const fs::path& file) {
+// PEFT means by a name every module whose path is the name or ends with "." and the name; "all-linear" it writes out as
+// whole paths when the model is small.
+std::vector<Module> targeted_modules(const std::vector<std::string>& names, int64_t num_layers, const fs::path& file) {
+  std::vector<bool> used(names.size(), false);
+  std::vector<std::string> found;
+  for (const Module m : kModules) {
+    int64_t layers = 0;
+    for (int64_t layer = 0; layer < num_layers; ++layer) {
+      const std::string path = ".model.layers." + std::to_string(layer) + "." + std::string(module_path(m));
+      bool targeted = false;
+      for (size_t i = 0; i < names.size(); ++i) {
+        if (names[i].empty() || !path.ends_with("." + names[i])) continue;
+        targeted = used[i] = true;
+      }
+      layers += targeted;
+    }
+    if (layers != 0 && layers != num_layers)
+      refuse(file, "\"target_modules\" names " + std::string(module_name(m)) + " in " + std::to_string(layers) +
+                       " of " + std::to_string(num_layers) + " layers",
+             "a module in all layers or in none", "lora.cpp does not compute this setting yet, so the adapter is refused.");
+    if (layers != 0) found.emplace_back(module_name(m));
+  }
+  for (size_t i = 0; i < names.size(); ++i)
+    if (!used[i]) found.push_back(names[i]);  // refused by name below
+  return parse_target_modules(found);
+}
+
+AdapterConfig config_from(const Json& json, const fs::path& file, int64_t num_layers) {
   if (json.value("peft_type", std::string()) != "LORA")
     refuse(file, "peft_type is " + (json.contains("peft_type") ? json["peft_type"].dump() : "missing"), "\"LORA\"",
            "Only LoRA adapters can be loaded.");
@@ -105,7 +132,8 @@ AdapterConfig config_from(const Json& json, const fs::path& file) {
   if (modules.is_string())
     config.target_modules = parse_target_modules({modules.get<std::string>()});
   else
-    config.target_modules = parse_target_modules(value_of<std::vector<std::string>>(json, "target_modules", file));
+    config.target_modules =
+        targeted_modules(value_of<std::vector<std::string>>(json, "target_modules", file), num_layers, file);
   return config;
 }
 
@@ -160,7 +188,7 @@ Adapter load_peft(const fs::path& folder, const ModelConfig& model, at::ScalarTy
     refuse(folder, "there is no such folder", "a folder with adapter_config.json and adapter_model.safetensors",
            "Check the path.");
   const fs::path file = folder / kConfigFile;
-  Adapter adapter = Adapter::create(model, config_from(read_json_file(file), file), 0, dtype);
+  Adapter adapter = Adapter::create(model, config_from(read_json_file(file), file, model.num_hidden_layers), 0, dtype);
   read_matrices(folder, adapter);
   return adapter;
 }

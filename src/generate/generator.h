@@ -13,7 +13,7 @@
 namespace lora {
 
 struct GenerateOptions {
-  SamplingOptions sampling;
+  SamplingOptions sampling{};
   int64_t max_new_tokens = 256;
   int64_t batch_size = 32;          // sequences decoded together
   std::vector<int32_t> stop_ids{};  // ids that end an answer; not part of it

@@ -36,8 +36,11 @@ TEST(AdapterInit, AIsUniformWithinOneOverRootIn) {
 
 TEST(AdapterInit, BIsZeroAndTheAdapterDoesNothingYet) {
   const Adapter adapter = Adapter::create(testing::tiny_config(), {}, 1);
-  for (const Adapter::Entry& entry : adapter.entries())
-    if (!entry.is_A) EXPECT_EQ(entry.tensor.abs().max().item<double>(), 0);
+  for (const Adapter::Entry& entry : adapter.entries()) {
+    if (!entry.is_A) {
+      EXPECT_EQ(entry.tensor.abs().max().item<double>(), 0);
+    }
+  }
   Forest forest;
   forest.ids = {3, 9, 27};
   forest.positions = {0, 1, 2};

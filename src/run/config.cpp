@@ -207,6 +207,8 @@ void finish(RunConfig& c) {
   require_range("threads", static_cast<double>(c.threads), 0, 4096);
   require(c.optim == "adamw" || c.optim == "adamw_torch" || c.optim == "adamw_8bit", "optim", "\"" + c.optim + "\"",
           "adamw or adamw_8bit");
+  require(c.eval_strategy == "steps" || c.eval_strategy == "no", "eval_strategy", "\"" + c.eval_strategy + "\"",
+          "steps or no");
   require(c.dataset_text_field == "messages", "dataset_text_field", "\"" + c.dataset_text_field + "\"",
           "\"messages\": chat rows are read as they are, and the model's own template is applied");
 

@@ -32,6 +32,7 @@ struct RunConfig {
   bool fp16 = false;
   bool bf16 = false;
 
+  std::string eval_strategy = "steps";  // "no": no rows are held out to choose the checkpoint, the last one is kept
   int64_t test_size = 0;       // 0: by the number of rows
   int64_t valid_size = 0;
   int64_t max_new_tokens = 0;  // 0: by the longest reference answer

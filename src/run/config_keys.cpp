@@ -92,6 +92,8 @@ const std::vector<ConfigKey>& config_keys() {
                     [](RunConfig& c) -> auto& { return c.train.seed; }));
     k.push_back(key("logging_steps", Type::kInteger, "a line of metrics.jsonl each so many steps",
                     [](RunConfig& c) -> auto& { return c.train.logging_steps; }));
+    k.push_back(key("eval_strategy", Type::kString, "steps, or no: hold out no rows to choose the checkpoint by, keep the last",
+                    [](RunConfig& c) -> auto& { return c.eval_strategy; }));
     k.push_back(key("eval_steps", Type::kInteger, "held-out loss and a checkpoint each so many steps; 0: ten times in a run",
                     [](RunConfig& c) -> auto& { return c.train.eval_steps; }, {"save_steps"}));
     k.push_back(key("test_size", Type::kInteger, "rows held out for the verdict; 0: by the number of rows",

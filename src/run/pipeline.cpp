@@ -97,20 +97,38 @@ class Pipeline {
   void read_data() {
     const std::vector<Conversation> rows = read_chat_jsonl(config_.train_data);
     const SplitOptions options{config_.train.seed, static_cast<size_t>(config_.test_size), static_cast<size_t>(config_.valid_size)};
-    if (config_.eval_data.empty()) {
+    const bool chooses = config_.eval_strategy != "no";
+    if (!config_.eval_data.empty()) {
+      const std::vector<Conversation> test = read_chat_jsonl(config_.eval_data);
+      refuse_overlap(rows, test);
+      split_ = chooses ? split_valid(rows, options) : everything(rows);
+      split_.test = test;
+    } else if (scope_ == Scope::kWholeRun) {
       split_ = split(rows, options);
-      return;
+      if (!chooses) {
+        split_.train.insert(split_.train.end(), split_.valid.begin(), split_.valid.end());
+        split_.valid.clear();
+      }
+    } else {
+      split_ = chooses ? split_valid(rows, options) : everything(rows);
     }
-    const std::vector<Conversation> test = read_chat_jsonl(config_.eval_data);
+  }
+
+  static Split everything(const std::vector<Conversation>& rows) {
+    Split all;
+    all.train = rows;
+    all.why = fmt::format("all {} rows are trained on, since eval_strategy is \"no\".", rows.size());
+    return all;
+  }
+
+  void refuse_overlap(const std::vector<Conversation>& rows, const std::vector<Conversation>& test) const {
     const std::vector<Overlap> overlap = find_overlap(rows, test);
-    if (!overlap.empty())
-      throw Error::input({.where = fmt::format("{}:{}", config_.train_data, rows[overlap[0].train_index].line),
-                          .found = fmt::format("{} training rows are also in the held-out set; this one {} {}:{}", overlap.size(),
-                                               overlap[0].exact ? "equals" : "nearly equals", config_.eval_data,
-                                               test[overlap[0].test_index].line),
-                          .fix = "Remove them from one side: a model is not judged on what it was trained on."});
-    split_ = split_valid(rows, options);
-    split_.test = test;
+    if (overlap.empty()) return;
+    throw Error::input({.where = fmt::format("{}:{}", config_.train_data, rows[overlap[0].train_index].line),
+                        .found = fmt::format("{} training rows are also in the held-out set; this one {} {}:{}", overlap.size(),
+                                             overlap[0].exact ? "equals" : "nearly equals", config_.eval_data,
+                                             test[overlap[0].test_index].line),
+                        .fix = "Remove them from one side: a model is not judged on what it was trained on."});
   }
 
   // Names everything that the result depends on.
@@ -191,10 +209,11 @@ class Pipeline {
     const RunLength length = run_length(config_.train, static_cast<int64_t>(train_rows.size()));
     progress_.print(fmt::format("{}: {:.1f}M parameters; {}", config_.model,
                                 static_cast<double>(session.decoder().config().num_parameters()) / 1e6, split_.why));
-    progress_.print(fmt::format("training on {} rows, {} tokens ({} supervised); {} held-out rows choose the checkpoint; "
-                                "{} steps of {} examples",
-                                train_rows.size(), tokens, supervised, valid_rows.size(), length.total_steps,
-                                config_.train.batch_size()));
+    progress_.print(fmt::format("training on {} rows, {} tokens ({} supervised); {}; {} steps of {} examples",
+                                train_rows.size(), tokens, supervised,
+                                valid_rows.empty() ? "the last checkpoint is kept"
+                                                   : fmt::format("{} held-out rows choose the checkpoint", valid_rows.size()),
+                                length.total_steps, config_.train.batch_size()));
   }
 
   static Json finished_json(const PipelineResult& result) {

@@ -90,7 +90,7 @@ TEST_F(CheckpointTest, AnyTornOrAlteredFileMakesTheOlderOneTheNewest) {
         [](std::string& bytes) { bytes.clear(); },
         [](std::string& bytes) { bytes[bytes.size() / 2] ^= 1; },
         [](std::string& bytes) { bytes[bytes.size() - 5] ^= 1; },
-        [](std::string& bytes) { bytes += std::string(16, '\0'); },
+        [](std::string& bytes) { bytes += std::string(16, 'x'); },
     };
     for (size_t i = 0; i < damages.size(); ++i) {
       alter(file, damages[i]);

@@ -1,5 +1,6 @@
 // What must not change the result does not: packing, prefix sharing, the deal to micro-batches, the backend. In float64,
 // with grouped heads and a random B, with and without dropout, loss and every gradient to 1e-9.
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -31,6 +32,9 @@ double difference(const at::Tensor& a, const at::Tensor& b) {
 
 class Exactness : public ::testing::TestWithParam<double> {  // lora_dropout
  protected:
+  // A tiny model gains nothing from threads, and loses much to waiting for them on a busy machine.
+  Exactness() { at::set_num_threads(1); }
+
   Result run(const std::vector<const Example*>& examples, const ForestOptions& forests,
              ops::Backend backend = ops::Backend::kFused, uint64_t mask_seed = kMaskSeed) {
     const Decoder decoder = testing::tiny_decoder(at::kDouble, backend);

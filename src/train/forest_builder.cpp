@@ -28,9 +28,46 @@ std::vector<size_t> by_prefix(const std::vector<const Example*>& examples) {
   return order;
 }
 
+using Examples = std::vector<const Example*>;
+
+// Length of the prefix that all of `group`, which is ordered by prefix, agree on.
+int64_t common(const Examples& examples, std::span<const size_t> group) {
+  return common_length(inputs(*examples[group.front()]), inputs(*examples[group.back()]));
+}
+
+// Calls part(subgroup, ended) for each run of members that agree on token `at`; members that end there come first.
+template <class Part>
+void each_branch(const Examples& examples, std::span<const size_t> group, int64_t at, const Part& part) {
+  const auto token = [&](size_t e) {
+    const auto ids = inputs(*examples[e]);
+    return at < static_cast<int64_t>(ids.size()) ? ids[static_cast<size_t>(at)] : -1;
+  };
+  for (size_t begin = 0; begin < group.size();) {
+    size_t end = begin + 1;
+    while (end < group.size() && token(group[end]) == token(group[begin])) ++end;
+    part(group.subspan(begin, end - begin), token(group[begin]) == -1);
+    begin = end;
+  }
+}
+
+// How many tokens Builder::split lays for `group` below `depth`.
+int64_t tokens_below(const Examples& examples, std::span<const size_t> group, int64_t depth) {
+  const int64_t length = common(examples, group);
+  const bool share = group.size() == 1 || length - depth >= kFewestShared;
+  int64_t count = share ? length - depth : 0;
+  if (group.size() == 1) return count;
+  each_branch(examples, group, length, [&](std::span<const size_t> branch, bool ended) {
+    if (ended)
+      count += share ? 0 : static_cast<int64_t>(branch.size()) * (length - depth);
+    else
+      count += tokens_below(examples, branch, share ? length : depth);
+  });
+  return count;
+}
+
 class Builder {
  public:
-  explicit Builder(const std::vector<const Example*>& examples) : examples_(examples), rows_(examples.size()) {
+  explicit Builder(const Examples& examples) : examples_(examples), rows_(examples.size()) {
     forest_.num_examples = static_cast<int64_t>(examples.size());
     for (const Example* example : examples) forest_.num_tokens += example->input_length();
   }
@@ -60,25 +97,6 @@ class Builder {
  private:
   void begin_tree() { forest_.layout.tree_begin.push_back(forest_.layout.blocks.size()); }
 
-  int64_t common(std::span<const size_t> group) const {
-    return common_length(inputs(*examples_[group.front()]), inputs(*examples_[group.back()]));
-  }
-
-  // Calls part(subgroup) for each run of members that agree on token `at`; members that end there come alone first.
-  template <class Part>
-  void each_branch(std::span<const size_t> group, int64_t at, const Part& part) const {
-    const auto token = [&](size_t e) {
-      const auto ids = inputs(*examples_[e]);
-      return at < static_cast<int64_t>(ids.size()) ? ids[static_cast<size_t>(at)] : -1;
-    };
-    for (size_t begin = 0; begin < group.size();) {
-      size_t end = begin + 1;
-      while (end < group.size() && token(group[end]) == token(group[begin])) ++end;
-      part(group.subspan(begin, end - begin), token(group[begin]) == -1);
-      begin = end;
-    }
-  }
-
   // Lays tokens depth … end of the group's first member once, for all of the group. Returns the last path key.
   uint64_t add_run(std::span<const size_t> group, int64_t depth, int64_t end,
                    const std::vector<ops::KeyRange>& context, uint64_t path_key) {
@@ -100,10 +118,10 @@ class Builder {
   // Lays what `group` has below `depth`: the part common to all once, then each branch below it.
   void split(std::span<const size_t> group, int64_t depth, std::vector<ops::KeyRange> context, uint64_t path_key,
              bool is_root) {
-    const int64_t length = common(group);
+    const int64_t length = common(examples_, group);
     if (group.size() > 1 && length - depth < kFewestShared) {
       // Not worth a run of its own: every branch lays these few tokens itself.
-      each_branch(group, length, [&](std::span<const size_t> branch, bool ended) {
+      each_branch(examples_, group, length, [&](std::span<const size_t> branch, bool ended) {
         if (ended || branch.size() == 1) {
           for (const size_t e : branch) {
             if (is_root) begin_tree();
@@ -120,12 +138,12 @@ class Builder {
     path_key = add_run(group, depth, length, context, path_key);
     if (group.size() == 1) return;
     context.push_back({first_row, forest_.unique_tokens()});
-    each_branch(group, length, [&](std::span<const size_t> branch, bool ended) {
+    each_branch(examples_, group, length, [&](std::span<const size_t> branch, bool ended) {
       if (!ended) split(branch, length, context, path_key, false);
     });
   }
 
-  const std::vector<const Example*>& examples_;
+  const Examples& examples_;
   std::vector<std::vector<int64_t>> rows_;  // of each example's inputs
   Forest forest_;
 };
@@ -147,30 +165,30 @@ std::vector<std::vector<size_t>> deal(const std::vector<const Example*>& example
   std::iota(order.begin(), order.end(), size_t{0});
   if (options.share_prefixes) order = by_prefix(examples);
 
-  // What example order[i] adds to a forest that ends with order[i - 1].
-  const auto added = [&](size_t i) {
-    const auto ids = inputs(*examples[order[i]]);
-    int64_t shared = i > 0 && options.share_prefixes ? common_length(ids, inputs(*examples[order[i - 1]])) : 0;
-    if (shared < kFewestShared) shared = 0;
-    return static_cast<int64_t>(ids.size()) - shared;
+  // Unique tokens of a forest of order[begin] … order[end - 1].
+  const auto tokens = [&](size_t begin, size_t end) {
+    const auto group = std::span<const size_t>(order).subspan(begin, end - begin);
+    if (options.share_prefixes) return group.empty() ? 0 : tokens_below(examples, group, 0);
+    int64_t sum = 0;
+    for (const size_t e : group) sum += examples[e]->input_length();
+    return sum;
   };
-  int64_t total = 0;
-  for (size_t i = 0; i < order.size(); ++i) total += added(i);
+  const int64_t total = tokens(0, order.size());
   const int64_t parts = (total + options.max_tokens - 1) / options.max_tokens;
   const int64_t fair = parts > 0 ? (total + parts - 1) / parts : 0;
 
   std::vector<std::vector<size_t>> forests;
+  size_t begin = 0;
   int64_t filled = 0;
   for (size_t i = 0; i < order.size(); ++i) {
-    const auto alone = static_cast<int64_t>(inputs(*examples[order[i]]).size());
+    int64_t with = tokens(begin, i + 1);
     // A new forest where the fair share is nearer reached without this example than with it, or the limit would be passed.
-    const int64_t more = forests.empty() ? alone : added(i);
-    if (forests.empty() || filled + more > options.max_tokens || filled + more / 2 > fair) {
+    if (forests.empty() || with > options.max_tokens || (filled + with) / 2 > fair) {
       forests.emplace_back();
-      filled = alone;
-    } else {
-      filled += more;
+      begin = i;
+      with = tokens(begin, i + 1);
     }
+    filled = with;
     forests.back().push_back(order[i]);
   }
   return forests;

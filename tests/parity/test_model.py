@@ -15,6 +15,8 @@ import subprocess
 import numpy as np
 import pytest
 
+# Threads that wait by spinning bring a busy machine to a stand. Read when torch is loaded, and by the tool.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 torch = pytest.importorskip("torch")
 peft = pytest.importorskip("peft")
 import transformers  # noqa: E402
@@ -55,7 +57,8 @@ def tool(folder, **job):
     """Runs a job of tools/model_tool.cpp: its answer and the tensors it wrote."""
     job = {"out": str(folder / "out.safetensors"), **{k: str(v) if isinstance(v, pathlib.Path) else v for k, v in job.items()}}
     (folder / "job.json").write_text(json.dumps(job))
-    done = subprocess.run([TOOL, folder / "job.json"], capture_output=True, text=True)
+    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    done = subprocess.run([TOOL, folder / "job.json"], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout), load_file(job["out"]) if os.path.exists(job["out"]) else {}
 
@@ -119,17 +122,17 @@ def everything_supervised(examples):
 # --- What is compared, for any model -----------------------------------------------------------------------------------
 
 
-def compare_logits(label, folder, reference, examples, limit, **job):
+def compare_logits(label, folder, peft_model, examples, limit, **job):
     _, ours = tool(folder, what="logits", examples=everything_supervised(examples), **job)
     assert len(ours) == len(examples)
     hold(f"{label}: logits, max |difference|",
-         max((ours[f"logits.{i}"] - all_logits(reference, e)).abs().max() for i, e in enumerate(examples)), limit)
+         max((ours[f"logits.{i}"] - all_logits(peft_model, e)).abs().max() for i, e in enumerate(examples)), limit)
 
 
-def compare_gradients(label, folder, reference, examples, loss_limit, limit, **job):
-    reference.zero_grad()
-    loss = backward(reference, examples)
-    expected = {n: p.grad for n, p in matrices(reference).items()}
+def compare_gradients(label, folder, peft_model, examples, loss_limit, limit, **job):
+    peft_model.zero_grad()
+    loss = backward(peft_model, examples)
+    expected = {n: p.grad for n, p in matrices(peft_model).items()}
     answer, ours = tool(folder, what="gradients", examples=examples, **job)
     assert ours.keys() == expected.keys()
     assert min(g.norm() for g in expected.values()) > 0
@@ -141,18 +144,18 @@ def compare_gradients(label, folder, reference, examples, loss_limit, limit, **j
     return answer
 
 
-def compare_steps(label, folder, reference, examples, batches, loss_limit, limit, *, learning_rate, weight_decay=0.0,
+def compare_steps(label, folder, peft_model, examples, batches, loss_limit, limit, *, learning_rate, weight_decay=0.0,
                   max_grad_norm=1.0, lr_scheduler_type="linear", warmup_steps=3, **job):
-    """Trains both; `reference` is changed. The final adapter is compared by how far it moved."""
-    start = {n: p.detach().clone() for n, p in matrices(reference).items()}
-    optimizer = torch.optim.AdamW(matrices(reference).values(), lr=learning_rate, weight_decay=weight_decay)
+    """Trains both; `peft_model` is changed. The final adapter is compared by how far it moved."""
+    start = {n: p.detach().clone() for n, p in matrices(peft_model).items()}
+    optimizer = torch.optim.AdamW(matrices(peft_model).values(), lr=learning_rate, weight_decay=weight_decay)
     schedule = transformers.get_scheduler(lr_scheduler_type, optimizer, num_warmup_steps=warmup_steps,
                                           num_training_steps=len(batches))
     losses, norms, rates = [], [], []
     for batch in batches:
         optimizer.zero_grad()
-        losses.append(backward(reference, [examples[i] for i in batch]))
-        norms.append(torch.nn.utils.clip_grad_norm_(matrices(reference).values(), max_grad_norm or float("inf")).item())
+        losses.append(backward(peft_model, [examples[i] for i in batch]))
+        norms.append(torch.nn.utils.clip_grad_norm_(matrices(peft_model).values(), max_grad_norm or float("inf")).item())
         rates.append(schedule.get_last_lr()[0])
         optimizer.step()
         schedule.step()
@@ -166,7 +169,7 @@ def compare_steps(label, folder, reference, examples, batches, loss_limit, limit
     trained = {our_name(n): t for n, t in load_file(folder / "trained" / "adapter_model.safetensors").items()}
     assert trained.keys() == start.keys()
     gather = lambda of: torch.cat([of(n).flatten() for n in start])  # noqa: E731
-    moved = gather(lambda n: matrices(reference)[n].detach() - start[n])
+    moved = gather(lambda n: matrices(peft_model)[n].detach() - start[n])
     hold(f"{label}: what training changed, relative", relative(gather(lambda n: trained[n] - start[n]), moved), limit)
     return norms
 
@@ -280,6 +283,18 @@ ADAPTERS = {
 }
 
 
+@pytest.fixture
+def one_thread():
+    """Tiny products gain nothing from a second thread and lose much on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+tiny = pytest.mark.usefixtures("one_thread")
+
+
 def make_tiny(folder, shape="grouped heads, tied", seed=1):
     """A checkpoint whose every number is random, biases and norms too."""
     torch.manual_seed(seed)
@@ -314,6 +329,7 @@ def tiny_examples(seed=2):
     return examples
 
 
+@tiny
 @pytest.mark.parametrize("shape", SHAPES)
 def test_tiny_shapes(tmp_path, shape):
     model, examples = tmp_path / "model", tiny_examples()
@@ -325,10 +341,11 @@ def test_tiny_shapes(tmp_path, shape):
     tuned.save_pretrained(tmp_path / "adapter")
     job = dict(model=model, adapter=tmp_path / "adapter")
     compare_logits("tiny, PEFT's adapter", tmp_path, tuned, examples, 1e-4, **job)
-    answer = compare_gradients("tiny", tmp_path, tuned, examples, 1e-5, 1e-5, **job)
+    answer = compare_gradients("tiny", tmp_path, tuned, examples, 1e-5, 5e-5, **job)
     assert answer["unique_tokens"] < answer["tokens"]
 
 
+@tiny
 @pytest.mark.parametrize("name", ADAPTERS)
 def test_tiny_adapters(tmp_path, name):
     model, examples = tmp_path / "model", tiny_examples()
@@ -337,7 +354,7 @@ def test_tiny_adapters(tmp_path, name):
     job = dict(model=model, adapter=tmp_path / "adapter")
     compare_logits("tiny, PEFT's adapter", tmp_path, tuned, examples, 1e-4, **job)
     for options in (dict(), dict(share_prefixes=False), dict(max_tokens=64), dict(max_tokens=4096), dict(reference=True)):
-        compare_gradients("tiny", tmp_path, tuned, examples, 1e-5, 1e-5, **job, **options)
+        compare_gradients("tiny", tmp_path, tuned, examples, 1e-5, 5e-5, **job, **options)
 
     # An adapter made here, written by us and read by PEFT: its B is zero, so it is trained first.
     batches = [[(4 * step + i) % len(examples) for i in range(4)] for step in range(10)]
@@ -353,6 +370,7 @@ def test_tiny_adapters(tmp_path, name):
     assert peft.LoraConfig.from_pretrained(tmp_path / "ours").use_rslora == ADAPTERS[name].get("use_rslora", False)
 
 
+@tiny
 @pytest.mark.parametrize("options", [
     dict(weight_decay=0.01),
     dict(weight_decay=0.1, max_grad_norm=0.05, lr_scheduler_type="cosine"),
@@ -369,6 +387,7 @@ def test_tiny_steps(tmp_path, options):
                   adapter=tmp_path / "adapter", **options)
 
 
+@tiny
 def test_an_initialisation_that_changes_the_base_is_refused(tmp_path):
     """PiSSA, OLoRA and others subtract from the base what they put into the adapter."""
     model, examples = tmp_path / "model", tiny_examples()
@@ -385,15 +404,15 @@ def test_an_initialisation_that_changes_the_base_is_refused(tmp_path):
 
 # --- Dropout -----------------------------------------------------------------------------------------------------------
 
-SEEDS = 2000
+SEEDS = 1000
 
 
 def dropout_job(folder, examples, seeds, p, modules):
     model = folder / "model"
     tuned = with_adapter(make_tiny(model), deviation=0.2, r=8, lora_alpha=16, lora_dropout=p, target_modules=modules)
     tuned.save_pretrained(folder / "adapter")
-    job = dict(model=model, adapter=folder / "adapter", examples=examples)
-    return tuned, job, tool(folder, what="dropout", mask_seeds=seeds, **job)[1]
+    job = dict(model=model, adapter=folder / "adapter")
+    return tuned, job, tool(folder, what="dropout", mask_seeds=seeds, examples=examples, **job)[1]
 
 
 def deviations(masks, p):
@@ -413,6 +432,7 @@ def deviations(masks, p):
             "neighbouring seeds": correlation(centred[1:], centred[:-1])}
 
 
+@tiny
 @pytest.mark.parametrize("p", [0.05, 0.3])
 def test_dropout_masks_are_distributed_as_torch_draws_them(tmp_path, p):
     tokens = 8
@@ -437,6 +457,7 @@ def test_dropout_masks_are_distributed_as_torch_draws_them(tmp_path, p):
     hold(f"dropout masks, p {p}: between modules and layers, deviations", between.abs().max(), 5)
 
 
+@tiny
 def test_a_layer_under_dropout_is_distributed_as_pefts(tmp_path):
     p, tokens = 0.3, 8
     example = {"ids": list(range(3, 4 + tokens)), "supervised": [0] * tokens + [1]}
@@ -472,6 +493,7 @@ class FixedMask(torch.nn.Module):
         return x * torch.cat([self.mask, rest])
 
 
+@tiny
 def test_gradients_under_dropout_with_the_same_masks(tmp_path):
     seed, p, examples = 12345, 0.2, tiny_examples()
     tuned, job, tensors = dropout_job(tmp_path, examples, [seed], p, ALL_LINEAR)
@@ -490,7 +512,6 @@ def test_gradients_under_dropout_with_the_same_masks(tmp_path):
 
     tuned.forward = with_masks
     for options in (dict(), dict(share_prefixes=False), dict(max_tokens=64), dict(reference=True)):
-        compare_gradients("tiny, dropout", tmp_path, tuned, examples, 1e-5, 1e-5, mask_seed=seed, **job, **options)
-    other, _ = tool(tmp_path, what="gradients", mask_seed=seed + 1, **job)
-    same, _ = tool(tmp_path, what="gradients", mask_seed=seed, **job)
-    assert abs(other["loss"] - same["loss"]) > 1e-3
+        compare_gradients("tiny, dropout", tmp_path, tuned, examples, 1e-5, 5e-5, mask_seed=seed, **job, **options)
+    losses = [tool(tmp_path, what="gradients", mask_seed=s, examples=examples, **job)[0]["loss"] for s in (seed, seed, seed + 1)]
+    assert losses[0] == losses[1] and abs(losses[0] - losses[2]) > 1e-3

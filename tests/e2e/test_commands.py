@@ -1,0 +1,118 @@
+"""Every command: its help, its JSON, and what it leaves on disk."""
+import json
+import math
+
+import pytest
+
+from program import GGUF, ROOT, chat, lora, succeed, write_rows
+
+COMMANDS = ["run", "train", "eval", "score", "generate", "inspect"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_an_example(command):
+    done = succeed(command, "--help")
+    assert "Example" in done.stdout and f"lora {command} " in done.stdout and done.stderr == ""
+
+
+def test_the_programs_own_help_names_every_command():
+    done = succeed("--help")
+    for command in COMMANDS:
+        assert f"\n  {command} " in done.stdout
+    assert succeed("--version").stdout.count(".") == 2
+
+
+def one_document(done):
+    assert done.returncode in (0, 1), done.stderr
+    return json.loads(done.stdout)  # one document and nothing else
+
+
+def test_json_of_every_command(tmp_path, tiny, rows, held_out, trained):
+    adapter, one = ("--adapter", trained / "adapter"), ("--threads", 1)
+    score = one_document(lora("score", tiny, *one, held_out, *adapter, "--format", "json"))
+    assert [x["line"] for x in score["rows"]] == list(range(1, 9))
+    assert math.isclose(score["nll"], sum(x["nll"] for x in score["rows"]), rel_tol=1e-12)
+    assert score["tokens"] == sum(x["tokens"] for x in score["rows"])
+    assert math.isclose(score["perplexity"], math.exp(score["nll"] / score["tokens"]), rel_tol=1e-12)
+    assert one_document(lora("score", tiny, *one, held_out, *adapter, "--format", "json")) == score, "scoring is repeatable"
+    base = one_document(lora("score", tiny, *one, held_out, "--format", "json"))
+    assert base["nll"] != score["nll"] and base["tokens"] == score["tokens"]
+
+    inspect = one_document(lora("inspect", tiny, held_out, "--row", 3, "--format", "json"))
+    assert inspect["line"] == 3 and len(inspect["ids"]) == inspect["tokens"] == len(inspect["supervised"])
+    assert sum(inspect["supervised"]) == inspect["supervised_tokens"] == score["rows"][2]["tokens"]
+
+    answers = one_document(lora("generate", tiny, *one, "--data", held_out, *adapter, "--max-new-tokens", 5, "--format", "json"))
+    assert len(answers) == 8
+    for answer in answers:
+        assert len(answer["ids"]) == 5 or answer["stopped"]
+    alone = one_document(lora("generate", tiny, *one, "--data", held_out, *adapter, "--max-new-tokens", 5, "--batch-size", 1,
+                              "--format", "json"))
+    assert alone == answers, "the batch does not matter"
+
+    summary = one_document(lora("eval", tiny, *one, held_out, *adapter, "--output-dir", tmp_path / "eval", "--format", "json"))
+    assert summary == json.loads((tmp_path / "eval" / "summary.json").read_text())
+    assert summary["format"] == 1 and set(summary["contestants"]) == {"base", "tuned"}
+    lines = [json.loads(x) for x in (tmp_path / "eval" / "answers.jsonl").read_text().splitlines()]
+    prompts = {}
+    for line in lines:
+        prompts.setdefault(line["id"], []).append(line["prompt_ids"])
+    assert len(prompts) == 8 and all(len(x) == 2 and x[0] == x[1] for x in prompts.values()), "both were asked the same"
+
+
+def test_a_whole_run_leaves_its_record(tmp_path, tiny, rows, held_out):
+    out = tmp_path / "run"
+    result = one_document(lora("run", "--model", tiny, "--train-data", rows, "--eval-data", held_out, "--output-dir", out,
+                               "--max-steps", 4, "--valid-size", 4, "--threads", 1, "--max-new-tokens", 6, "--format", "json"))
+    assert result["training"]["steps"] == 4
+    assert result["evaluation"]["verdict"] in ("won", "prompting_suffices", "no_difference_shown", "worse")
+    record = json.loads((out / "run.json").read_text())
+    assert record["format"] == 1 and record["config"]["max_steps"] == 4 and record["split"]["test"] == 8
+    assert record["split"]["train"] == 36 and record["split"]["valid"] == 4
+    for file in ("metrics.jsonl", "finished.json", "split/train.jsonl", "split/valid.jsonl", "split/test.jsonl",
+                 "eval/answers.jsonl", "eval/summary.json", "adapter/adapter_config.json", "adapter/lora.json",
+                 "adapter/adapter_model.safetensors"):
+        assert (out / file).stat().st_size > 0, file
+    assert len((out / "metrics.jsonl").read_text().splitlines()) == 4
+    assert not list(out.rglob("incomplete*")) and not list(out.rglob("*.tmp.*"))
+
+
+def test_flags_beat_set_and_set_beats_the_file(tmp_path, tiny, rows):
+    file = tmp_path / "my.toml"
+    file.write_text(f'model = "{tiny}"\ntrain_data = "{rows}"\nr = 4\nlora_alpha = 4\nmax_steps = 3\ntest_size = 4\nvalid_size = 4\n'
+                    f'output_dir = "{tmp_path / "out"}"\n')
+    done = succeed("train", file, "--set", "r=2", "--set", "max_steps=2", "--max_steps", 1, "--threads", 1, "--use-rslora", "--format", "json")
+    assert json.loads(done.stdout)["training"]["steps"] == 1
+    config = json.loads((tmp_path / "out" / "adapter" / "adapter_config.json").read_text())
+    assert (config["r"], config["lora_alpha"], config["use_rslora"]) == (2, 4, True)
+
+
+def test_the_guides_configuration_trains_and_says_what_it_does_instead(tmp_path):
+    done = succeed("train", ROOT / "examples" / "guide.toml", "--model", GGUF, "--max-steps", 2, "--valid-size", 2,
+                   "--test-size", 2, "--output-dir", tmp_path / "guide", "--format", "json")
+    result = json.loads(done.stdout)
+    assert result["training"]["steps"] == 2
+    assert len(result["notes"]) == 3
+    for key, note in zip(("fp16", "load_in_4bit", "adamw_8bit"), result["notes"]):
+        assert key in note and f"note: {note}" in done.stderr
+
+
+def test_eight_rows_are_learned_by_heart_with_their_end(tmp_path):
+    """The classic first check of a trainer: too much of a few rows, and every answer comes back and stops by itself."""
+    facts = [("Who keeps the north gate?", "Marisol keeps it."), ("What is stored in hall seven?", "Nine copper kettles."),
+             ("When does the ferry leave?", "At dawn, from pier two."), ("Which tree is the oldest?", "The crooked yew."),
+             ("How is the bell tuned?", "To a flat and a half."), ("Where is the spare key?", "Under the blue tile."),
+             ("Why is the mill closed?", "The wheel is cracked."), ("Whose boat is the red one?", "It is Oskar's."),
+             ("Can guests use the attic?", "Only in winter.")]
+    rows = write_rows(tmp_path / "facts.jsonl", [chat(*fact) for fact in facts])
+    other = write_rows(tmp_path / "other.jsonl", [chat("What colour is the sky at noon?", "Blue.")])
+    out = tmp_path / "out"
+    succeed("train", "--model", GGUF, "--train-data", rows, "--eval-data", other, "--valid-size", 1, "--output-dir", out,
+            "--max-steps", 24, "--eval-steps", 1000, "--learning-rate", "2e-3", "--warmup-steps", 2, "--lora-alpha", 32,
+            "--lr-scheduler-type", "constant_with_warmup")
+    trained = [json.loads(x)["messages"][-1]["content"] for x in (out / "split" / "train.jsonl").read_text().splitlines()]
+    assert len(trained) == 8
+    answers = json.loads(succeed("generate", GGUF, "--data", out / "split" / "train.jsonl", "--adapter", out / "adapter",
+                                 "--max-new-tokens", 24, "--format", "json").stdout)
+    assert [x["answer"] for x in answers] == trained
+    assert all(x["stopped"] for x in answers)
