@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <sstream>
 
@@ -28,6 +29,20 @@ struct Result {
 
 double difference(const at::Tensor& a, const at::Tensor& b) {
   return (a - b).abs().max().item<double>() / b.abs().max().item<double>();
+}
+
+// Eight rows: ragged ones, and four that share prefixes three levels deep.
+std::vector<Example> rows_of_every_kind() {
+  std::vector<Example> rows = ragged_examples(4, 5, 61);
+  Random random(9, 9);
+  const auto extended = [&](std::vector<int32_t> ids, int count) {
+    for (int i = 0; i < count; ++i) ids.push_back(static_cast<int32_t>(random.below(61)));
+    return ids;
+  };
+  const std::vector<int32_t> root = extended({}, 10), deep = extended(root, 9), deeper = extended(deep, 8);
+  for (const auto& ids : {extended(root, 4), extended(deep, 5), extended(deeper, 3), extended(deeper, 6)})
+    rows.push_back(testing::example(ids, 7, rows.size() + 1));
+  return rows;
 }
 
 class Exactness : public ::testing::TestWithParam<double> {  // lora_dropout
@@ -64,7 +79,7 @@ class Exactness : public ::testing::TestWithParam<double> {  // lora_dropout
     RecordProperty(name, text.str());
   }
 
-  const std::vector<Example> rows_ = ragged_examples(8, 5, 61);
+  const std::vector<Example> rows_ = rows_of_every_kind();
   const std::vector<const Example*> all_ = pointers(rows_);
   Adapter adapter_ = testing::tiny_adapter(at::kDouble, GetParam());
 };
@@ -83,6 +98,9 @@ TEST_P(Exactness, PackedEqualsAlone) {
 TEST_P(Exactness, SharingOnEqualsOff) {
   const Result on = run(all_, {true, kNoLimit}), off = run(all_, {false, kNoLimit});
   EXPECT_LT(on.unique_tokens, off.unique_tokens);
+  size_t most = 0;
+  for (const ops::AttentionBlock& block : build_forest(all_, true).layout.blocks) most = std::max(most, block.context.size());
+  EXPECT_GE(most, 3u) << "runs that see several others must be among them";
   expect_same("sharing_on_off", on, off);
 }
 

@@ -1,8 +1,6 @@
-#!/usr/bin/env python3
 """src/data/json_reader.cpp against Python's json: the same verdict and, where both accept, the same value.
 
-usage: test_json.py [PATH_OF_json_tool] [--mutations 20000]      (default build/tools/json_tool)
-Standard library only. Exits with 1 when anything differs beyond the known differences below.
+
 
 Known differences, where the reader is stricter on purpose:
   lone surrogates       Python passes them on; no UTF-8 text can hold them            (RFC 8259, 8.2)
@@ -14,12 +12,13 @@ Duplicate keys, which the reader refuses by default, are let through for this co
 """
 import json
 import math
+import os
 import random
 import subprocess
 import sys
 
-TOOL = sys.argv[1] if len(sys.argv) > 1 and not sys.argv[1].startswith("-") else "build/tools/json_tool"
-MUTATIONS = int(sys.argv[sys.argv.index("--mutations") + 1]) if "--mutations" in sys.argv else 20000
+TOOL = os.path.join(os.environ.get("LORA_BUILD_DIR", "build"), "tools", "json_tool")
+MUTATIONS = int(os.environ.get("LORA_JSON_MUTATIONS", "20000"))
 KIND_LONE_SURROGATE, KIND_TOO_LARGE, KIND_TOO_DEEP = 10, 15, 16  # positions in JsonProblemKind
 MAX_DEPTH = 64
 
@@ -118,7 +117,11 @@ def mutated(rng, text):
     return bytes(data)
 
 
-def main():
+def test_json_agrees_with_python():
+    assert compare() == 0
+
+
+def compare():
     rng = random.Random(7)
     row = json.dumps({"messages": [{"role": "user", "content": "Größe \"L\"?\n\t😀"}, {"role": "assistant", "content": "{\"a\": [1, -2.5e3, null, true]}"}],
                       "golden": False, "n": [0, -0.0, 1e10, {"k": {}}]})
@@ -149,6 +152,3 @@ def main():
           f"stricter on purpose: {sum(known.values())}")
     return bad != 0
 
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,18 +1,13 @@
-#!/usr/bin/env python3
-"""src/eval/statistics.cpp against SciPy, to 1e-9.
-
-usage: test_statistics.py [PATH_OF_stats_tool]      (default build/tools/stats_tool)
-Needs scipy. Exits with 1 when anything differs.
-"""
+"""src/eval/statistics.cpp against SciPy, to 1e-9."""
 import itertools
 import math
+import os
 import random
 import subprocess
-import sys
 
 from scipy import optimize, special, stats
 
-TOOL = sys.argv[1] if len(sys.argv) > 1 else "build/tools/stats_tool"
+TOOL = os.path.join(os.environ.get("LORA_BUILD_DIR", "build"), "tools", "stats_tool")
 TOLERANCE = 1e-9
 
 
@@ -74,7 +69,11 @@ def cases(rng):
         yield "holm " + " ".join(map(repr, p)), closed_bonferroni(p)
 
 
-def main():
+def test_statistics_agree_with_scipy():
+    assert compare() == 0
+
+
+def compare():
     requests = list(cases(random.Random(1)))
     run = subprocess.run([TOOL], input="\n".join(r for r, _ in requests) + "\n", capture_output=True, text=True, check=True)
     answers = run.stdout.splitlines()
@@ -94,6 +93,3 @@ def main():
     print(f"{len(requests)} cases, {bad} differ, largest difference {worst:.2g}")
     return bad != 0
 
-
-if __name__ == "__main__":
-    sys.exit(main())
