@@ -19,6 +19,17 @@ void note_bad_rows(const at::Tensor& nll, const Forest& forest, const std::vecto
   }
 }
 
+// Summed in double: in float, adding millions of squares loses the small ones (0.04 % at 5 million numbers, 0.4 % at 50).
+// In parts, since each is copied to double.
+double norm_of(const at::Tensor& gradients) {
+  double squares = 0;
+  for (const at::Tensor& part : gradients.split(int64_t{1} << 20)) {
+    const double norm = at::linalg_vector_norm(part, 2, std::nullopt, false, at::kDouble).item<double>();
+    squares += norm * norm;
+  }
+  return std::sqrt(squares);
+}
+
 }  // namespace
 
 StepResult accumulate_gradients(const Decoder& decoder, Adapter& adapter, const std::vector<const Example*>& examples,
@@ -48,7 +59,7 @@ StepResult accumulate_gradients(const Decoder& decoder, Adapter& adapter, const 
   }
   const double count = static_cast<double>(result.supervised_tokens);
   result.loss = total / count;
-  result.grad_norm = adapter.gradients().norm().item<double>() / count;
+  result.grad_norm = norm_of(adapter.gradients()) / count;
   result.finite = result.finite && std::isfinite(result.grad_norm);
   return result;
 }

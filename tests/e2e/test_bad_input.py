@@ -173,7 +173,7 @@ def test_rows_in_both_sets(tmp_path, tiny, rows):
 
 def test_too_few_rows(tmp_path, tiny):
     few = write_rows(tmp_path / "few.jsonl", word_rows(2))
-    line = error_line(lora("train", "--model", tiny, "--train-data", few, "--output-dir", tmp_path / "out"), 2)
+    line = error_line(lora("run", "--model", tiny, "--train-data", few, "--output-dir", tmp_path / "out"), 2)
     assert "rows" in line and not (tmp_path / "out").exists()
 
 

@@ -102,17 +102,13 @@ def test_eight_rows_are_learned_by_heart_with_their_end(tmp_path):
     facts = [("Who keeps the north gate?", "Marisol keeps it."), ("What is stored in hall seven?", "Nine copper kettles."),
              ("When does the ferry leave?", "At dawn, from pier two."), ("Which tree is the oldest?", "The crooked yew."),
              ("How is the bell tuned?", "To a flat and a half."), ("Where is the spare key?", "Under the blue tile."),
-             ("Why is the mill closed?", "The wheel is cracked."), ("Whose boat is the red one?", "It is Oskar's."),
-             ("Can guests use the attic?", "Only in winter.")]
+             ("Why is the mill closed?", "The wheel is cracked."), ("Whose boat is the red one?", "It is Oskar's.")]
     rows = write_rows(tmp_path / "facts.jsonl", [chat(*fact) for fact in facts])
-    other = write_rows(tmp_path / "other.jsonl", [chat("What colour is the sky at noon?", "Blue.")])
     out = tmp_path / "out"
-    succeed("train", "--model", GGUF, "--train-data", rows, "--eval-data", other, "--valid-size", 1, "--output-dir", out,
-            "--max-steps", 24, "--eval-steps", 1000, "--learning-rate", "2e-3", "--warmup-steps", 2, "--lora-alpha", 32,
+    succeed("train", "--model", GGUF, "--train-data", rows, "--eval-strategy", "no", "--output-dir", out, "--max-steps", 24,
+            "--eval-steps", 1000, "--learning-rate", "2e-3", "--warmup-steps", 2, "--lora-alpha", 32,
             "--lr-scheduler-type", "constant_with_warmup")
-    trained = [json.loads(x)["messages"][-1]["content"] for x in (out / "split" / "train.jsonl").read_text().splitlines()]
-    assert len(trained) == 8
-    answers = json.loads(succeed("generate", GGUF, "--data", out / "split" / "train.jsonl", "--adapter", out / "adapter",
+    answers = json.loads(succeed("generate", GGUF, "--data", rows, "--adapter", out / "adapter",
                                  "--max-new-tokens", 24, "--format", "json").stdout)
-    assert [x["answer"] for x in answers] == trained
+    assert [x["answer"] for x in answers] == [answer for _, answer in facts]
     assert all(x["stopped"] for x in answers)

@@ -139,7 +139,7 @@ def compare_gradients(label, folder, peft_model, examples, loss_limit, limit, **
     hold(f"{label}: loss, relative", abs(answer["loss"] - loss) / loss, loss_limit)
     hold(f"{label}: gradients, largest relative of {len(ours)}", max(relative(ours[n], g) for n, g in expected.items()), limit)
     norm = torch.stack([g.norm() for g in expected.values()]).norm().item()
-    hold(f"{label}: gradient norm, relative", abs(answer["grad_norm"] - norm) / norm, limit)
+    hold(f"{label}: gradient norm, relative", abs(answer["grad_norm"] - norm) / norm, loss_limit)
     assert answer["supervised_tokens"] == sum(sum(e["supervised"]) for e in examples)
     return answer
 
@@ -165,7 +165,7 @@ def compare_steps(label, folder, peft_model, examples, batches, loss_limit, limi
     assert len(set(losses)) == len(batches)
     hold(f"{label}: learning rates, relative to the peak", max(abs(a - b) for a, b in zip(answer["learning_rates"], rates)) / learning_rate, 1e-12)
     hold(f"{label}: loss of each step, |difference|", max(abs(a - b) for a, b in zip(answer["losses"], losses)), loss_limit)
-    hold(f"{label}: gradient norm of each step, relative", max(abs(a - b) / b for a, b in zip(answer["grad_norms"], norms)), limit)
+    hold(f"{label}: gradient norm of each step, relative", max(abs(a - b) / b for a, b in zip(answer["grad_norms"], norms)), loss_limit)
     trained = {our_name(n): t for n, t in load_file(folder / "trained" / "adapter_model.safetensors").items()}
     assert trained.keys() == start.keys()
     gather = lambda of: torch.cat([of(n).flatten() for n in start])  # noqa: E731
@@ -221,7 +221,7 @@ def test_gradients_of_the_bundled_model(tmp_path, rows, tuned, adapter):
 @needs_model
 def test_ten_steps_of_the_bundled_model(tmp_path, rows, tuned, adapter):
     trained = copy.deepcopy(tuned)
-    batches = [[(3 * step + i) % 15 for i in range(3)] for step in range(10)]
+    batches = [[(2 * step + i) % 15 for i in range(2)] for step in range(10)]
     norms = compare_steps("SmolLM2, 10 steps", tmp_path, trained, rows[:15], batches, 1e-3, 1e-2, learning_rate=5e-4,
                           weight_decay=0.01, model=GGUF, adapter=adapter)
     assert max(norms) > 1  # clipping had something to do
