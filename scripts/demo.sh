@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs an example from its config to its verdict: train, compare with the base, diagnose, report.
+# Runs an example from its config to its verdict.
 # usage: demo.sh CONFIG.toml
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -8,7 +8,8 @@ config=${1:?usage: demo.sh CONFIG.toml}
 [[ -f $config ]] || { echo "demo: no $config" >&2; exit 2; }
 output=$(sed -n 's/^output_dir *= *"\(.*\)".*/\1/p' "$config")
 if [[ -f $output/eval/summary.json ]]; then
-  echo "demo: $output holds a finished run. To begin anew: rm -r $output && make demo"
+  echo "demo: $output holds a finished run; its verdict: $(sed -n 's/.*"verdict": "\(.*\)".*/\1/p' "$output/eval/summary.json")."
+  echo "demo: every prompt with both answers: $output/eval/answers.jsonl. To begin anew: rm -r $output && make demo"
   exit 0
 fi
 status=0
@@ -21,5 +22,4 @@ case $status in
   130) echo "demo: interrupted; 'make demo' resumes it." ;;
   *) echo "demo: not finished (exit $status). 'make demo' resumes it; to begin anew: rm -r $output" ;;
 esac
-[[ ! -f $output/report.html ]] || echo "demo: the report, with every prompt and both answers: $output/report.html"
 exit "$status"

@@ -63,6 +63,12 @@ class Pipeline {
     for (const std::string& note : config_.notes) progress_.print("note: " + note);
     read_data();
     const Session session(config_.model, {config_.threads, config_.reference});
+    const int64_t context = session.decoder().config().max_position_embeddings;
+    if (config_.max_seq_length > context) {
+      config_.notes.push_back(fmt::format("max_seq_length: the model reads {} tokens, so {} is used", context, context));
+      progress_.print("note: " + config_.notes.back());
+      config_.max_seq_length = context;
+    }
     const std::vector<Example> train_rows = make_examples(session.renderer(), split_.train, config_.max_seq_length, config_.train_data);
     const std::vector<Example> valid_rows = make_examples(session.renderer(), split_.valid, config_.max_seq_length, config_.train_data);
     open_directory(session);

@@ -15,8 +15,8 @@ import subprocess
 import numpy as np
 import pytest
 
-# Threads that wait by spinning bring a busy machine to a stand. Read when torch is loaded, and by the tool.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Threads that spin long while they wait bring a busy machine to a stand. Read when torch is loaded, and by the tool.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 torch = pytest.importorskip("torch")
 peft = pytest.importorskip("peft")
 import transformers  # noqa: E402

@@ -32,6 +32,7 @@ ModelConfig from_gguf(const GgufFile& file) {
   refuse(file.find("rope_freqs.weight") != nullptr, "the tensor rope_freqs.weight (Llama 3's rope scaling)");
   refuse(file.has(key("rope.scaling.type")) && file.get_string(key("rope.scaling.type")) != "none",
          "rope scaling");
+  refuse(file.has(key("rope.dimension_count")) && integer("rope.dimension_count") != c.head_dim, "partial rotary embedding");
   refuse(file.has(key("expert_count")) && integer("expert_count") > 0, "a mixture of experts");
   const TensorInfo* embedding = file.find("token_embd.weight");
   if (!embedding || embedding->shape.size() != 2)
@@ -65,7 +66,9 @@ ModelConfig from_hf(const nlohmann::json& json) {
     c.rope_theta = rope.number("rope_theta", c.rope_theta);
     const std::string type = rope.text("rope_type", rope.text("type", "default"));
     refuse(type != "default", "rope scaling of type \"" + type + "\"");
+    refuse(rope.number("partial_rotary_factor", 1.0) != 1.0, "partial rotary embedding");
   }
+  refuse(config.number("partial_rotary_factor", 1.0) != 1.0, "partial rotary embedding");
   const std::string activation = config.text("hidden_act", "silu");
   refuse(activation != "silu" && activation != "swish", "the activation \"" + activation + "\"");
   return c;
