@@ -24,7 +24,8 @@ using namespace lora;
 
 const TensorInfo& find(const Checkpoint& checkpoint, const std::string& name) {
   const TensorInfo* tensor = checkpoint.find(name);
-  if (!tensor) throw Error::input({.where = checkpoint.path().string(), .found = "there is no tensor " + name});
+  if (!tensor)
+    throw Error::input({.where = checkpoint.path().string(), .found = "there is no tensor " + name});
   return *tensor;
 }
 

@@ -77,11 +77,16 @@ class Job {
   json run() {
     const std::string what = options_.at("what");
     json answer;
-    if (what == "logits") answer = logits();
-    else if (what == "gradients") answer = gradients();
-    else if (what == "steps") answer = steps();
-    else if (what == "dropout") answer = dropout();
-    else throw Error::input({.where = "what", .found = what, .expected = "logits, gradients, steps or dropout"});
+    if (what == "logits")
+      answer = logits();
+    else if (what == "gradients")
+      answer = gradients();
+    else if (what == "steps")
+      answer = steps();
+    else if (what == "dropout")
+      answer = dropout();
+    else
+      throw Error::input({.where = "what", .found = what, .expected = "logits, gradients, steps or dropout"});
     if (options_.contains("out")) output_.write(options_["out"]);
     if (options_.contains("save_adapter")) {
       const std::filesystem::path folder = options_["save_adapter"].get<std::string>();
@@ -96,11 +101,13 @@ class Job {
     const Checkpoint checkpoint = Checkpoint::open(options_.at("model").get<std::string>());
     const ModelConfig config = read_model_config(checkpoint);
     const bool reference = options_.value("reference", false);
-    return {config, load_weights(checkpoint, config), reference ? ops::Backend::kReference : ops::Backend::kFused};
+    return {config, load_weights(checkpoint, config),
+            reference ? ops::Backend::kReference : ops::Backend::kFused};
   }
 
   Adapter& adapter() {
-    if (!adapter_) throw Error::input({.where = "job", .found = "this asks for an adapter, and none is given"});
+    if (!adapter_)
+      throw Error::input({.where = "job", .found = "this asks for an adapter, and none is given"});
     return *adapter_;
   }
 
@@ -129,15 +136,13 @@ class Job {
   }
 
   json gradients() {
-    const StepResult r = accumulate_gradients(decoder_, adapter(), all(), forests_, options_.value("mask_seed", uint64_t{0}));
+    const StepResult r =
+        accumulate_gradients(decoder_, adapter(), all(), forests_, options_.value("mask_seed", uint64_t{0}));
     for (const Adapter::Entry& entry : adapter().entries())
       output_.add(entry.name, entry.gradient / static_cast<double>(r.supervised_tokens));
-    return {{"loss", r.loss},
-            {"grad_norm", r.grad_norm},
-            {"forests", deal(all(), forests_).size()},
-            {"tokens", r.tokens},
-            {"unique_tokens", r.unique_tokens},
-            {"supervised_tokens", r.supervised_tokens}};
+    return {
+        {"loss", r.loss},     {"grad_norm", r.grad_norm},         {"forests", deal(all(), forests_).size()},
+        {"tokens", r.tokens}, {"unique_tokens", r.unique_tokens}, {"supervised_tokens", r.supervised_tokens}};
   }
 
   json steps() {
@@ -163,7 +168,8 @@ class Job {
     const auto seeds = options_.at("mask_seeds").get<std::vector<uint64_t>>();
     for (size_t e = 0; e < examples_.size(); ++e) {
       const Forest forest = build_forest({&examples_[e]}, false);
-      const at::Tensor keys = at::tensor(std::vector<int64_t>(forest.path_keys.begin(), forest.path_keys.end()), at::kLong);
+      const at::Tensor keys =
+          at::tensor(std::vector<int64_t>(forest.path_keys.begin(), forest.path_keys.end()), at::kLong);
       const at::Tensor x = decoder_.weights().embedding.index_select(0, at::tensor(forest.ids, at::kLong));
       for (const Adapter::Entry& entry : adapter().entries())
         if (entry.is_A) add_module(entry, e, seeds, keys, x);
@@ -176,14 +182,15 @@ class Job {
     const std::string name =
         entry.name.substr(0, entry.name.rfind('.')) + "." + std::to_string(example);  // without ".lora_A"
     const auto [out, in] = module_shape(decoder_.config(), entry.module);
-    const LinearWeights& linear = decoder_.weights().blocks[static_cast<size_t>(entry.layer)].module(entry.module);
+    const LinearWeights& linear =
+        decoder_.weights().blocks[static_cast<size_t>(entry.layer)].module(entry.module);
     std::vector<at::Tensor> masks, outputs;
     for (const uint64_t seed : seeds) {
       const auto term = adapter().term(entry.layer, entry.module, seed);
       masks.push_back(ops::dropout_mask(keys, term->dropout_key, term->dropout, in, x.options()));
       if (in == x.size(1))
-        outputs.push_back(ops::linear_residual(x, at::zeros({x.size(0), out}), {linear.weight, linear.bias, term}, keys,
-                                               ops::Backend::kFused));
+        outputs.push_back(ops::linear_residual(
+            x, at::zeros({x.size(0), out}), {linear.weight, linear.bias, term}, keys, ops::Backend::kFused));
     }
     output_.add("masks." + name, at::stack(masks));
     if (!outputs.empty()) output_.add("outputs." + name, at::stack(outputs));

@@ -62,18 +62,22 @@ int run(const std::vector<std::string>& args) {
   }
   if (command == "decode" && args.size() == 2) {
     const auto tokenizer = open_tokenizer(args[1]);
-    return for_each_line([&](const json& row) { return json(tokenizer->decode(row.get<std::vector<int32_t>>())); });
+    return for_each_line(
+        [&](const json& row) { return json(tokenizer->decode(row.get<std::vector<int32_t>>())); });
   }
   if (command == "template" && args.size() == 4) {
     const ChatTemplate chat_template = ChatTemplate::from_source(read_file(args[1]), args[2], args[3]);
     return for_each_line([&](const json& row) {
-      return json{{"text", chat_template.render(read_messages(row), row.value("add_generation_prompt", false))}};
+      return json{
+          {"text", chat_template.render(read_messages(row), row.value("add_generation_prompt", false))}};
     });
   }
   if ((command == "render" || command == "prompt" || command == "info") && args.size() >= 2) {
     const Checkpoint checkpoint = Checkpoint::open(args[1]);
     const auto tokenizer = Tokenizer::from_checkpoint(checkpoint);
-    const auto spelled = [&](std::optional<int32_t> id) { return id ? std::string(tokenizer->token_bytes(*id)) : ""; };
+    const auto spelled = [&](std::optional<int32_t> id) {
+      return id ? std::string(tokenizer->token_bytes(*id)) : "";
+    };
     const ChatTemplate chat_template =
         args.size() > 2 ? ChatTemplate::from_source(read_file(args[2]), spelled(tokenizer->bos_id()),
                                                     spelled(tokenizer->eos_id()))
@@ -94,7 +98,8 @@ int run(const std::vector<std::string>& args) {
       return json{{"text", r.text}, {"ids", r.ids}, {"supervised", r.supervised}};
     });
   }
-  std::cerr << "usage: text_tool encode|decode|render|prompt|template|info …; see the head of tools/text_tool.cpp\n";
+  std::cerr << "usage: text_tool encode|decode|render|prompt|template|info …; see the head of "
+               "tools/text_tool.cpp\n";
   return 2;
 }
 

@@ -18,7 +18,9 @@ namespace fs = std::filesystem;
 class Descriptor {
  public:
   explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() { if (fd_ >= 0) ::close(fd_); }
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
   int get() const { return fd_; }
@@ -33,7 +35,9 @@ void fsync_path(const fs::path& path, int flags) {
     throw Error::machine_errno({.where = path.string(), .found = "cannot be flushed to disk"}, errno);
 }
 
-fs::path folder_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
+fs::path folder_of(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
 
 }  // namespace
 
@@ -50,11 +54,13 @@ void write_file_atomic(const fs::path& path, std::string_view bytes, IfExists if
     while (!bytes.empty()) {
       const ssize_t n = ::write(fd.get(), bytes.data(), bytes.size());
       if (n < 0 && errno == EINTR) continue;
-      if (n < 0) throw Error::machine_errno({.where = path.string(), .found = "the file cannot be written"}, errno);
+      if (n < 0)
+        throw Error::machine_errno({.where = path.string(), .found = "the file cannot be written"}, errno);
       bytes.remove_prefix(static_cast<size_t>(n));
     }
     if (::fsync(fd.get()) != 0)
-      throw Error::machine_errno({.where = path.string(), .found = "the file cannot be flushed to disk"}, errno);
+      throw Error::machine_errno({.where = path.string(), .found = "the file cannot be flushed to disk"},
+                                 errno);
     if (::rename(temporary.c_str(), path.c_str()) != 0)
       throw Error::machine_errno({.where = path.string(), .found = "the file cannot be put in place"}, errno);
   } catch (...) {
@@ -69,7 +75,8 @@ void publish_directory(const fs::path& temporary_path, const fs::path& final_pat
     if (entry.is_regular_file()) fsync_path(entry.path(), O_RDONLY);
   fsync_path(temporary_path, O_RDONLY | O_DIRECTORY);
   if (::rename(temporary_path.c_str(), final_path.c_str()) != 0)
-    throw Error::machine_errno({.where = final_path.string(), .found = "the folder cannot be put in place"}, errno);
+    throw Error::machine_errno({.where = final_path.string(), .found = "the folder cannot be put in place"},
+                               errno);
   fsync_path(folder_of(final_path), O_RDONLY | O_DIRECTORY);
 }
 

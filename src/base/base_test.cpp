@@ -25,7 +25,8 @@ class BaseTest : public ::testing::Test {
 };
 
 TEST(Error, JoinsItsPartsIntoOneSentence) {
-  const Error e = Error::input({.where = "a.jsonl:3:7", .found = "a trailing comma", .expected = "a value", .fix = "Remove it."});
+  const Error e = Error::input(
+      {.where = "a.jsonl:3:7", .found = "a trailing comma", .expected = "a value", .fix = "Remove it."});
   EXPECT_STREQ(e.what(), "a.jsonl:3:7: a trailing comma (expected a value). Remove it.");
   EXPECT_EQ(e.kind(), ErrorKind::kInput);
 }
@@ -64,7 +65,8 @@ TEST_F(BaseTest, AtomicWriteRefusesOrReplaces) {
   EXPECT_EQ(read_file(file), "one");
   write_file_atomic(file, "three", IfExists::kReplace);
   EXPECT_EQ(read_file(file), "three");
-  EXPECT_EQ(std::distance(fs::directory_iterator(dir_), fs::directory_iterator()), 1) << "no temporary file is left";
+  EXPECT_EQ(std::distance(fs::directory_iterator(dir_), fs::directory_iterator()), 1)
+      << "no temporary file is left";
 }
 
 TEST_F(BaseTest, AtomicWriteSaysWhyItCannot) {

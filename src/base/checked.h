@@ -33,7 +33,8 @@ inline uint64_t checked_add(uint64_t a, uint64_t b, std::string_view where) {
 // `value` as int64_t, for tensor shapes. Error when it does not fit.
 inline int64_t checked_int64(uint64_t value, std::string_view where) {
   if (value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
-    throw Error::input({.where = std::string(where), .found = "the number " + std::to_string(value) + " is too large"});
+    throw Error::input(
+        {.where = std::string(where), .found = "the number " + std::to_string(value) + " is too large"});
   return static_cast<int64_t>(value);
 }
 

@@ -16,10 +16,11 @@ enum class ErrorKind {
 
 // The parts of an error. Any part may be empty; `what()` joins the others into one or two sentences.
 struct ErrorParts {
-  std::string where = {};     // "train.jsonl:12:40", "model.gguf: tensor blk.0.attn_q.weight", "--learning-rate"
-  std::string found = {};     // what is there: "the array of messages is empty"
+  std::string where = {};  // "train.jsonl:12:40", "model.gguf: tensor blk.0.attn_q.weight", "--learning-rate"
+  std::string found = {};  // what is there: "the array of messages is empty"
   std::string expected = {};  // what should be: "at least one message with role \"assistant\""
-  std::string fix = {};       // how to mend it, an imperative sentence: "Add the answer that the model should give."
+  std::string fix =
+      {};  // how to mend it, an imperative sentence: "Add the answer that the model should give."
 };
 
 class Error : public std::runtime_error {

@@ -24,6 +24,8 @@ constexpr uint64_t mix64(uint64_t x) {
 }
 
 // Order matters: mix64(a, b) != mix64(b, a).
-constexpr uint64_t mix64(uint64_t a, uint64_t b) { return mix64(mix64(a) ^ b); }
+constexpr uint64_t mix64(uint64_t a, uint64_t b) {
+  return mix64(mix64(a) ^ b);
+}
 
 }  // namespace lora

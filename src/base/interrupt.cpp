@@ -23,6 +23,8 @@ void catch_interrupts() {
   std::signal(SIGTERM, note_interrupt);
 }
 
-bool interrupt_requested() { return g_requested != 0; }
+bool interrupt_requested() {
+  return g_requested != 0;
+}
 
 }  // namespace lora

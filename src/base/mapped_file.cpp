@@ -17,13 +17,15 @@ MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
   if (fd < 0) {
     const int error_number = errno;
     if (error_number == ENOENT || error_number == ENOTDIR)
-      throw Error::input({.where = path.string(), .found = "there is no such file", .fix = "Check the path."});
+      throw Error::input(
+          {.where = path.string(), .found = "there is no such file", .fix = "Check the path."});
     throw Error::machine_errno({.where = path.string(), .found = "the file cannot be opened"}, error_number);
   }
   struct stat info {};
   if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
     ::close(fd);
-    throw Error::input({.where = path.string(), .found = "this is not a regular file", .fix = "Give a file."});
+    throw Error::input(
+        {.where = path.string(), .found = "this is not a regular file", .fix = "Give a file."});
   }
   size_ = static_cast<size_t>(info.st_size);
   if (size_ > 0) {
@@ -31,7 +33,8 @@ MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
     const int error_number = errno;
     ::close(fd);
     if (address == MAP_FAILED)
-      throw Error::machine_errno({.where = path.string(), .found = "the file cannot be mapped"}, error_number);
+      throw Error::machine_errno({.where = path.string(), .found = "the file cannot be mapped"},
+                                 error_number);
     data_ = static_cast<const std::byte*>(address);
   } else {
     ::close(fd);

@@ -8,7 +8,9 @@
 
 namespace lora {
 
-Progress::Style Progress::style_of_stderr() { return ::isatty(STDERR_FILENO) ? Style::kTerminal : Style::kLines; }
+Progress::Style Progress::style_of_stderr() {
+  return ::isatty(STDERR_FILENO) ? Style::kTerminal : Style::kLines;
+}
 
 void Progress::update(const std::string& line) {
   if (style_ == Style::kSilent) return;

@@ -12,9 +12,10 @@ inline constexpr std::string_view kReplacementCharacter = "\xEF\xBF\xBD";  // U+
 
 struct Utf8Char {
   uint32_t code_point;  // meaningless when !valid
-  uint8_t length;       // bytes; for ill-formed input the maximal ill-formed part (Unicode 16, section 3.9), at least 1
+  uint8_t
+      length;  // bytes; for ill-formed input the maximal ill-formed part (Unicode 16, section 3.9), at least 1
   bool valid;
-  bool incomplete;      // ill-formed only because `text` ends too early
+  bool incomplete;  // ill-formed only because `text` ends too early
 };
 
 // Decodes the character at `text[position]`, position < text.size().

@@ -32,7 +32,8 @@ RunConfig ConfigOptions::read() const {
       throw Error::input({.where = "--set " + set, .found = "there is no =", .expected = "key=value"});
     set_from_text(config, set.substr(0, equals), set.substr(equals + 1), "--set");
   }
-  for (const auto& [name, text] : flags_) set_from_text(config, name, text.empty() ? "true" : text, "--" + name);
+  for (const auto& [name, text] : flags_)
+    set_from_text(config, name, text.empty() ? "true" : text, "--" + name);
   return config;
 }
 

@@ -23,11 +23,13 @@ struct Options {
 
 std::vector<Conversation> read_prompts(const Options& options) {
   if (options.prompt.empty() == options.data.empty())
-    throw Error::input({.where = "lora generate", .found = options.prompt.empty() ? "nothing to answer" : "both --prompt and --data",
+    throw Error::input({.where = "lora generate",
+                        .found = options.prompt.empty() ? "nothing to answer" : "both --prompt and --data",
                         .expected = "--prompt TEXT or --data FILE.jsonl"});
   if (!options.data.empty()) {
     if (!options.system.empty())
-      throw Error::input({.where = "--system", .found = "it goes with --prompt; rows of a file have their own"});
+      throw Error::input(
+          {.where = "--system", .found = "it goes with --prompt; rows of a file have their own"});
     std::vector<Conversation> rows = read_prompts_jsonl(options.data);
     // Of a row with an answer, what comes before the answer is asked.
     for (Conversation& row : rows)
@@ -53,14 +55,16 @@ int execute(const Options& options) {
   // One prompt in text: shown as it is written.
   const bool streams = options.format == "text" && prompts.size() == 1;
   StreamDecoder stream(session.tokenizer(), false);
-  const std::vector<Answer> answers =
-      generate(session.decoder(), adapter ? &*adapter : nullptr, prompts, generate_options, [&](size_t, int32_t id) {
-        if (interrupt_requested()) throw Error(ErrorKind::kInterrupted, {.where = "generate", .found = "stopped"});
+  const std::vector<Answer> answers = generate(
+      session.decoder(), adapter ? &*adapter : nullptr, prompts, generate_options, [&](size_t, int32_t id) {
+        if (interrupt_requested())
+          throw Error(ErrorKind::kInterrupted, {.where = "generate", .found = "stopped"});
         if (streams) std::cout << stream.feed(id) << std::flush;
       });
   if (streams) {
     std::cout << stream.finish() << "\n";
-    if (!answers[0].stopped) fmt::print(stderr, "(cut after {} tokens; --max-new-tokens N for more)\n", answers[0].ids.size());
+    if (!answers[0].stopped)
+      fmt::print(stderr, "(cut after {} tokens; --max-new-tokens N for more)\n", answers[0].ids.size());
     return 0;
   }
   nlohmann::ordered_json json = nlohmann::ordered_json::array();
@@ -69,7 +73,10 @@ int execute(const Options& options) {
     if (options.format == "text")
       fmt::print("[{}] {}{}\n", rows[i].line, text, answers[i].stopped ? "" : " (cut)");
     else
-      json.push_back({{"line", rows[i].line}, {"prompt_ids", prompts[i]}, {"ids", answers[i].ids}, {"answer", text},
+      json.push_back({{"line", rows[i].line},
+                      {"prompt_ids", prompts[i]},
+                      {"ids", answers[i].ids},
+                      {"answer", text},
                       {"stopped", answers[i].stopped}});
   }
   if (options.format == "json") print_json(json);
@@ -84,13 +91,26 @@ void add_generate(CLI::App& program, Action& action) {
   options->model.add_to(*command);
   command->add_option("--prompt", options->prompt, "what the user says");
   command->add_option("--system", options->system, "system prompt");
-  command->add_option("--data", options->data, "chat JSONL; a final answer in a row is not shown to the model")->type_name("FILE.jsonl");
-  command->add_option("--max-new-tokens,--max_new_tokens", options->generate.max_new_tokens, "limit of an answer")->capture_default_str();
-  command->add_option("--temperature", options->generate.sampling.temperature, "0: greedy")->capture_default_str();
-  command->add_option("--top-k,--top_k", options->generate.sampling.top_k, "only the k likeliest tokens; 0: all")->capture_default_str();
-  command->add_option("--top-p,--top_p", options->generate.sampling.top_p, "only the likeliest tokens up to this probability")->capture_default_str();
+  command
+      ->add_option("--data", options->data, "chat JSONL; a final answer in a row is not shown to the model")
+      ->type_name("FILE.jsonl");
+  command
+      ->add_option("--max-new-tokens,--max_new_tokens", options->generate.max_new_tokens,
+                   "limit of an answer")
+      ->capture_default_str();
+  command->add_option("--temperature", options->generate.sampling.temperature, "0: greedy")
+      ->capture_default_str();
+  command
+      ->add_option("--top-k,--top_k", options->generate.sampling.top_k, "only the k likeliest tokens; 0: all")
+      ->capture_default_str();
+  command
+      ->add_option("--top-p,--top_p", options->generate.sampling.top_p,
+                   "only the likeliest tokens up to this probability")
+      ->capture_default_str();
   command->add_option("--seed", options->generate.sampling.seed, "of sampling")->capture_default_str();
-  command->add_option("--batch-size,--batch_size", options->generate.batch_size, "answers written together")->capture_default_str()->check(CLI::Range(1, 4096));
+  command->add_option("--batch-size,--batch_size", options->generate.batch_size, "answers written together")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 4096));
   add_format(*command, options->format);
   command->footer(
       "Examples:\n"

@@ -21,11 +21,16 @@ struct Options {
 std::string visible(std::string_view bytes) {
   std::string text;
   for (const char c : bytes) {
-    if (c == '\n') text += "\\n";
-    else if (c == '\t') text += "\\t";
-    else if (c == '\r') text += "\\r";
-    else if (static_cast<unsigned char>(c) < 32) text += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-    else text += c;
+    if (c == '\n')
+      text += "\\n";
+    else if (c == '\t')
+      text += "\\t";
+    else if (c == '\r')
+      text += "\\r";
+    else if (static_cast<unsigned char>(c) < 32)
+      text += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    else
+      text += c;
   }
   return text;
 }
@@ -34,12 +39,16 @@ int execute(const Options& options) {
   const TextSession session(options.model);
   const std::vector<Conversation> rows = read_chat_jsonl(options.data);
   if (options.row < 1 || options.row > rows.size())
-    throw Error::input({.where = "--row", .found = fmt::format("there is no row {}", options.row),
+    throw Error::input({.where = "--row",
+                        .found = fmt::format("there is no row {}", options.row),
                         .expected = fmt::format("1 to {}", rows.size())});
   const Rendered rendered = session.renderer().render(rows[options.row - 1], options.data);
   if (options.format == "json") {
-    nlohmann::ordered_json json{{"row", options.row}, {"line", rows[options.row - 1].line}, {"text", rendered.text},
-                                {"tokens", rendered.ids.size()}, {"supervised_tokens", rendered.supervised_count}};
+    nlohmann::ordered_json json{{"row", options.row},
+                                {"line", rows[options.row - 1].line},
+                                {"text", rendered.text},
+                                {"tokens", rendered.ids.size()},
+                                {"supervised_tokens", rendered.supervised_count}};
     json["ids"] = rendered.ids;
     json["supervised"] = rendered.supervised;
     print_json(json);
@@ -61,18 +70,22 @@ int execute(const Options& options) {
     was_supervised = supervised;
   }
   if (!colour && was_supervised) fmt::print("]]");
-  fmt::print("\n\n{} tokens, {} supervised in {} turn{} ({})\n", rendered.ids.size(), rendered.supervised_count,
-             rendered.turns.size(), rendered.turns.size() == 1 ? "" : "s",
-             colour ? "green: the loss is taken on these" : "[[ ]]: the loss is taken on these; | ends a token");
+  fmt::print(
+      "\n\n{} tokens, {} supervised in {} turn{} ({})\n", rendered.ids.size(), rendered.supervised_count,
+      rendered.turns.size(), rendered.turns.size() == 1 ? "" : "s",
+      colour ? "green: the loss is taken on these" : "[[ ]]: the loss is taken on these; | ends a token");
   return 0;
 }
 
 }  // namespace
 
 void add_inspect(CLI::App& program, Action& action) {
-  CLI::App* command = program.add_subcommand("inspect", "show a row of data token by token, and what is trained on");
+  CLI::App* command =
+      program.add_subcommand("inspect", "show a row of data token by token, and what is trained on");
   auto options = std::make_shared<Options>();
-  command->add_option("model", options->model, "GGUF file or Hugging Face folder")->required()->type_name("MODEL");
+  command->add_option("model", options->model, "GGUF file or Hugging Face folder")
+      ->required()
+      ->type_name("MODEL");
   command->add_option("data", options->data, "chat JSONL")->required()->type_name("DATA.jsonl");
   command->add_option("--row", options->row, "which row, from 1")->capture_default_str();
   add_format(*command, options->format);

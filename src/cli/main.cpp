@@ -16,9 +16,12 @@ constexpr int kWrongUse = 2, kMachineFailed = 3, kInterruptedCode = 130;
 
 int exit_code(lora::ErrorKind kind) {
   switch (kind) {
-    case lora::ErrorKind::kInput: return kWrongUse;
-    case lora::ErrorKind::kMachine: return kMachineFailed;
-    case lora::ErrorKind::kInterrupted: return kInterruptedCode;
+    case lora::ErrorKind::kInput:
+      return kWrongUse;
+    case lora::ErrorKind::kMachine:
+      return kMachineFailed;
+    case lora::ErrorKind::kInterrupted:
+      return kInterruptedCode;
   }
   return kMachineFailed;
 }
@@ -27,7 +30,8 @@ int exit_code(lora::ErrorKind kind) {
 
 int main(int argc, char** argv) {
   lora::catch_interrupts();
-  CLI::App program{"lora: fine-tune a language model with LoRA, and know at the end whether it worked.", "lora"};
+  CLI::App program{"lora: fine-tune a language model with LoRA, and know at the end whether it worked.",
+                   "lora"};
   program.set_version_flag("--version", lora::kVersion);
   program.require_subcommand(1);
   program.footer(
@@ -52,15 +56,18 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "lora: {}\n", error.what());
     return exit_code(error.kind());
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "lora: the machine has not enough memory. Lower micro_batch_tokens or eval_batch_size, or use a "
-                       "smaller model.\n");
+    fmt::print(
+        stderr,
+        "lora: the machine has not enough memory. Lower micro_batch_tokens or eval_batch_size, or use a "
+        "smaller model.\n");
     return kMachineFailed;
   } catch (const std::filesystem::filesystem_error& error) {
     fmt::print(stderr, "lora: {}: {}. Choose a path that can be read and written.\n", error.path1().string(),
                error.code().message());
     return kMachineFailed;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "lora: internal error: {}\nThis is a bug of lora.cpp; please report it with the command.\n",
+    fmt::print(stderr,
+               "lora: internal error: {}\nThis is a bug of lora.cpp; please report it with the command.\n",
                error.what());
     return kMachineFailed;
   }

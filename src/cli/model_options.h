@@ -14,7 +14,8 @@ struct ModelOptions {
 
   void add_to(CLI::App& command, bool with_adapter = true) {
     command.add_option("model", model, "GGUF file or Hugging Face folder")->required()->type_name("MODEL");
-    if (with_adapter) command.add_option("--adapter", adapter, "folder of a LoRA adapter (PEFT's format)")->type_name("DIR");
+    if (with_adapter)
+      command.add_option("--adapter", adapter, "folder of a LoRA adapter (PEFT's format)")->type_name("DIR");
     command.add_option("--threads", session.threads, "CPU threads; 0: all cores")->check(CLI::Range(0, 4096));
     command.add_flag("--reference", session.reference, "plain operations in place of the fused ones");
   }

@@ -11,7 +11,9 @@ namespace lora::cli {
 
 // Adds `--format text|json` to a command.
 inline void add_format(CLI::App& command, std::string& format) {
-  command.add_option("--format", format, "text, or json: one document on standard output, all else on standard error")
+  command
+      .add_option("--format", format,
+                  "text, or json: one document on standard output, all else on standard error")
       ->check(CLI::IsMember({"text", "json"}))
       ->default_str("text");
 }

@@ -19,7 +19,8 @@ struct RunOptions {
 nlohmann::ordered_json result_json(const PipelineResult& result, const std::string& output_dir) {
   nlohmann::ordered_json json{{"output_dir", output_dir}, {"adapter", output_dir + "/adapter"}};
   const TrainReport& t = result.training;
-  json["training"] = {{"steps", t.steps}, {"best_step", t.best_step}, {"seconds", t.seconds}, {"warnings", t.warnings}};
+  json["training"] = {
+      {"steps", t.steps}, {"best_step", t.best_step}, {"seconds", t.seconds}, {"warnings", t.warnings}};
   if (t.first_eval_loss) json["training"]["eval_loss_first"] = *t.first_eval_loss;
   if (t.best_eval_loss) json["training"]["eval_loss_best"] = *t.best_eval_loss;
   json["notes"] = result.notes;
@@ -30,7 +31,8 @@ nlohmann::ordered_json result_json(const PipelineResult& result, const std::stri
 void print_text(const PipelineResult& result, const std::string& output_dir) {
   const TrainReport& t = result.training;
   fmt::print("trained {} steps in {}", t.steps, duration_text(t.seconds));
-  if (t.best_eval_loss) fmt::print("; held-out loss {:.4f} at step {}, which is kept", *t.best_eval_loss, t.best_step);
+  if (t.best_eval_loss)
+    fmt::print("; held-out loss {:.4f} at step {}, which is kept", *t.best_eval_loss, t.best_step);
   fmt::print("\nadapter: {}/adapter\n", output_dir);
   if (!result.evaluation) return;
   fmt::print("\n{}\n{}\n", result.primary_why, comparison_table(*result.evaluation));
@@ -50,14 +52,15 @@ int execute(const RunOptions& options, Scope scope) {
   return result.evaluation && result.evaluation->verdict == Verdict::kWorse ? 1 : 0;
 }
 
-void add(CLI::App& program, Action& action, const std::string& name, const std::string& what, const std::string& footer,
-         Scope scope) {
+void add(CLI::App& program, Action& action, const std::string& name, const std::string& what,
+         const std::string& footer, Scope scope) {
   CLI::App* command = program.add_subcommand(name, what);
   auto options = std::make_shared<RunOptions>();
   options->config.add_to(*command);
   add_format(*command, options->format);
   command->footer(footer);
-  command->callback([options, scope, &action] { action = [options, scope] { return execute(*options, scope); }; });
+  command->callback(
+      [options, scope, &action] { action = [options, scope] { return execute(*options, scope); }; });
 }
 
 }  // namespace

@@ -26,16 +26,19 @@ struct Options {
 int execute(const Options& options) {
   const Session session(options.model.model, options.model.session);
   const std::vector<Conversation> rows = read_chat_jsonl(options.data);
-  const int64_t longest = std::min(options.max_seq_length, session.decoder().config().max_position_embeddings);
+  const int64_t longest =
+      std::min(options.max_seq_length, session.decoder().config().max_position_embeddings);
   const std::vector<Example> examples = make_examples(session.renderer(), rows, longest, options.data);
   std::optional<Adapter> adapter;
   if (!options.model.adapter.empty()) adapter = session.load_adapter(options.model.adapter);
   Progress progress;
   const std::vector<Score> scores =
-      score(session.decoder(), adapter ? &*adapter : nullptr, examples, {options.share_prefixes, 512}, [&](size_t done) {
-        if (interrupt_requested()) throw Error(ErrorKind::kInterrupted, {.where = "score", .found = "stopped"});
-        progress.update(fmt::format("scored {} of {} rows", done, examples.size()));
-      });
+      score(session.decoder(), adapter ? &*adapter : nullptr, examples, {options.share_prefixes, 512},
+            [&](size_t done) {
+              if (interrupt_requested())
+                throw Error(ErrorKind::kInterrupted, {.where = "score", .found = "stopped"});
+              progress.update(fmt::format("scored {} of {} rows", done, examples.size()));
+            });
   progress.clear();
   const Score sum = total(scores);
   const double mean = sum.nll / static_cast<double>(sum.tokens);
@@ -60,12 +63,14 @@ int execute(const Options& options) {
 }  // namespace
 
 void add_score(CLI::App& program, Action& action) {
-  CLI::App* command = program.add_subcommand("score", "negative log-likelihood of the answers of a file, row by row");
+  CLI::App* command =
+      program.add_subcommand("score", "negative log-likelihood of the answers of a file, row by row");
   auto options = std::make_shared<Options>();
   options->model.add_to(*command);
   command->add_option("data", options->data, "chat JSONL")->required()->type_name("DATA.jsonl");
   command->add_option("--max-seq-length,--max_seq_length", options->max_seq_length, "longest row in tokens");
-  command->add_flag("--share-prefixes,!--no-share-prefixes", options->share_prefixes, "lay shared prefixes once (the same result)");
+  command->add_flag("--share-prefixes,!--no-share-prefixes", options->share_prefixes,
+                    "lay shared prefixes once (the same result)");
   add_format(*command, options->format);
   command->footer(
       "Examples:\n"

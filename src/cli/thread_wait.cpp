@@ -7,11 +7,12 @@
 namespace {
 
 void prefer_short_spins(int, char**, char**) {
-  if (!std::getenv("OMP_WAIT_POLICY") && !std::getenv("GOMP_SPINCOUNT")) ::setenv("GOMP_SPINCOUNT", "1000", 1);
+  if (!std::getenv("OMP_WAIT_POLICY") && !std::getenv("GOMP_SPINCOUNT"))
+    ::setenv("GOMP_SPINCOUNT", "1000", 1);
 }
 
 }  // namespace
 
 // The functions of .preinit_array run before any shared library is initialised (System V ABI, gABI chapter 5).
-[[gnu::section(".preinit_array"), gnu::used]] static void (*const g_before_libraries)(int, char**, char**) =
-    prefer_short_spins;
+[[gnu::section(".preinit_array"),
+  gnu::used]] static void (*const g_before_libraries)(int, char**, char**) = prefer_short_spins;

@@ -19,6 +19,8 @@ struct Conversation {
 
   bool operator==(const Conversation&) const = default;
 };
-inline bool operator==(const Message& a, const Message& b) { return a.role == b.role && a.content == b.content; }
+inline bool operator==(const Message& a, const Message& b) {
+  return a.role == b.role && a.content == b.content;
+}
 
 }  // namespace lora

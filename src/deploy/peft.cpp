@@ -20,7 +20,9 @@ constexpr const char* kConfigFile = "adapter_config.json";
 constexpr const char* kWeightsFile = "adapter_model.safetensors";
 constexpr const char* kRecordFile = "lora.json";
 
-std::string peft_key(const Adapter::Entry& entry) { return "base_model.model.model." + entry.name + ".weight"; }
+std::string peft_key(const Adapter::Entry& entry) {
+  return "base_model.model.model." + entry.name + ".weight";
+}
 
 Json config_json(const AdapterConfig& config, const AdapterRecord* record) {
   std::vector<std::string> modules;
@@ -53,7 +55,8 @@ Json config_json(const AdapterConfig& config, const AdapterRecord* record) {
 
 Json read_json_file(const fs::path& file) {
   Json json = Json::parse(read_file(file), nullptr, false);
-  if (!json.is_object()) refuse(file, "this is not a JSON object", "", "The file is damaged; copy the adapter again.");
+  if (!json.is_object())
+    refuse(file, "this is not a JSON object", "", "The file is damaged; copy the adapter again.");
   return json;
 }
 
@@ -62,10 +65,16 @@ void refuse_unsupported(const Json& json, const fs::path& file) {
   const auto neutral = [](const Json& v) {
     return v.is_null() || v == false || v == "none" || (v.is_structured() && v.empty());
   };
-  for (const char* key : {"use_dora", "bias", "modules_to_save", "rank_pattern", "alpha_pattern", "layers_to_transform",
-                          "layers_pattern", "exclude_modules", "fan_in_fan_out", "layer_replication", "lora_bias",
-                          "trainable_token_indices", "target_parameters", "alora_invocation_tokens", "use_qalora",
-                          "arrow_config", "use_bdlora", "velora_config", "kasa_config", "monteclora_config"}) {
+  for (const char* key : {"use_dora",          "bias",
+                          "modules_to_save",   "rank_pattern",
+                          "alpha_pattern",     "layers_to_transform",
+                          "layers_pattern",    "exclude_modules",
+                          "fan_in_fan_out",    "layer_replication",
+                          "lora_bias",         "trainable_token_indices",
+                          "target_parameters", "alora_invocation_tokens",
+                          "use_qalora",        "arrow_config",
+                          "use_bdlora",        "velora_config",
+                          "kasa_config",       "monteclora_config"}) {
     if (json.contains(key) && !neutral(json[key]))
       refuse(file, std::string("the setting \"") + key + "\" is " + json[key].dump(), "its default",
              "lora.cpp does not compute this setting yet, so the adapter is refused.");
@@ -74,9 +83,11 @@ void refuse_unsupported(const Json& json, const fs::path& file) {
   // OLoRA, CorDA, LoftQ, LoRA-GA, and what may come): the adapter then belongs to a base that is not on disk.
   const Json init = json.value("init_lora_weights", Json(true));
   const std::set<std::string> harmless{"gaussian", "eva", "orthogonal", "mica"};
-  if (!init.is_null() && !init.is_boolean() && !(init.is_string() && harmless.contains(init.get<std::string>())))
+  if (!init.is_null() && !init.is_boolean() &&
+      !(init.is_string() && harmless.contains(init.get<std::string>())))
     refuse(file, "the setting \"init_lora_weights\" is " + init.dump(), "true",
-           "That initialisation changes the base itself. Have PEFT convert the adapter to a plain one (save_pretrained "
+           "That initialisation changes the base itself. Have PEFT convert the adapter to a plain one "
+           "(save_pretrained "
            "with path_initial_model_for_weight_conversion).");
 }
 
@@ -92,7 +103,8 @@ T value_of(const Json& json, const char* key, const fs::path& file) {
 
 // PEFT means by a name every module whose path is the name or ends with "." and the name; "all-linear" it writes out as
 // whole paths when the model is small.
-std::vector<Module> targeted_modules(const std::vector<std::string>& names, int64_t num_layers, const fs::path& file) {
+std::vector<Module> targeted_modules(const std::vector<std::string>& names, int64_t num_layers,
+                                     const fs::path& file) {
   std::vector<bool> used(names.size(), false);
   std::vector<std::string> found;
   for (const Module m : kModules) {
@@ -107,9 +119,11 @@ std::vector<Module> targeted_modules(const std::vector<std::string>& names, int6
       layers += targeted;
     }
     if (layers != 0 && layers != num_layers)
-      refuse(file, "\"target_modules\" names " + std::string(module_name(m)) + " in " + std::to_string(layers) +
-                       " of " + std::to_string(num_layers) + " layers",
-             "a module in all layers or in none", "lora.cpp does not compute this setting yet, so the adapter is refused.");
+      refuse(file,
+             "\"target_modules\" names " + std::string(module_name(m)) + " in " + std::to_string(layers) +
+                 " of " + std::to_string(num_layers) + " layers",
+             "a module in all layers or in none",
+             "lora.cpp does not compute this setting yet, so the adapter is refused.");
     if (layers != 0) found.emplace_back(module_name(m));
   }
   for (size_t i = 0; i < names.size(); ++i)
@@ -119,8 +133,8 @@ std::vector<Module> targeted_modules(const std::vector<std::string>& names, int6
 
 AdapterConfig config_from(const Json& json, const fs::path& file, int64_t num_layers) {
   if (json.value("peft_type", std::string()) != "LORA")
-    refuse(file, "peft_type is " + (json.contains("peft_type") ? json["peft_type"].dump() : "missing"), "\"LORA\"",
-           "Only LoRA adapters can be loaded.");
+    refuse(file, "peft_type is " + (json.contains("peft_type") ? json["peft_type"].dump() : "missing"),
+           "\"LORA\"", "Only LoRA adapters can be loaded.");
   refuse_unsupported(json, file);
   AdapterConfig config;
   config.r = value_of<int64_t>(json, "r", file);
@@ -149,7 +163,8 @@ void save_peft(const fs::path& folder, const Adapter& adapter, const AdapterReco
                        std::as_bytes(std::span(t.data_ptr<float>(), static_cast<size_t>(t.numel())))});
   }
   write_safetensors(folder / kWeightsFile, tensors, {{"format", "pt"}});
-  write_file_atomic(folder / kConfigFile, config_json(adapter.config(), record).dump(2) + "\n", IfExists::kReplace);
+  write_file_atomic(folder / kConfigFile, config_json(adapter.config(), record).dump(2) + "\n",
+                    IfExists::kReplace);
   if (!record) return;
   Json json;
   json["format"] = 1;
@@ -185,10 +200,11 @@ void read_matrices(const fs::path& folder, Adapter& adapter) {
 
 Adapter load_peft(const fs::path& folder, const ModelConfig& model, at::ScalarType dtype) {
   if (!fs::is_directory(folder))
-    refuse(folder, "there is no such folder", "a folder with adapter_config.json and adapter_model.safetensors",
-           "Check the path.");
+    refuse(folder, "there is no such folder",
+           "a folder with adapter_config.json and adapter_model.safetensors", "Check the path.");
   const fs::path file = folder / kConfigFile;
-  Adapter adapter = Adapter::create(model, config_from(read_json_file(file), file, model.num_hidden_layers), 0, dtype);
+  Adapter adapter =
+      Adapter::create(model, config_from(read_json_file(file), file, model.num_hidden_layers), 0, dtype);
   read_matrices(folder, adapter);
   return adapter;
 }
@@ -205,12 +221,14 @@ AdapterRecord read_record(const fs::path& folder) {
   return record;
 }
 
-void check_record(const fs::path& folder, const std::string& base_fingerprint, const std::string& text_fingerprint) {
+void check_record(const fs::path& folder, const std::string& base_fingerprint,
+                  const std::string& text_fingerprint) {
   const AdapterRecord record = read_record(folder);
   if (!record.base_fingerprint.empty() && record.base_fingerprint != base_fingerprint)
-    refuse(folder / kRecordFile, "the adapter was trained on another base (" + record.base_path + ")",
-           "the base with fingerprint " + record.base_fingerprint.substr(0, 12) + "…",
-           "Load it with that model: on other weights, even another quantization, it computes something else.");
+    refuse(
+        folder / kRecordFile, "the adapter was trained on another base (" + record.base_path + ")",
+        "the base with fingerprint " + record.base_fingerprint.substr(0, 12) + "…",
+        "Load it with that model: on other weights, even another quantization, it computes something else.");
   if (!record.text_fingerprint.empty() && record.text_fingerprint != text_fingerprint)
     refuse(folder / kRecordFile, "the adapter was trained with another tokenizer or chat template",
            "the fingerprint " + record.text_fingerprint.substr(0, 12) + "…",

@@ -13,10 +13,10 @@ namespace lora {
 
 // What an adapter was trained on and with; checked again when it is loaded.
 struct AdapterRecord {
-  std::string base_path;           // as the user gave it; for people and for PEFT's base_model_name_or_path
-  std::string base_fingerprint;    // Checkpoint::fingerprint()
-  std::string text_fingerprint;    // Renderer::fingerprint(): tokenizer and template
-  std::vector<int32_t> golden_ids; // a fixed conversation as this program rendered it
+  std::string base_path;            // as the user gave it; for people and for PEFT's base_model_name_or_path
+  std::string base_fingerprint;     // Checkpoint::fingerprint()
+  std::string text_fingerprint;     // Renderer::fingerprint(): tokenizer and template
+  std::vector<int32_t> golden_ids;  // a fixed conversation as this program rendered it
 };
 
 // Writes adapter_config.json, adapter_model.safetensors and, with a record, lora.json into `folder`, which must exist.
@@ -25,7 +25,8 @@ void save_peft(const std::filesystem::path& folder, const Adapter& adapter, cons
 
 // Loads an adapter for a base of this shape. Strict: Errors (kInput) name a tensor that is missing, left over or of
 // another shape, and any setting that would change the result and is not supported (DoRA, biases, patterns, …).
-Adapter load_peft(const std::filesystem::path& folder, const ModelConfig& model, at::ScalarType dtype = at::kFloat);
+Adapter load_peft(const std::filesystem::path& folder, const ModelConfig& model,
+                  at::ScalarType dtype = at::kFloat);
 
 // Copies the matrices of a PEFT folder into `adapter`, whose configuration must be the same. Errors as load_peft.
 void read_matrices(const std::filesystem::path& folder, Adapter& adapter);

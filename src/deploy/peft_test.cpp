@@ -65,7 +65,9 @@ class Peft : public ::testing::Test {
   AdapterRecord record_{"models/base.gguf", "base-fingerprint", "text-fingerprint", {5, 6, 7}};
 };
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 TEST_F(Peft, RoundTrip) {
   const Adapter loaded = load_peft(folder_.path(), testing::tiny_config());
@@ -110,8 +112,10 @@ TEST_F(Peft, NamesAndSettingsAreThoseOfPeft) {
 }
 
 TEST_F(Peft, AMissingTensorIsNamed) {
-  const std::string error = tensors_error([](auto& tensors) { std::erase_if(tensors, [](const TensorInfo& t) {
-    return contains(t.name, "layers.1.mlp.up_proj.lora_B"); }); });
+  const std::string error = tensors_error([](auto& tensors) {
+    std::erase_if(tensors,
+                  [](const TensorInfo& t) { return contains(t.name, "layers.1.mlp.up_proj.lora_B"); });
+  });
   EXPECT_TRUE(contains(error, "layers.1.mlp.up_proj.lora_B.weight is missing")) << error;
 }
 
@@ -129,7 +133,8 @@ TEST_F(Peft, AnotherShapeIsNamedWithBoth) {
     for (TensorInfo& t : tensors)
       if (contains(t.name, "layers.0.self_attn.q_proj.lora_A")) std::swap(t.shape[0], t.shape[1]);
   });
-  EXPECT_TRUE(contains(error, "q_proj.lora_A.weight has the shape [22, 3]") && contains(error, "[3, 22]")) << error;
+  EXPECT_TRUE(contains(error, "q_proj.lora_A.weight has the shape [22, 3]") && contains(error, "[3, 22]"))
+      << error;
   ModelConfig deeper = testing::tiny_config();
   deeper.num_hidden_layers = 4;
   EXPECT_TRUE(contains(load_error(deeper), "layers.3.")) << load_error(deeper);
@@ -139,12 +144,22 @@ TEST_F(Peft, AnotherShapeIsNamedWithBoth) {
 }
 
 TEST_F(Peft, SettingsThatWouldChangeTheResultAreNamed) {
-  const std::vector<std::pair<std::string, Json>> settings{
-      {"use_dora", true}, {"bias", "all"}, {"modules_to_save", {"lm_head"}}, {"rank_pattern", {{"q_proj", 4}}},
-      {"alpha_pattern", {{"q_proj", 4}}}, {"layers_to_transform", {0}}, {"fan_in_fan_out", true}, {"lora_bias", true},
-      {"exclude_modules", {"q_proj"}}, {"trainable_token_indices", {1}}, {"target_parameters", {"experts"}},
-      {"layer_replication", {{0, 2}}}, {"init_lora_weights", "pissa"}, {"init_lora_weights", "pissa_niter_4"},
-      {"init_lora_weights", "loftq"}, {"init_lora_weights", "olora"}};
+  const std::vector<std::pair<std::string, Json>> settings{{"use_dora", true},
+                                                           {"bias", "all"},
+                                                           {"modules_to_save", {"lm_head"}},
+                                                           {"rank_pattern", {{"q_proj", 4}}},
+                                                           {"alpha_pattern", {{"q_proj", 4}}},
+                                                           {"layers_to_transform", {0}},
+                                                           {"fan_in_fan_out", true},
+                                                           {"lora_bias", true},
+                                                           {"exclude_modules", {"q_proj"}},
+                                                           {"trainable_token_indices", {1}},
+                                                           {"target_parameters", {"experts"}},
+                                                           {"layer_replication", {{0, 2}}},
+                                                           {"init_lora_weights", "pissa"},
+                                                           {"init_lora_weights", "pissa_niter_4"},
+                                                           {"init_lora_weights", "loftq"},
+                                                           {"init_lora_weights", "olora"}};
   for (const auto& [name, value] : settings) {
     const std::string error = config_error([&](Json& json) { json[name] = value; });
     EXPECT_TRUE(contains(error, "\"" + name + "\"")) << name << ": " << error;
@@ -152,10 +167,16 @@ TEST_F(Peft, SettingsThatWouldChangeTheResultAreNamed) {
 }
 
 TEST_F(Peft, DefaultsWrittenOutAreAccepted) {
-  const std::vector<std::pair<std::string, Json>> settings{
-      {"use_dora", false}, {"bias", "none"}, {"modules_to_save", nullptr}, {"rank_pattern", Json::object()},
-      {"layers_to_transform", nullptr}, {"init_lora_weights", "gaussian"}, {"loftq_config", Json::object()},
-      {"use_rslora", false}, {"revision", nullptr}, {"target_modules", "all-linear"}};
+  const std::vector<std::pair<std::string, Json>> settings{{"use_dora", false},
+                                                           {"bias", "none"},
+                                                           {"modules_to_save", nullptr},
+                                                           {"rank_pattern", Json::object()},
+                                                           {"layers_to_transform", nullptr},
+                                                           {"init_lora_weights", "gaussian"},
+                                                           {"loftq_config", Json::object()},
+                                                           {"use_rslora", false},
+                                                           {"revision", nullptr},
+                                                           {"target_modules", "all-linear"}};
   for (const auto& [name, value] : settings)
     EXPECT_EQ(config_error([&](Json& json) { json[name] = value; }), "no error") << name;
 }
@@ -181,7 +202,8 @@ TEST_F(Peft, AnAlteredOrMissingFileIsNamed) {
   EXPECT_TRUE(contains(load_error(), "adapter_model.safetensors"));
   fs::remove(file);
   EXPECT_TRUE(contains(load_error(), "adapter_model.safetensors"));
-  EXPECT_TRUE(contains(error_of([&] { load_peft(folder_.path() / "nowhere", testing::tiny_config()); }), "nowhere"));
+  EXPECT_TRUE(
+      contains(error_of([&] { load_peft(folder_.path() / "nowhere", testing::tiny_config()); }), "nowhere"));
 }
 
 TEST_F(Peft, TheRecordTiesAnAdapterToItsBaseAndText) {

@@ -165,7 +165,8 @@ Evaluation compare(const std::vector<Contestant>& contestants, const ComparisonO
     sentence = fmt::format(
         "Prompting suffices: examples in the prompt help ({}), and training adds {} over them ({}).",
         told(*prompting),
-        over_few_shot->difference.high <= 0 ? "nothing" : "at most " + percent(over_few_shot->difference.high),
+        over_few_shot->difference.high <= 0 ? "nothing"
+                                            : "at most " + percent(over_few_shot->difference.high),
         told(*over_few_shot));
   } else if (few_shot && over_few_shot->shows_worse(alpha)) {
     evaluation.verdict = Verdict::kWorse;

@@ -15,7 +15,8 @@
 
 namespace lora {
 
-static_assert(std::endian::native == std::endian::little, "files are read by copying: a big-endian port must swap");
+static_assert(std::endian::native == std::endian::little,
+              "files are read by copying: a big-endian port must swap");
 
 // Text out of a file, made safe and short for a message: quotes around it, control and non-ASCII bytes as \xNN, at most
 // 80 characters of it.
@@ -45,9 +46,9 @@ class ByteReader {
   std::span<const std::byte> take(uint64_t count, std::string_view what) {
     if (count > remaining())
       throw Error::input({.where = std::string(file_),
-                          .found = "the file ends inside " + std::string(what) + " at byte " + std::to_string(offset_) +
-                                   ": " + std::to_string(count) + " bytes are announced, " +
-                                   std::to_string(remaining()) + " are left",
+                          .found = "the file ends inside " + std::string(what) + " at byte " +
+                                   std::to_string(offset_) + ": " + std::to_string(count) +
+                                   " bytes are announced, " + std::to_string(remaining()) + " are left",
                           .fix = "The file is cut off or damaged; download it again."});
     const auto taken = bytes_.subspan(offset_, count);
     offset_ += count;

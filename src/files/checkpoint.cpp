@@ -19,15 +19,18 @@ constexpr uintmax_t kLargestJson = 64u << 20;
 
 bool is_pickle(const fs::path& path) {
   const std::string extension = path.extension().string();
-  return extension == ".bin" || extension == ".pt" || extension == ".pth" || extension == ".ckpt" || extension == ".pkl";
+  return extension == ".bin" || extension == ".pt" || extension == ".pth" || extension == ".ckpt" ||
+         extension == ".pkl";
 }
 
 [[noreturn]] void refuse_pickle(const fs::path& path) {
-  throw Error::input({.where = path.string(),
-                      .found = "these weights are a pickle, which can run any program when it is opened, and is never opened",
-                      .expected = "safetensors or GGUF",
-                      .fix = "Get the model's safetensors, or convert it with Transformers: "
-                             "AutoModelForCausalLM.from_pretrained(...).save_pretrained(..., safe_serialization=True)."});
+  throw Error::input(
+      {.where = path.string(),
+       .found =
+           "these weights are a pickle, which can run any program when it is opened, and is never opened",
+       .expected = "safetensors or GGUF",
+       .fix = "Get the model's safetensors, or convert it with Transformers: "
+              "AutoModelForCausalLM.from_pretrained(...).save_pretrained(..., safe_serialization=True)."});
 }
 
 bool begins_with_gguf(const fs::path& path) {
@@ -43,9 +46,8 @@ std::optional<fs::path> file_inside(const fs::path& folder, std::string_view nam
   if (fs::symlink_status(path, error).type() == fs::file_type::not_found) return std::nullopt;
   const fs::path real = fs::canonical(path, error);
   if (error)
-    throw Error::input({.where = path.string(),
-                        .found = "this link leads nowhere",
-                        .fix = "Download the model again."});
+    throw Error::input(
+        {.where = path.string(), .found = "this link leads nowhere", .fix = "Download the model again."});
   const fs::path home = fs::canonical(folder);
   bool allowed = real.parent_path() == home;
   if (home.parent_path().filename() == "snapshots")
@@ -69,7 +71,8 @@ std::string line_and_column(std::string_view text, size_t byte) {
 
 json read_json_object(const fs::path& path) {
   if (fs::file_size(path) > kLargestJson)
-    throw Error::input({.where = path.string(), .found = "the file is over 64 MB, too large for what it should be"});
+    throw Error::input(
+        {.where = path.string(), .found = "the file is over 64 MB, too large for what it should be"});
   const std::string text = read_file(path);
   const auto limit_depth = [&](int depth, json::parse_event_t, json&) {
     if (depth > 100) throw Error::input({.where = path.string(), .found = "it is nested more than 100 deep"});
@@ -77,7 +80,8 @@ json read_json_object(const fs::path& path) {
   };
   try {
     json value = json::parse(text, limit_depth);
-    if (!value.is_object()) throw Error::input({.where = path.string(), .found = "this is not a JSON object"});
+    if (!value.is_object())
+      throw Error::input({.where = path.string(), .found = "this is not a JSON object"});
     return value;
   } catch (const json::parse_error& e) {
     throw Error::input({.where = path.string() + ":" + line_and_column(text, e.byte == 0 ? 0 : e.byte - 1),
@@ -114,10 +118,11 @@ Checkpoint Checkpoint::open(const fs::path& path) {
   } else if (is_pickle(path)) {
     refuse_pickle(path);
   } else if (path.extension() == ".safetensors") {
-    throw Error::input({.where = path.string(),
-                        .found = "this is one weight file",
-                        .expected = "a GGUF file or a Hugging Face folder",
-                        .fix = "Give the folder that holds it together with config.json and tokenizer.json."});
+    throw Error::input(
+        {.where = path.string(),
+         .found = "this is one weight file",
+         .expected = "a GGUF file or a Hugging Face folder",
+         .fix = "Give the folder that holds it together with config.json and tokenizer.json."});
   } else if (!fs::is_regular_file(status) || (path.extension() != ".gguf" && !begins_with_gguf(path))) {
     throw Error::input({.where = path.string(),
                         .found = "this is no model",
@@ -147,7 +152,8 @@ void Checkpoint::open_folder() {
     }
     std::string fix = "Give a folder as Transformers saves it, or a .gguf file.";
     if (!ggufs.empty()) fix = "Give the file itself: " + ggufs.begin()->string();
-    if (fs::exists(path_ / "adapter_config.json")) fix = "This is an adapter: give its base model here, the adapter with --adapter.";
+    if (fs::exists(path_ / "adapter_config.json"))
+      fix = "This is an adapter: give its base model here, the adapter with --adapter.";
     throw Error::input({.where = path_.string(),
                         .found = "the folder holds no weights",
                         .expected = "model.safetensors, or model.safetensors.index.json with its shards",
@@ -191,8 +197,8 @@ void Checkpoint::open_folder() {
   for (const auto& [tensor, file] : map->items())
     if (!shards_[shard_of.at(file.get_ref<const std::string&>())].find(tensor))
       throw Error::input({.where = (path_ / file.get_ref<const std::string&>()).string(),
-                          .found = "the tensor " + in_quotes(tensor) + " is missing, though " + std::string(kIndexFile) +
-                                   " says that it is here",
+                          .found = "the tensor " + in_quotes(tensor) + " is missing, though " +
+                                   std::string(kIndexFile) + " says that it is here",
                           .fix = "Download the model again."});
 }
 
@@ -211,7 +217,9 @@ const GgufFile& Checkpoint::gguf() const {
 }
 
 const json& Checkpoint::config() const {
-  if (gguf_) throw Error::input({.where = path_.string(), .found = "this model is a GGUF file and has no config.json"});
+  if (gguf_)
+    throw Error::input(
+        {.where = path_.string(), .found = "this model is a GGUF file and has no config.json"});
   return config_;
 }
 

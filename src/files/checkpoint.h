@@ -34,8 +34,8 @@ class Checkpoint {
 
   const std::filesystem::path& path() const { return path_; }
   bool is_gguf() const { return gguf_.has_value(); }
-  const GgufFile& gguf() const;           // Error (kInput) when is_gguf() is false
-  const nlohmann::json& config() const;   // config.json, an object; Error (kInput) when is_gguf() is true
+  const GgufFile& gguf() const;          // Error (kInput) when is_gguf() is false
+  const nlohmann::json& config() const;  // config.json, an object; Error (kInput) when is_gguf() is true
 
   const std::vector<TensorInfo>& tensors() const { return tensors_; }  // sorted by name
   const TensorInfo* find(std::string_view name) const;                 // nullptr when absent

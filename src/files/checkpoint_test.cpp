@@ -23,7 +23,9 @@ class CheckpointTest : public ::testing::Test {
   }
   void TearDown() override { fs::remove_all(dir_); }
 
-  void text(const fs::path& path, const std::string& content) { std::ofstream(path, std::ios::binary) << content; }
+  void text(const fs::path& path, const std::string& content) {
+    std::ofstream(path, std::ios::binary) << content;
+  }
   TensorInfo tensor(const std::string& name, size_t first = 0) const {
     return {name, DType::kF32, {512}, std::span(data_).subspan(first, 2048)};
   }

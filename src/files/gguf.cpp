@@ -15,13 +15,15 @@ constexpr uint32_t kMostDimensions = 4;
 constexpr uint64_t kLongestKey = 65535;
 constexpr std::string_view kDamaged = "The file is damaged or malicious; download it again.";
 
-constexpr std::array<std::string_view, 13> kTypeNames = {"UINT8",  "INT8",   "UINT16", "INT16",  "UINT32",
-                                                         "INT32",  "FLOAT32", "BOOL",  "STRING", "ARRAY",
-                                                         "UINT64", "INT64",  "FLOAT64"};
+constexpr std::array<std::string_view, 13> kTypeNames = {"UINT8",  "INT8",    "UINT16", "INT16",  "UINT32",
+                                                         "INT32",  "FLOAT32", "BOOL",   "STRING", "ARRAY",
+                                                         "UINT64", "INT64",   "FLOAT64"};
 // Bytes of a value; 0: depends on the value.
 constexpr std::array<uint64_t, 13> kTypeBytes = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
 
-uint64_t bytes_of(GgufType type) { return kTypeBytes.at(static_cast<size_t>(type)); }
+uint64_t bytes_of(GgufType type) {
+  return kTypeBytes.at(static_cast<size_t>(type));
+}
 
 std::string described(const GgufValue& value) {
   if (value.type != GgufType::kArray) return std::string(gguf_type_name(value.type));
@@ -38,34 +40,46 @@ T element_at(const GgufValue& value, uint64_t i) {
 // Element i of an integer value or array. nullopt: not an integer type, or out of int64's range.
 std::optional<int64_t> integer_at(const GgufValue& value, GgufType type, uint64_t i) {
   switch (type) {
-    case GgufType::kUint8: return element_at<uint8_t>(value, i);
-    case GgufType::kInt8: return element_at<int8_t>(value, i);
-    case GgufType::kUint16: return element_at<uint16_t>(value, i);
-    case GgufType::kInt16: return element_at<int16_t>(value, i);
-    case GgufType::kUint32: return element_at<uint32_t>(value, i);
-    case GgufType::kInt32: return element_at<int32_t>(value, i);
-    case GgufType::kInt64: return element_at<int64_t>(value, i);
+    case GgufType::kUint8:
+      return element_at<uint8_t>(value, i);
+    case GgufType::kInt8:
+      return element_at<int8_t>(value, i);
+    case GgufType::kUint16:
+      return element_at<uint16_t>(value, i);
+    case GgufType::kInt16:
+      return element_at<int16_t>(value, i);
+    case GgufType::kUint32:
+      return element_at<uint32_t>(value, i);
+    case GgufType::kInt32:
+      return element_at<int32_t>(value, i);
+    case GgufType::kInt64:
+      return element_at<int64_t>(value, i);
     case GgufType::kUint64: {
       const auto number = element_at<uint64_t>(value, i);
       if (number > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) return std::nullopt;
       return static_cast<int64_t>(number);
     }
-    default: return std::nullopt;
+    default:
+      return std::nullopt;
   }
 }
 
 bool is_integer(GgufType type) {
-  return bytes_of(type) != 0 && type != GgufType::kFloat32 && type != GgufType::kFloat64 && type != GgufType::kBool;
+  return bytes_of(type) != 0 && type != GgufType::kFloat32 && type != GgufType::kFloat64 &&
+         type != GgufType::kBool;
 }
 
 }  // namespace
 
-std::string_view gguf_type_name(GgufType type) { return kTypeNames.at(static_cast<size_t>(type)); }
+std::string_view gguf_type_name(GgufType type) {
+  return kTypeNames.at(static_cast<size_t>(type));
+}
 
 // Reads a file front to back and fills a GgufFile.
 class GgufFile::Parser {
  public:
-  Parser(GgufFile& file, std::span<const std::byte> bytes) : file_(file), bytes_(bytes), reader_(file.name_, bytes) {}
+  Parser(GgufFile& file, std::span<const std::byte> bytes)
+      : file_(file), bytes_(bytes), reader_(file.name_, bytes) {}
 
   void parse() {
     read_header();
@@ -123,7 +137,8 @@ class GgufFile::Parser {
       const std::string nth = "metadata value " + std::to_string(i);
       const std::string_view key = reader_.read_string("the key of " + nth);
       if (key.empty() || key.size() > kLongestKey)
-        fail(nth, "its key has " + std::to_string(key.size()) + " bytes", "1 to " + std::to_string(kLongestKey));
+        fail(nth, "its key has " + std::to_string(key.size()) + " bytes",
+             "1 to " + std::to_string(kLongestKey));
       const std::string where = "metadata " + in_quotes(key);
       const GgufValue value = read_value(where);
       if (!file_.values_.emplace(key, value).second) fail(where, "this key occurs twice");
@@ -143,12 +158,14 @@ class GgufFile::Parser {
     value.type = value.element = read_type(where);
     if (value.type == GgufType::kArray) {
       value.element = read_type("the elements of " + where);
-      if (value.element == GgufType::kArray) fail(where, "it is an array of arrays, which no model file needs");
+      if (value.element == GgufType::kArray)
+        fail(where, "it is an array of arrays, which no model file needs");
       value.count = reader_.read<uint64_t>("the length of " + where);
     }
     const uint64_t begin = reader_.offset();
     if (value.element == GgufType::kString) {
-      if (value.count > reader_.remaining() / 8) reader_.take(checked_mul(value.count, 8, file_.name_), where);
+      if (value.count > reader_.remaining() / 8)
+        reader_.take(checked_mul(value.count, 8, file_.name_), where);
       for (uint64_t i = 0; i < value.count; ++i) reader_.read_string(where);
     } else {
       reader_.take(checked_mul(value.count, bytes_of(value.element), file_.name_ + ": " + where), where);
@@ -204,8 +221,8 @@ class GgufFile::Parser {
 
   void place_tensors() {
     if (file_.tensors_.empty()) return;  // a vocabulary-only file may end here, unaligned
-    const uint64_t data_begin =
-        checked_add(reader_.offset(), file_.alignment_ - 1, file_.name_) / file_.alignment_ * file_.alignment_;
+    const uint64_t data_begin = checked_add(reader_.offset(), file_.alignment_ - 1, file_.name_) /
+                                file_.alignment_ * file_.alignment_;
     if (data_begin > bytes_.size()) fail("", "the file ends before the tensors' data");
     const std::span<const std::byte> data = bytes_.subspan(data_begin);
     for (size_t i = 0; i < offsets_.size(); ++i) {
@@ -231,7 +248,8 @@ class GgufFile::Parser {
               [](const TensorInfo* a, const TensorInfo* b) { return a->bytes.data() < b->bytes.data(); });
     for (size_t i = 1; i < sorted.size(); ++i)
       if (sorted[i - 1]->bytes.data() + sorted[i - 1]->bytes.size() > sorted[i]->bytes.data())
-        fail("tensor " + in_quotes(sorted[i]->name), "its bytes overlap those of " + in_quotes(sorted[i - 1]->name));
+        fail("tensor " + in_quotes(sorted[i]->name),
+             "its bytes overlap those of " + in_quotes(sorted[i - 1]->name));
   }
 
   GgufFile& file_;
@@ -297,8 +315,9 @@ int64_t GgufFile::get_int(std::string_view key) const {
   if (!is_integer(v.type)) wrong_type(key, "an integer");
   const auto number = integer_at(v, v.type, 0);
   if (!number)
-    throw Error::input({.where = name_ + ": metadata " + in_quotes(key),
-                        .found = "the number " + std::to_string(element_at<uint64_t>(v, 0)) + " is too large"});
+    throw Error::input(
+        {.where = name_ + ": metadata " + in_quotes(key),
+         .found = "the number " + std::to_string(element_at<uint64_t>(v, 0)) + " is too large"});
   return *number;
 }
 

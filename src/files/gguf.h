@@ -19,17 +19,28 @@ namespace lora {
 
 // The numbers that the format gives its value types.
 enum class GgufType : uint32_t {
-  kUint8 = 0, kInt8 = 1, kUint16 = 2, kInt16 = 3, kUint32 = 4, kInt32 = 5, kFloat32 = 6, kBool = 7, kString = 8,
-  kArray = 9, kUint64 = 10, kInt64 = 11, kFloat64 = 12,
+  kUint8 = 0,
+  kInt8 = 1,
+  kUint16 = 2,
+  kInt16 = 3,
+  kUint32 = 4,
+  kInt32 = 5,
+  kFloat32 = 6,
+  kBool = 7,
+  kString = 8,
+  kArray = 9,
+  kUint64 = 10,
+  kInt64 = 11,
+  kFloat64 = 12,
 };
 std::string_view gguf_type_name(GgufType type);  // "UINT32", "ARRAY"
 
 // A metadata value as it lies in the file.
 struct GgufValue {
-  GgufType type = GgufType::kUint32;     // kArray: `count` elements of type `element`
+  GgufType type = GgufType::kUint32;  // kArray: `count` elements of type `element`
   GgufType element = GgufType::kUint32;
   uint64_t count = 1;
-  std::span<const std::byte> bytes;      // what follows the type (and, in an array, element type and count)
+  std::span<const std::byte> bytes;  // what follows the type (and, in an array, element type and count)
 };
 
 class GgufFile {
@@ -78,7 +89,9 @@ class GgufFile {
   uint32_t version() const { return version_; }
   uint64_t alignment() const { return alignment_; }
   const std::string& name() const { return name_; }  // the path, for messages
-  void release_pages() const { if (file_) file_->release_pages(); }
+  void release_pages() const {
+    if (file_) file_->release_pages();
+  }
 
  private:
   class Parser;

@@ -39,8 +39,12 @@ template <typename T>
 std::string raw(T value) {
   return {reinterpret_cast<const char*>(&value), sizeof(T)};
 }
-std::string text(std::string_view value) { return raw<uint64_t>(value.size()) + std::string(value); }
-std::string type(GgufType t) { return raw(static_cast<uint32_t>(t)); }
+std::string text(std::string_view value) {
+  return raw<uint64_t>(value.size()) + std::string(value);
+}
+std::string type(GgufType t) {
+  return raw(static_cast<uint32_t>(t));
+}
 std::string array(GgufType element, uint64_t count, const std::string& elements) {
   return type(GgufType::kArray) + type(element) + raw(count) + elements;
 }
@@ -135,15 +139,19 @@ TEST(Gguf, LookupsNameKeyFoundAndExpected) {
     }
     return "no error";
   };
-  EXPECT_EQ(message([&] { file.get_string("nope"); }).substr(0, 62), "test.gguf: metadata \"nope\": this key is missing (expected a ST");
-  EXPECT_EQ(message([&] { file.get_string("u8"); }), "test.gguf: metadata \"u8\": its type is UINT8 (expected a STRING)");
-  EXPECT_EQ(message([&] { file.int_array("words"); }), "test.gguf: metadata \"words\": its type is an ARRAY of STRING (expected an ARRAY of integers)");
+  EXPECT_EQ(message([&] { file.get_string("nope"); }).substr(0, 62),
+            "test.gguf: metadata \"nope\": this key is missing (expected a ST");
+  EXPECT_EQ(message([&] { file.get_string("u8"); }),
+            "test.gguf: metadata \"u8\": its type is UINT8 (expected a STRING)");
+  EXPECT_EQ(message([&] { file.int_array("words"); }),
+            "test.gguf: metadata \"words\": its type is an ARRAY of STRING (expected an ARRAY of integers)");
   EXPECT_NE(message([&] { file.get_uint("i32"); }).find("-7"), std::string::npos);
   EXPECT_NE(message([&] { file.get_int("u64"); }).find("too large"), std::string::npos);
   for (const auto& f : std::vector<std::function<void()>>{
            [&] { file.get_uint("f32"); }, [&] { file.get_float("u8"); }, [&] { file.get_bool("u8"); },
-           [&] { file.string_array("numbers"); }, [&] { file.float_array("numbers"); }, [&] { file.int_array("u8"); },
-           [&] { file.get_int("numbers"); }, [&] { file.get_uint("bool"); }, [&] { file.optional_string("u8"); }})
+           [&] { file.string_array("numbers"); }, [&] { file.float_array("numbers"); },
+           [&] { file.int_array("u8"); }, [&] { file.get_int("numbers"); }, [&] { file.get_uint("bool"); },
+           [&] { file.optional_string("u8"); }})
     EXPECT_NE(message(f), "no error");
   EXPECT_EQ(file.optional_uint("nope"), std::nullopt);
   EXPECT_EQ(file.optional_uint("u8"), 200u);
@@ -174,7 +182,9 @@ TEST_P(GgufCorruption, IsRefusedByName) {
 
 constexpr uint64_t kHuge = uint64_t{1} << 62;
 
-void add(Spec& spec, std::string key, std::string encoded) { spec.values.push_back({std::move(key), std::move(encoded)}); }
+void add(Spec& spec, std::string key, std::string encoded) {
+  spec.values.push_back({std::move(key), std::move(encoded)});
+}
 
 const Corruption kCorruptions[] = {
     {"Magic", [](Spec& s) { s.magic = "GGML"; }, "not a GGUF file: it begins with \"GGML\""},
@@ -187,45 +197,85 @@ const Corruption kCorruptions[] = {
     {"ValueCountHuge", [](Spec& s) { s.extra_values = kHuge; }, "metadata values are announced"},
     {"ValueCountOneMore", [](Spec& s) { s.extra_values = 1; }, ""},
     {"TensorCountOneMore", [](Spec& s) { s.extra_tensors = 1; }, ""},
-    {"KeyTwice", [](Spec& s) { add(s, "u8", type(GgufType::kUint8) + raw<uint8_t>(1)); }, "\"u8\": this key occurs twice"},
-    {"KeyEmpty", [](Spec& s) { add(s, "", type(GgufType::kUint8) + raw<uint8_t>(1)); }, "its key has 0 bytes"},
-    {"KeyTooLong", [](Spec& s) { add(s, std::string(65536, 'k'), type(GgufType::kUint8) + raw<uint8_t>(1)); }, "65536 bytes"},
-    {"TypeUnknown", [](Spec& s) { add(s, "bad", raw<uint32_t>(13) + raw<uint64_t>(0)); }, "\"bad\": its type is number 13"},
-    {"StringPastEnd", [](Spec& s) { add(s, "bad", type(GgufType::kString) + raw<uint64_t>(100000)); }, "ends inside metadata \"bad\""},
-    {"StringLengthWraps", [](Spec& s) { add(s, "bad", type(GgufType::kString) + raw(~uint64_t{0})); }, "metadata \"bad\""},
-    {"ArrayPastEnd", [](Spec& s) { add(s, "bad", array(GgufType::kUint8, 100000, "")); }, "ends inside metadata \"bad\""},
-    {"ArraySizeOverflows", [](Spec& s) { add(s, "bad", array(GgufType::kUint64, kHuge, "")); }, "\"bad\": a size overflows"},
-    {"StringArrayCountHuge", [](Spec& s) { add(s, "bad", array(GgufType::kString, uint64_t{1} << 40, "")); }, "metadata \"bad\""},
-    {"StringArrayCountOverflows", [](Spec& s) { add(s, "bad", array(GgufType::kString, ~uint64_t{0}, "")); }, "size overflows"},
-    {"StringArrayElementPastEnd", [](Spec& s) { add(s, "bad", array(GgufType::kString, 1, raw<uint64_t>(99999))); }, "metadata \"bad\""},
-    {"ArrayOfArrays", [](Spec& s) { add(s, "bad", array(GgufType::kArray, 1, array(GgufType::kUint8, 0, ""))); }, "array of arrays"},
-    {"ArrayElementUnknown", [](Spec& s) { add(s, "bad", type(GgufType::kArray) + raw<uint32_t>(77) + raw<uint64_t>(0)); }, "number 77"},
-    {"Bool2", [](Spec& s) { add(s, "bad", type(GgufType::kBool) + raw<uint8_t>(2)); }, "\"bad\": a BOOL holds 2"},
-    {"BoolArray9", [](Spec& s) { add(s, "bad", array(GgufType::kBool, 2, raw<uint8_t>(1) + raw<uint8_t>(9))); }, "a BOOL holds 9"},
-    {"Alignment0", [](Spec& s) { s.values[1].encoded = type(GgufType::kUint32) + raw<uint32_t>(0); }, "alignment\": it is 0"},
-    {"Alignment24", [](Spec& s) { s.values[1].encoded = type(GgufType::kUint32) + raw<uint32_t>(24); }, "alignment\": it is 24"},
-    {"AlignmentUint64", [](Spec& s) { s.values[1].encoded = type(GgufType::kUint64) + raw<uint64_t>(32); }, "alignment\": it is UINT64"},
-    {"AlignmentString", [](Spec& s) { s.values[1].encoded = type(GgufType::kString) + text("32"); }, "alignment\": it is STRING"},
-    {"AlignmentLargerThanFile", [](Spec& s) { s.values[1].encoded = type(GgufType::kUint32) + raw<uint32_t>(1u << 31); }, "ends before the tensors' data"},
-    {"Dimensions5", [](Spec& s) { s.tensors[0] = {"matrix", 5, {1, 1, 1, 1, 6}, 0, 0}; }, "\"matrix\": it has 5 dimensions"},
-    {"DimensionsHuge", [](Spec& s) { s.tensors[0].dimensions = ~0u; }, "\"matrix\": it has 4294967295 dimensions"},
+    {"KeyTwice", [](Spec& s) { add(s, "u8", type(GgufType::kUint8) + raw<uint8_t>(1)); },
+     "\"u8\": this key occurs twice"},
+    {"KeyEmpty", [](Spec& s) { add(s, "", type(GgufType::kUint8) + raw<uint8_t>(1)); },
+     "its key has 0 bytes"},
+    {"KeyTooLong", [](Spec& s) { add(s, std::string(65536, 'k'), type(GgufType::kUint8) + raw<uint8_t>(1)); },
+     "65536 bytes"},
+    {"TypeUnknown", [](Spec& s) { add(s, "bad", raw<uint32_t>(13) + raw<uint64_t>(0)); },
+     "\"bad\": its type is number 13"},
+    {"StringPastEnd", [](Spec& s) { add(s, "bad", type(GgufType::kString) + raw<uint64_t>(100000)); },
+     "ends inside metadata \"bad\""},
+    {"StringLengthWraps", [](Spec& s) { add(s, "bad", type(GgufType::kString) + raw(~uint64_t{0})); },
+     "metadata \"bad\""},
+    {"ArrayPastEnd", [](Spec& s) { add(s, "bad", array(GgufType::kUint8, 100000, "")); },
+     "ends inside metadata \"bad\""},
+    {"ArraySizeOverflows", [](Spec& s) { add(s, "bad", array(GgufType::kUint64, kHuge, "")); },
+     "\"bad\": a size overflows"},
+    {"StringArrayCountHuge", [](Spec& s) { add(s, "bad", array(GgufType::kString, uint64_t{1} << 40, "")); },
+     "metadata \"bad\""},
+    {"StringArrayCountOverflows", [](Spec& s) { add(s, "bad", array(GgufType::kString, ~uint64_t{0}, "")); },
+     "size overflows"},
+    {"StringArrayElementPastEnd",
+     [](Spec& s) { add(s, "bad", array(GgufType::kString, 1, raw<uint64_t>(99999))); }, "metadata \"bad\""},
+    {"ArrayOfArrays",
+     [](Spec& s) { add(s, "bad", array(GgufType::kArray, 1, array(GgufType::kUint8, 0, ""))); },
+     "array of arrays"},
+    {"ArrayElementUnknown",
+     [](Spec& s) { add(s, "bad", type(GgufType::kArray) + raw<uint32_t>(77) + raw<uint64_t>(0)); },
+     "number 77"},
+    {"Bool2", [](Spec& s) { add(s, "bad", type(GgufType::kBool) + raw<uint8_t>(2)); },
+     "\"bad\": a BOOL holds 2"},
+    {"BoolArray9",
+     [](Spec& s) { add(s, "bad", array(GgufType::kBool, 2, raw<uint8_t>(1) + raw<uint8_t>(9))); },
+     "a BOOL holds 9"},
+    {"Alignment0", [](Spec& s) { s.values[1].encoded = type(GgufType::kUint32) + raw<uint32_t>(0); },
+     "alignment\": it is 0"},
+    {"Alignment24", [](Spec& s) { s.values[1].encoded = type(GgufType::kUint32) + raw<uint32_t>(24); },
+     "alignment\": it is 24"},
+    {"AlignmentUint64", [](Spec& s) { s.values[1].encoded = type(GgufType::kUint64) + raw<uint64_t>(32); },
+     "alignment\": it is UINT64"},
+    {"AlignmentString", [](Spec& s) { s.values[1].encoded = type(GgufType::kString) + text("32"); },
+     "alignment\": it is STRING"},
+    {"AlignmentLargerThanFile",
+     [](Spec& s) { s.values[1].encoded = type(GgufType::kUint32) + raw<uint32_t>(1u << 31); },
+     "ends before the tensors' data"},
+    {"Dimensions5", [](Spec& s) { s.tensors[0] = {"matrix", 5, {1, 1, 1, 1, 6}, 0, 0}; },
+     "\"matrix\": it has 5 dimensions"},
+    {"DimensionsHuge", [](Spec& s) { s.tensors[0].dimensions = ~0u; },
+     "\"matrix\": it has 4294967295 dimensions"},
     {"Dimension0", [](Spec& s) { s.tensors[0].ne = {2, 0}; }, "dimension 1 is 0"},
     {"DimensionNegative", [](Spec& s) { s.tensors[0].ne = {2, ~uint64_t{0}}; }, "too large"},
-    {"DimensionsOverflow", [](Spec& s) { s.tensors[0].ne = {uint64_t{1} << 32, uint64_t{1} << 32}; }, "\"matrix\": a size overflows"},
-    {"DimensionsWrapToSmall", [](Spec& s) { s.tensors[0] = {"matrix", 3, {kHuge, 4, 6}, 0, 0}; }, "overflows"},
+    {"DimensionsOverflow", [](Spec& s) { s.tensors[0].ne = {uint64_t{1} << 32, uint64_t{1} << 32}; },
+     "\"matrix\": a size overflows"},
+    {"DimensionsWrapToSmall", [](Spec& s) { s.tensors[0] = {"matrix", 3, {kHuge, 4, 6}, 0, 0}; },
+     "overflows"},
     {"BytesOverflow", [](Spec& s) { s.tensors[0].ne = {kHuge, 1}; }, "overflows"},
-    {"PartialBlock", [](Spec& s) { s.tensors[1].ne = {33}; }, "a row of 33 elements cannot be stored as Q8_0"},
-    {"BlockAcrossRows", [](Spec& s) { s.tensors[1] = {"blocks", 2, {16, 2}, 8, 32}; }, "a row of 16 elements"},
+    {"PartialBlock", [](Spec& s) { s.tensors[1].ne = {33}; },
+     "a row of 33 elements cannot be stored as Q8_0"},
+    {"BlockAcrossRows", [](Spec& s) { s.tensors[1] = {"blocks", 2, {16, 2}, 8, 32}; },
+     "a row of 16 elements"},
     {"TensorTypeUnknown", [](Spec& s) { s.tensors[0].type = 4; }, "\"matrix\": its type is number 4"},
     {"TensorTypeHuge", [](Spec& s) { s.tensors[0].type = ~0u; }, "its type is number 4294967295"},
     {"OffsetPastEnd", [](Spec& s) { s.tensors[1].offset = 1 << 20; }, "\"blocks\": it ends at byte"},
     {"EndOneBlockPast", [](Spec& s) { s.tensors[1].ne = {64}; }, "runs past the end of the file"},
-    {"OffsetPlusSizeOverflows", [](Spec& s) { s.tensors[1].offset = ~uint64_t{31}; }, "\"blocks\": a size overflows"},
+    {"OffsetPlusSizeOverflows", [](Spec& s) { s.tensors[1].offset = ~uint64_t{31}; },
+     "\"blocks\": a size overflows"},
     {"OffsetUnaligned", [](Spec& s) { s.tensors[1].offset = 31; }, "offset 31 is not aligned"},
     {"Overlap", [](Spec& s) { s.tensors[1].offset = 0; }, "overlap"},
     {"TensorTwice", [](Spec& s) { s.tensors[1].name = "matrix"; }, "\"matrix\": this name occurs twice"},
-    {"TensorNamePastEnd", [](Spec& s) { s.tensors.clear(); s.extra_tensors = 1; s.data_bytes = 0; s.values.push_back({"z", type(GgufType::kUint8) + raw<uint8_t>(1) + raw<uint64_t>(500) + std::string(40, 'x')}); }, "the name of tensor 0"},
-    {"ControlCharactersAreNotPrinted", [](Spec& s) { add(s, "\x1b[2J", type(GgufType::kBool) + raw<uint8_t>(2)); }, "\"\\x1b[2J\""},
+    {"TensorNamePastEnd",
+     [](Spec& s) {
+       s.tensors.clear();
+       s.extra_tensors = 1;
+       s.data_bytes = 0;
+       s.values.push_back(
+           {"z", type(GgufType::kUint8) + raw<uint8_t>(1) + raw<uint64_t>(500) + std::string(40, 'x')});
+     },
+     "the name of tensor 0"},
+    {"ControlCharactersAreNotPrinted",
+     [](Spec& s) { add(s, "\x1b[2J", type(GgufType::kBool) + raw<uint8_t>(2)); }, "\"\\x1b[2J\""},
 };
 
 INSTANTIATE_TEST_SUITE_P(All, GgufCorruption, ::testing::ValuesIn(kCorruptions),
@@ -316,7 +366,8 @@ TEST_F(GgufWriterTest, CopiesMetadataOfEveryTypeAndKeepsAlignment) {
   const GgufFile from = parse(bytes);
   GgufWriter writer;
   writer.copy_metadata(from);
-  for (const TensorInfo& tensor : from.tensors()) writer.add_tensor(tensor.name, tensor.dtype, tensor.shape, tensor.bytes);
+  for (const TensorInfo& tensor : from.tensors())
+    writer.add_tensor(tensor.name, tensor.dtype, tensor.shape, tensor.bytes);
   writer.write(dir_ / "m.gguf");
   const std::string written = read_file(dir_ / "m.gguf");
   // The data between the tensors is padding, which the writer makes zero; the head must be the same.

@@ -66,9 +66,15 @@ void GgufWriter::set_uint32(std::string_view key, uint32_t value) {
   }
   set(key, scalar(GgufType::kUint32, value));
 }
-void GgufWriter::set_uint64(std::string_view key, uint64_t value) { set(key, scalar(GgufType::kUint64, value)); }
-void GgufWriter::set_int32(std::string_view key, int32_t value) { set(key, scalar(GgufType::kInt32, value)); }
-void GgufWriter::set_float32(std::string_view key, float value) { set(key, scalar(GgufType::kFloat32, value)); }
+void GgufWriter::set_uint64(std::string_view key, uint64_t value) {
+  set(key, scalar(GgufType::kUint64, value));
+}
+void GgufWriter::set_int32(std::string_view key, int32_t value) {
+  set(key, scalar(GgufType::kInt32, value));
+}
+void GgufWriter::set_float32(std::string_view key, float value) {
+  set(key, scalar(GgufType::kFloat32, value));
+}
 void GgufWriter::set_bool(std::string_view key, bool value) {
   set(key, scalar(GgufType::kBool, static_cast<uint8_t>(value)));
 }
@@ -136,7 +142,8 @@ void GgufWriter::write(const std::filesystem::path& path) const {
   for (const Tensor& tensor : tensors_) {
     const TensorInfo& info = tensor.info;
     const std::string where = path.string() + ": tensor " + in_quotes(info.name);
-    if (!names.insert(info.name).second) throw Error::input({.where = where, .found = "this name is used twice"});
+    if (!names.insert(info.name).second)
+      throw Error::input({.where = where, .found = "this name is used twice"});
     if (info.shape.size() > 4)
       throw Error::input({.where = where,
                           .found = "it has " + std::to_string(info.shape.size()) + " dimensions",
@@ -148,7 +155,8 @@ void GgufWriter::write(const std::filesystem::path& path) const {
     const uint64_t size = tensor_bytes(info.dtype, info.shape, where);
     append_string(head, info.name);
     append(head, static_cast<uint32_t>(info.shape.size()));
-    for (auto d = info.shape.rbegin(); d != info.shape.rend(); ++d) append<uint64_t>(head, static_cast<uint64_t>(*d));
+    for (auto d = info.shape.rbegin(); d != info.shape.rend(); ++d)
+      append<uint64_t>(head, static_cast<uint64_t>(*d));
     append(head, *type);
     append(head, offset);
     sizes.push_back(size);
@@ -161,7 +169,8 @@ void GgufWriter::write(const std::filesystem::path& path) const {
   for (size_t i = 0; i < tensors_.size(); ++i) {
     std::vector<std::byte> made;
     if (tensors_[i].make) made = tensors_[i].make();
-    const std::span<const std::byte> bytes = tensors_[i].make ? std::span<const std::byte>(made) : tensors_[i].info.bytes;
+    const std::span<const std::byte> bytes =
+        tensors_[i].make ? std::span<const std::byte>(made) : tensors_[i].info.bytes;
     if (bytes.size() != sizes[i])
       throw Error::input({.where = path.string() + ": tensor " + in_quotes(tensors_[i].info.name),
                           .found = std::to_string(bytes.size()) + " bytes were given",

@@ -28,11 +28,12 @@ class GgufWriter {
   void set_int32_array(std::string_view key, std::span<const int32_t> values);
   void set_float32_array(std::string_view key, std::span<const float> values);
   void copy(std::string_view key, const GgufValue& value);  // as it lay in another file
-  void copy_metadata(const GgufFile& from);                 // every key; `general.alignment` is taken over with them
+  void copy_metadata(const GgufFile& from);  // every key; `general.alignment` is taken over with them
 
   // Tensors. `bytes` must live until write(); `make` is called during write(), one tensor at a time, so that only one
   // needs to be in memory. Shapes are row-major, outermost first.
-  void add_tensor(std::string name, DType dtype, std::vector<int64_t> shape, std::span<const std::byte> bytes);
+  void add_tensor(std::string name, DType dtype, std::vector<int64_t> shape,
+                  std::span<const std::byte> bytes);
   void add_tensor(std::string name, DType dtype, std::vector<int64_t> shape,
                   std::function<std::vector<std::byte>()> make);
 

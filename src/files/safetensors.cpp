@@ -58,7 +58,10 @@ class HeaderHandler {
       if (metadata.contains(text)) fail("the key " + in_quotes(text) + " occurs twice");
       field_ = text;
     } else {
-      bool* seen = text == "dtype" ? &has_dtype_ : text == "shape" ? &has_shape_ : text == "data_offsets" ? &has_offsets_ : nullptr;
+      bool* seen = text == "dtype"          ? &has_dtype_
+                   : text == "shape"        ? &has_shape_
+                   : text == "data_offsets" ? &has_offsets_
+                                            : nullptr;
       if (!seen) fail("the key " + in_quotes(text) + " is unknown", "dtype, shape and data_offsets");
       if (std::exchange(*seen, true)) fail("the key " + in_quotes(text) + " occurs twice");
       field_ = text;
@@ -87,7 +90,8 @@ class HeaderHandler {
 
   bool end_array() {
     if (state_ == State::kOffsets) {
-      if (offsets_.size() != 2) fail("data_offsets holds " + std::to_string(offsets_.size()) + " numbers", "2");
+      if (offsets_.size() != 2)
+        fail("data_offsets holds " + std::to_string(offsets_.size()) + " numbers", "2");
       entry_.begin = offsets_[0];
       entry_.end = offsets_[1];
       offsets_.clear();
@@ -191,7 +195,8 @@ SafetensorsFile SafetensorsFile::parse(std::string name, std::span<const std::by
   file.tensors_.reserve(entries.size());
   for (Entry& entry : entries) {
     const std::string where = file.name_ + ": tensor " + in_quotes(entry.info.name);
-    const std::string offsets = "its bytes are " + std::to_string(entry.begin) + " to " + std::to_string(entry.end);
+    const std::string offsets =
+        "its bytes are " + std::to_string(entry.begin) + " to " + std::to_string(entry.end);
     if (entry.begin > entry.end) fail(where, offsets + ", backwards");
     if (entry.begin < expected_begin) fail(where, offsets + ", which overlap the tensor before it");
     if (entry.begin > expected_begin)
@@ -201,7 +206,8 @@ SafetensorsFile SafetensorsFile::parse(std::string name, std::span<const std::by
     const uint64_t size = tensor_bytes(entry.info.dtype, entry.info.shape, where);
     if (size != entry.end - entry.begin)
       fail(where, offsets + ", which are " + std::to_string(entry.end - entry.begin) + " bytes",
-           std::to_string(size) + " for " + std::string(dtype_name(entry.info.dtype)) + " " + entry.info.shape_text());
+           std::to_string(size) + " for " + std::string(dtype_name(entry.info.dtype)) + " " +
+               entry.info.shape_text());
     entry.info.bytes = data.subspan(entry.begin, size);
     expected_begin = entry.end;
     file.tensors_.push_back(std::move(entry.info));
@@ -236,8 +242,8 @@ void write_safetensors(const std::filesystem::path& path, std::span<const Tensor
     const std::string where = path.string() + ": tensor " + in_quotes(tensor->name);
     const auto dtype = safetensors_name_of(tensor->dtype);
     if (!dtype)
-      throw Error::input({.where = where,
-                          .found = "safetensors has no dtype " + std::string(dtype_name(tensor->dtype))});
+      throw Error::input(
+          {.where = where, .found = "safetensors has no dtype " + std::string(dtype_name(tensor->dtype))});
     if (tensor->name.empty() || tensor->name == kMetadata)
       throw Error::input({.where = where, .found = "a tensor cannot have this name"});
     const uint64_t size = tensor_bytes(tensor->dtype, tensor->shape, where);
@@ -255,7 +261,8 @@ void write_safetensors(const std::filesystem::path& path, std::span<const Tensor
 
   std::string text = header.dump();
   text.resize((text.size() + 7) / 8 * 8, ' ');
-  if (text.size() > kLargestHeader) throw Error::input({.where = path.string(), .found = "the header is over 100 MB"});
+  if (text.size() > kLargestHeader)
+    throw Error::input({.where = path.string(), .found = "the header is over 100 MB"});
   StreamedFile file(path);
   const uint64_t header_size = text.size();
   file.write(std::as_bytes(std::span(&header_size, 1)));

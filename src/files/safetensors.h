@@ -34,7 +34,9 @@ class SafetensorsFile {
   const TensorInfo* find(std::string_view name) const;                 // nullptr when absent
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   const std::string& name() const { return name_; }  // the path, for messages
-  void release_pages() const { if (file_) file_->release_pages(); }
+  void release_pages() const {
+    if (file_) file_->release_pages();
+  }
 
  private:
   SafetensorsFile() = default;

@@ -75,7 +75,8 @@ TEST_P(SafetensorsCorruption, IsRefusedByName) {
 
 // One tensor "t" out of a dtype, a shape, offsets, and the size of the data.
 std::string one(const std::string& dtype, const std::string& shape, const std::string& offsets, size_t data) {
-  return file_bytes(R"({"t":{"dtype":)" + dtype + R"(,"shape":)" + shape + R"(,"data_offsets":)" + offsets + "}}", data);
+  return file_bytes(
+      R"({"t":{"dtype":)" + dtype + R"(,"shape":)" + shape + R"(,"data_offsets":)" + offsets + "}}", data);
 }
 // Two F32 vectors with the given offsets.
 std::string two(const std::string& a, const std::string& b, size_t data, const std::string& second = "b") {
@@ -100,7 +101,8 @@ const Corruption kCorruptions[] = {
     {"TrailingJson", file_bytes("{}{}", 0), "not valid JSON"},
     {"NotUtf8", file_bytes("{\"\xff\":{}}", 0), "not valid JSON"},
     {"TensorTwice", two("[0,8]", "[8,16]", 16, "a"), "\"a\": this name occurs twice"},
-    {"MetadataTwice", file_bytes(R"({"__metadata__":{},"__metadata__":{}})", 0), "__metadata__: this key occurs twice"},
+    {"MetadataTwice", file_bytes(R"({"__metadata__":{},"__metadata__":{}})", 0),
+     "__metadata__: this key occurs twice"},
     {"MetadataKeyTwice", file_bytes(R"({"__metadata__":{"k":"1","k":"2"}})", 0), "\"k\" occurs twice"},
     {"MetadataNumber", file_bytes(R"({"__metadata__":{"k":1}})", 0), "a number is where none belongs"},
     {"MetadataObject", file_bytes(R"({"__metadata__":{"k":{}}})", 0), "an object is where none belongs"},
@@ -110,8 +112,10 @@ const Corruption kCorruptions[] = {
     {"DtypeQuantized", one("\"Q8_0\"", "[32]", "[0,34]", 34), "\"Q8_0\" is unknown"},
     {"DtypeNumber", one("3", "[1]", "[0,4]", 4), "\"t\": a number"},
     {"DtypeNull", one("null", "[1]", "[0,4]", 4), "\"t\": a null"},
-    {"FieldTwice", file_bytes(R"({"t":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4), "\"dtype\" occurs twice"},
-    {"FieldUnknown", file_bytes(R"({"t":{"dtype":"F32","strides":[1],"data_offsets":[0,4]}})", 4), "\"strides\" is unknown"},
+    {"FieldTwice", file_bytes(R"({"t":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}})", 4),
+     "\"dtype\" occurs twice"},
+    {"FieldUnknown", file_bytes(R"({"t":{"dtype":"F32","strides":[1],"data_offsets":[0,4]}})", 4),
+     "\"strides\" is unknown"},
     {"NoDtype", file_bytes(R"({"t":{"shape":[1],"data_offsets":[0,4]}})", 4), "\"t\": it has no dtype"},
     {"NoShape", file_bytes(R"({"t":{"dtype":"F32","data_offsets":[0,4]}})", 4), "it has no shape"},
     {"NoOffsets", file_bytes(R"({"t":{"dtype":"F32","shape":[1]}})", 4), "it has no data_offsets"},
@@ -159,9 +163,9 @@ TEST_F(SafetensorsWriter, RoundTripsAndAligns) {
   for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<std::byte>(i * 7);
   const std::span<const std::byte> bytes(data);
   const std::vector<TensorInfo> tensors = {
-      {"half", DType::kF16, {3}, bytes.first(6)},         {"z", DType::kF32, {2, 2}, bytes.subspan(8, 16)},
-      {"flag", DType::kBool, {1}, bytes.first(1)},        {"a", DType::kF32, {}, bytes.subspan(24, 4)},
-      {"long", DType::kI64, {2}, bytes.subspan(32, 16)},  {"none", DType::kF32, {0, 3}, {}},
+      {"half", DType::kF16, {3}, bytes.first(6)},        {"z", DType::kF32, {2, 2}, bytes.subspan(8, 16)},
+      {"flag", DType::kBool, {1}, bytes.first(1)},       {"a", DType::kF32, {}, bytes.subspan(24, 4)},
+      {"long", DType::kI64, {2}, bytes.subspan(32, 16)}, {"none", DType::kF32, {0, 3}, {}},
   };
   write_safetensors(dir_ / "m.safetensors", tensors, {{"format", "pt"}, {"quote", "a\"b"}});
   const SafetensorsFile file = SafetensorsFile::open(dir_ / "m.safetensors");

@@ -14,7 +14,8 @@ namespace lora {
 StreamedFile::StreamedFile(const std::filesystem::path& path)
     : path_(path), temporary_(path.string() + ".tmp." + std::to_string(::getpid())) {
   fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd_ < 0) throw Error::machine_errno({.where = path_.string(), .found = "the file cannot be written"}, errno);
+  if (fd_ < 0)
+    throw Error::machine_errno({.where = path_.string(), .found = "the file cannot be written"}, errno);
 }
 
 StreamedFile::~StreamedFile() {
@@ -28,12 +29,15 @@ void StreamedFile::write(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw Error::machine_errno({.where = path_.string(), .found = "the file cannot be written"}, errno);
+    if (n < 0)
+      throw Error::machine_errno({.where = path_.string(), .found = "the file cannot be written"}, errno);
     bytes = bytes.subspan(static_cast<size_t>(n));
   }
 }
 
-void StreamedFile::write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
+void StreamedFile::write(std::string_view text) {
+  write(std::as_bytes(std::span(text.data(), text.size())));
+}
 
 void StreamedFile::pad_to(uint64_t alignment) {
   static constexpr std::array<std::byte, 4096> kZeros{};
@@ -47,7 +51,8 @@ void StreamedFile::pad_to(uint64_t alignment) {
 
 void StreamedFile::commit() {
   if (::fsync(fd_) != 0)
-    throw Error::machine_errno({.where = path_.string(), .found = "the file cannot be flushed to disk"}, errno);
+    throw Error::machine_errno({.where = path_.string(), .found = "the file cannot be flushed to disk"},
+                               errno);
   if (::rename(temporary_.c_str(), path_.c_str()) != 0)
     throw Error::machine_errno({.where = path_.string(), .found = "the file cannot be put in place"}, errno);
   ::close(std::exchange(fd_, -1));

@@ -11,7 +11,7 @@ struct Row {
   DType dtype;
   std::string_view name;
   uint32_t block_size, block_bytes;
-  int ggml;               // -1: no such type in GGUF
+  int ggml;  // -1: no such type in GGUF
   bool in_safetensors;
 };
 
@@ -66,15 +66,23 @@ constexpr bool rows_follow_the_enum() {
 }
 static_assert(rows_follow_the_enum());
 
-const Row& row_of(DType dtype) { return kRows.at(static_cast<size_t>(dtype)); }
+const Row& row_of(DType dtype) {
+  return kRows.at(static_cast<size_t>(dtype));
+}
 
 }  // namespace
 
-std::string_view dtype_name(DType dtype) { return row_of(dtype).name; }
+std::string_view dtype_name(DType dtype) {
+  return row_of(dtype).name;
+}
 
-DTypeLayout dtype_layout(DType dtype) { return {row_of(dtype).block_size, row_of(dtype).block_bytes}; }
+DTypeLayout dtype_layout(DType dtype) {
+  return {row_of(dtype).block_size, row_of(dtype).block_bytes};
+}
 
-bool dtype_is_quantized(DType dtype) { return row_of(dtype).block_size > 1; }
+bool dtype_is_quantized(DType dtype) {
+  return row_of(dtype).block_size > 1;
+}
 
 std::optional<uint32_t> ggml_type_of(DType dtype) {
   const int number = row_of(dtype).ggml;
@@ -97,7 +105,9 @@ std::optional<DType> dtype_of_safetensors(std::string_view name) {
   return std::nullopt;
 }
 
-int64_t TensorInfo::numel() const { return checked_numel(shape, name); }
+int64_t TensorInfo::numel() const {
+  return checked_numel(shape, name);
+}
 
 std::string TensorInfo::shape_text() const {
   std::string text = "[";
@@ -110,7 +120,8 @@ int64_t checked_numel(std::span<const int64_t> shape, std::string_view where) {
   bool empty = false;
   for (const int64_t size : shape) {
     if (size < 0)
-      throw Error::input({.where = std::string(where), .found = "a dimension is negative: " + std::to_string(size)});
+      throw Error::input(
+          {.where = std::string(where), .found = "a dimension is negative: " + std::to_string(size)});
     if (size == 0)
       empty = true;
     else

@@ -15,9 +15,45 @@ namespace lora {
 // Every type has a name and a size, so that a file holding it can be listed; what can be computed with is
 // weights/dequantize.h's business.
 enum class DType : uint8_t {
-  kF64, kF32, kF16, kBF16, kF8E4M3, kF8E5M2, kI8, kI16, kI32, kI64, kU8, kU16, kU32, kU64, kBool,
-  kQ4_0, kQ4_1, kQ5_0, kQ5_1, kQ8_0, kQ8_1, kQ2_K, kQ3_K, kQ4_K, kQ5_K, kQ6_K, kQ8_K,
-  kIQ1_S, kIQ1_M, kIQ2_XXS, kIQ2_XS, kIQ2_S, kIQ3_XXS, kIQ3_S, kIQ4_NL, kIQ4_XS, kTQ1_0, kTQ2_0, kMXFP4,
+  kF64,
+  kF32,
+  kF16,
+  kBF16,
+  kF8E4M3,
+  kF8E5M2,
+  kI8,
+  kI16,
+  kI32,
+  kI64,
+  kU8,
+  kU16,
+  kU32,
+  kU64,
+  kBool,
+  kQ4_0,
+  kQ4_1,
+  kQ5_0,
+  kQ5_1,
+  kQ8_0,
+  kQ8_1,
+  kQ2_K,
+  kQ3_K,
+  kQ4_K,
+  kQ5_K,
+  kQ6_K,
+  kQ8_K,
+  kIQ1_S,
+  kIQ1_M,
+  kIQ2_XXS,
+  kIQ2_XS,
+  kIQ2_S,
+  kIQ3_XXS,
+  kIQ3_S,
+  kIQ4_NL,
+  kIQ4_XS,
+  kTQ1_0,
+  kTQ2_0,
+  kMXFP4,
 };
 
 // How a type is stored: `block_bytes` bytes hold `block_size` consecutive elements of a row (1 for plain types).
@@ -26,9 +62,9 @@ struct DTypeLayout {
   uint32_t block_bytes = 0;
 };
 
-std::string_view dtype_name(DType dtype);    // "F32", "Q4_K", as GGUF and safetensors spell it
+std::string_view dtype_name(DType dtype);  // "F32", "Q4_K", as GGUF and safetensors spell it
 DTypeLayout dtype_layout(DType dtype);
-bool dtype_is_quantized(DType dtype);        // stored in blocks of more than one element
+bool dtype_is_quantized(DType dtype);  // stored in blocks of more than one element
 
 // The number that GGUF files give a type (enum ggml_type), and back. nullopt: the type has none, or it is unknown here.
 std::optional<uint32_t> ggml_type_of(DType dtype);
@@ -42,7 +78,7 @@ std::optional<DType> dtype_of_safetensors(std::string_view name);
 struct TensorInfo {
   std::string name;
   DType dtype = DType::kF32;
-  std::vector<int64_t> shape;        // row-major, outermost first: a linear layer is (out, in). Empty: a scalar
+  std::vector<int64_t> shape;  // row-major, outermost first: a linear layer is (out, in). Empty: a scalar
   std::span<const std::byte> bytes;  // exactly tensor_bytes(dtype, shape)
 
   int64_t numel() const;

@@ -27,8 +27,15 @@ class Batch {
   Batch(const Decoder& decoder, const Adapter* adapter, const std::vector<std::vector<int32_t>>& prompts,
         const GenerateOptions& options, std::vector<Answer>& answers,
         const std::function<void(size_t, int32_t)>& on_token, size_t first, size_t last)
-      : decoder_(decoder), adapter_(adapter), prompts_(prompts), options_(options), answers_(answers), on_token_(on_token),
-        cache_(decoder.config(), capacity(first, last), decoder.dtype()), first_(first), last_(last) {}
+      : decoder_(decoder),
+        adapter_(adapter),
+        prompts_(prompts),
+        options_(options),
+        answers_(answers),
+        on_token_(on_token),
+        cache_(decoder.config(), capacity(first, last), decoder.dtype()),
+        first_(first),
+        last_(last) {}
 
   void run() {
     read_prompts();
@@ -38,7 +45,8 @@ class Batch {
  private:
   int64_t capacity(size_t first, size_t last) const {
     int64_t rows = 0;
-    for (size_t p = first; p < last; ++p) rows += static_cast<int64_t>(prompts_[p].size()) + options_.max_new_tokens;
+    for (size_t p = first; p < last; ++p)
+      rows += static_cast<int64_t>(prompts_[p].size()) + options_.max_new_tokens;
     return rows;
   }
 
@@ -61,8 +69,7 @@ class Batch {
         read.push_back({p, row, n, 0});
         row += n + options_.max_new_tokens;
         ++p;
-      } while (p < last_ &&
-               static_cast<int64_t>(tokens.ids.size() + prompts_[p].size()) <= kPrefillTokens);
+      } while (p < last_ && static_cast<int64_t>(tokens.ids.size() + prompts_[p].size()) <= kPrefillTokens);
       choose(decoder_.forward_cached(tokens, cache_, adapter_), read);
     }
   }
@@ -92,7 +99,8 @@ class Batch {
       Sequence& s = sequences[i];
       Answer& answer = answers_[s.prompt];
       Random random(options_.sampling.seed, mix64(s.prompt, answer.ids.size()));
-      s.next = sample(numbers.data_ptr<float>() + static_cast<int64_t>(i) * vocab, vocab, options_.sampling, random);
+      s.next = sample(numbers.data_ptr<float>() + static_cast<int64_t>(i) * vocab, vocab, options_.sampling,
+                      random);
       if (std::ranges::find(options_.stop_ids, s.next) != options_.stop_ids.end()) {
         answer.stopped = true;
         continue;
@@ -114,15 +122,18 @@ class Batch {
   std::vector<Sequence> active_;
 };
 
-void check(const Decoder& decoder, const std::vector<std::vector<int32_t>>& prompts, const GenerateOptions& options) {
+void check(const Decoder& decoder, const std::vector<std::vector<int32_t>>& prompts,
+           const GenerateOptions& options) {
   validate(options.sampling);
   if (options.max_new_tokens < 1)
-    throw Error::input({.where = "max_new_tokens", .found = fmt::format("it is {}", options.max_new_tokens),
+    throw Error::input({.where = "max_new_tokens",
+                        .found = fmt::format("it is {}", options.max_new_tokens),
                         .expected = "1 or more"});
   const int64_t context = decoder.config().max_position_embeddings;
   for (size_t p = 0; p < prompts.size(); ++p) {
     const auto n = static_cast<int64_t>(prompts[p].size());
-    if (n == 0) throw Error::input({.where = fmt::format("prompt {}", p + 1), .found = "the prompt is empty"});
+    if (n == 0)
+      throw Error::input({.where = fmt::format("prompt {}", p + 1), .found = "the prompt is empty"});
     if (n > context || options.max_new_tokens > context - n)
       throw Error::input({.where = fmt::format("prompt {}", p + 1),
                           .found = fmt::format("{} tokens and {} new ones do not fit the model's context", n,
@@ -141,7 +152,9 @@ std::vector<Answer> generate(const Decoder& decoder, const Adapter* adapter,
   std::vector<Answer> answers(prompts.size());
   const auto step = static_cast<size_t>(std::max<int64_t>(1, options.batch_size));
   for (size_t first = 0; first < prompts.size(); first += step)
-    Batch(decoder, adapter, prompts, options, answers, on_token, first, std::min(first + step, prompts.size())).run();
+    Batch(decoder, adapter, prompts, options, answers, on_token, first,
+          std::min(first + step, prompts.size()))
+        .run();
   return answers;
 }
 

@@ -26,8 +26,8 @@ Prompts random_prompts(std::initializer_list<size_t> lengths) {
 }
 
 // The likeliest next token each time, by a pass over the whole text without a cache.
-std::vector<int32_t> greedy_without_cache(const Decoder& decoder, const Adapter* adapter, std::vector<int32_t> ids,
-                                          int64_t count) {
+std::vector<int32_t> greedy_without_cache(const Decoder& decoder, const Adapter* adapter,
+                                          std::vector<int32_t> ids, int64_t count) {
   const size_t prompt = ids.size();
   for (int64_t n = 0; n < count; ++n) {
     Forest forest;
@@ -59,14 +59,16 @@ TEST_F(Generator, GreedyEqualsTheFullForwardPass) {
 
 TEST_F(Generator, TheAdapterChangesTheAnswers) {
   const Prompts prompts = random_prompts({9, 10, 11});
-  const auto base = generate(decoder_, nullptr, prompts, {}), tuned = generate(decoder_, &adapter_, prompts, {});
+  const auto base = generate(decoder_, nullptr, prompts, {}),
+             tuned = generate(decoder_, &adapter_, prompts, {});
   for (size_t p = 0; p < prompts.size(); ++p) EXPECT_NE(base[p].ids, tuned[p].ids);
 }
 
 TEST_F(Generator, TheBatchDoesNotMatter) {
   const Prompts prompts = random_prompts({5, 1, 30, 17, 2, 9, 8});
   for (const double temperature : {0.0, 1.5}) {
-    GenerateOptions options{.sampling = {.temperature = temperature, .seed = 11}, .max_new_tokens = 20, .stop_ids = {3, 4}};
+    GenerateOptions options{
+        .sampling = {.temperature = temperature, .seed = 11}, .max_new_tokens = 20, .stop_ids = {3, 4}};
     options.batch_size = 1;
     const auto alone = generate(decoder_, &adapter_, prompts, options);
     for (const int64_t size : {2, 3, 100}) {
@@ -95,7 +97,8 @@ TEST_F(Generator, AStopIdEndsTheAnswerAndIsNotPartOfIt) {
   size_t first = 0;
   while (whole[0].ids[first] != stop) ++first;
   const auto cut = generate(decoder_, nullptr, prompts, {.max_new_tokens = 20, .stop_ids = {stop, 1000}});
-  EXPECT_EQ(cut[0].ids, std::vector<int32_t>(whole[0].ids.begin(), whole[0].ids.begin() + static_cast<int64_t>(first)));
+  EXPECT_EQ(cut[0].ids,
+            std::vector<int32_t>(whole[0].ids.begin(), whole[0].ids.begin() + static_cast<int64_t>(first)));
   EXPECT_TRUE(cut[0].stopped);
   // The other one goes on alone.
   const auto own = std::ranges::find(whole[1].ids, stop);
@@ -113,7 +116,9 @@ TEST_F(Generator, AStopIdAtOnceGivesAnEmptyAnswer) {
 
 TEST_F(Generator, NoAnswerIsLongerThanMaxNewTokens) {
   for (const int64_t limit : {1, 2, 17})
-    EXPECT_EQ(static_cast<int64_t>(generate(decoder_, nullptr, random_prompts({6}), {.max_new_tokens = limit})[0].ids.size()), limit);
+    EXPECT_EQ(static_cast<int64_t>(
+                  generate(decoder_, nullptr, random_prompts({6}), {.max_new_tokens = limit})[0].ids.size()),
+              limit);
 }
 
 TEST_F(Generator, SeedsGiveDifferentAnswersAndEachIsRepeatable) {

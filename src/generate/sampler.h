@@ -10,7 +10,7 @@ namespace lora {
 struct SamplingOptions {
   double temperature = 0;  // 0: greedy, the likeliest token (of equals the one with the lowest id)
   int64_t top_k = 0;       // above 0: only the k likeliest
-  double top_p = 1;        // below 1: only the likeliest whose probabilities reach p together (arXiv 1904.09751)
+  double top_p = 1;  // below 1: only the likeliest whose probabilities reach p together (arXiv 1904.09751)
   uint64_t seed = 0;
 };
 

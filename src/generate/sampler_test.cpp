@@ -45,7 +45,9 @@ TEST(Sampler, GreedyTakesTheLikeliestAndOfEqualsTheFirst) {
   EXPECT_EQ(sample(logits.data(), 4, {}, random), 1);
 }
 
-TEST(Sampler, TemperatureOneIsTheSoftmax) { expect_shares({.temperature = 1}, {0.05, 0.5, 0.15, 0.3}); }
+TEST(Sampler, TemperatureOneIsTheSoftmax) {
+  expect_shares({.temperature = 1}, {0.05, 0.5, 0.15, 0.3});
+}
 
 // Probabilities to the power of 1 / temperature, made to sum to one.
 TEST(Sampler, Temperature) {
@@ -66,7 +68,9 @@ TEST(Sampler, TopP) {
 }
 
 // After top_k = 2 the likeliest has 0.625, which reaches 0.6 alone; before, 0.5 would not.
-TEST(Sampler, TopKComesBeforeTopP) { expect_shares({.temperature = 1, .top_k = 2, .top_p = 0.6}, {0, 1, 0, 0}); }
+TEST(Sampler, TopKComesBeforeTopP) {
+  expect_shares({.temperature = 1, .top_k = 2, .top_p = 0.6}, {0, 1, 0, 0});
+}
 
 // At temperature 2 the likeliest has sqrt(0.5) / 1.8654 = 0.379: it no longer reaches 0.4 alone.
 TEST(Sampler, TemperatureComesBeforeTopP) {
@@ -77,7 +81,8 @@ TEST(Sampler, TemperatureComesBeforeTopP) {
 TEST(Sampler, TheSameStreamGivesTheSameToken) {
   for (uint64_t key = 0; key < 50; ++key) {
     Random a(3, key), b(3, key);
-    EXPECT_EQ(sample(kLogits.data(), 4, {.temperature = 1}, a), sample(kLogits.data(), 4, {.temperature = 1}, b));
+    EXPECT_EQ(sample(kLogits.data(), 4, {.temperature = 1}, a),
+              sample(kLogits.data(), 4, {.temperature = 1}, b));
   }
 }
 

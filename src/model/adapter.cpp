@@ -13,7 +13,9 @@ namespace {
 
 constexpr int64_t kCacheLineNumbers = 16;  // 64 bytes of float32
 
-int64_t padded(int64_t numbers) { return (numbers + kCacheLineNumbers - 1) / kCacheLineNumbers * kCacheLineNumbers; }
+int64_t padded(int64_t numbers) {
+  return (numbers + kCacheLineNumbers - 1) / kCacheLineNumbers * kCacheLineNumbers;
+}
 
 void check(const AdapterConfig& c) {
   const auto refuse = [](const std::string& key, const std::string& found, const std::string& expected) {
@@ -42,7 +44,8 @@ std::vector<Module> parse_target_modules(const std::vector<std::string>& names) 
     if (found == kModules.end()) {
       std::string known;
       for (const Module m : kModules) known += (known.empty() ? "" : ", ") + std::string(module_name(m));
-      throw Error::input({.where = "target_modules", .found = "there is no module \"" + name + "\"",
+      throw Error::input({.where = "target_modules",
+                          .found = "there is no module \"" + name + "\"",
                           .expected = "\"all-linear\" or some of: " + known});
     }
     wanted[static_cast<size_t>(*found)] = true;
@@ -51,11 +54,13 @@ std::vector<Module> parse_target_modules(const std::vector<std::string>& names) 
   for (const Module m : kModules)
     if (wanted[static_cast<size_t>(m)]) modules.push_back(m);
   if (modules.empty())
-    throw Error::input({.where = "target_modules", .found = "no module is named", .expected = "\"all-linear\" or names"});
+    throw Error::input(
+        {.where = "target_modules", .found = "no module is named", .expected = "\"all-linear\" or names"});
   return modules;
 }
 
-Adapter Adapter::create(const ModelConfig& model, const AdapterConfig& config, uint64_t seed, at::ScalarType dtype) {
+Adapter Adapter::create(const ModelConfig& model, const AdapterConfig& config, uint64_t seed,
+                        at::ScalarType dtype) {
   check(config);
   Adapter adapter;
   adapter.config_ = config;
@@ -112,14 +117,17 @@ const at::Tensor& Adapter::B(int64_t layer, Module module) const {
   return layers_[static_cast<size_t>(layer)][static_cast<size_t>(module)]->B;
 }
 
-void Adapter::zero_gradients() { gradients_.zero_(); }
+void Adapter::zero_gradients() {
+  gradients_.zero_();
+}
 
 std::vector<Adapter::Entry> Adapter::entries() const {
   std::vector<Entry> all;
   for (int64_t layer = 0; layer < num_layers(); ++layer) {
     for (const Module m : kModules) {
       if (!has(layer, m)) continue;
-      const std::string prefix = "layers." + std::to_string(layer) + "." + std::string(module_path(m)) + ".lora_";
+      const std::string prefix =
+          "layers." + std::to_string(layer) + "." + std::string(module_path(m)) + ".lora_";
       all.push_back({prefix + "A", layer, m, true, A(layer, m).detach(), A(layer, m).grad()});
       all.push_back({prefix + "B", layer, m, false, B(layer, m).detach(), B(layer, m).grad()});
     }
@@ -127,7 +135,8 @@ std::vector<Adapter::Entry> Adapter::entries() const {
   return all;
 }
 
-std::optional<ops::LoraTerm> Adapter::term(int64_t layer, Module module, std::optional<uint64_t> mask_seed) const {
+std::optional<ops::LoraTerm> Adapter::term(int64_t layer, Module module,
+                                           std::optional<uint64_t> mask_seed) const {
   if (!has(layer, module)) return std::nullopt;
   ops::LoraTerm term{A(layer, module), B(layer, module), config_.scaling(), 0, 0};
   if (mask_seed && config_.lora_dropout > 0) {

@@ -49,11 +49,13 @@ TEST(AdapterInit, BIsZeroAndTheAdapterDoesNothingYet) {
   EXPECT_TRUE(at::equal(decoder.logits(forest, &adapter), decoder.logits(forest, nullptr)));
   Adapter trained = Adapter::create(testing::tiny_config(), {}, 1);
   testing::randomize_B(trained, 1);
-  EXPECT_GT((decoder.logits(forest, &trained) - decoder.logits(forest, nullptr)).abs().max().item<double>(), 1e-3);
+  EXPECT_GT((decoder.logits(forest, &trained) - decoder.logits(forest, nullptr)).abs().max().item<double>(),
+            1e-3);
 }
 
 TEST(AdapterInit, SeedsAndMatricesDiffer) {
-  const Adapter a = Adapter::create(testing::tiny_config(), {}, 1), b = Adapter::create(testing::tiny_config(), {}, 1);
+  const Adapter a = Adapter::create(testing::tiny_config(), {}, 1),
+                b = Adapter::create(testing::tiny_config(), {}, 1);
   const Adapter c = Adapter::create(testing::tiny_config(), {}, 2);
   EXPECT_TRUE(at::equal(a.parameters(), b.parameters()));
   EXPECT_FALSE(at::equal(a.parameters(), c.parameters()));
@@ -128,16 +130,23 @@ std::string error_of(const AdapterConfig& config) {
 TEST(AdapterConfig, ValuesOutOfRangeAreNamed) {
   const double nan = std::nan("");
   for (const int64_t r : {int64_t{0}, int64_t{-1}, int64_t{5000}}) EXPECT_EQ(error_of({.r = r}), "r");
-  for (const double alpha : {0.0, -1.0, nan, HUGE_VAL}) EXPECT_EQ(error_of({.lora_alpha = alpha}), "lora_alpha");
+  for (const double alpha : {0.0, -1.0, nan, HUGE_VAL})
+    EXPECT_EQ(error_of({.lora_alpha = alpha}), "lora_alpha");
   for (const double p : {-0.1, 1.0, nan}) EXPECT_EQ(error_of({.lora_dropout = p}), "lora_dropout");
   EXPECT_EQ(error_of({.target_modules = {}}), "target_modules");
 }
 
 TEST(ParseTargetModules, NamesAllLinearAndErrors) {
   EXPECT_EQ(parse_target_modules({"all-linear"}).size(), 7u);
-  EXPECT_EQ(parse_target_modules({"v_proj", "q_proj", "v_proj"}), (std::vector<Module>{Module::kQ, Module::kV}));
-  for (const std::vector<std::string>& names :
-       {std::vector<std::string>{"q_proj", "c_attn"}, {"c_attn"}, {}, {""}, {"all-linear", "q_proj"}, {"Q_PROJ"}, {"q_proj "}}) {
+  EXPECT_EQ(parse_target_modules({"v_proj", "q_proj", "v_proj"}),
+            (std::vector<Module>{Module::kQ, Module::kV}));
+  for (const std::vector<std::string>& names : {std::vector<std::string>{"q_proj", "c_attn"},
+                                                {"c_attn"},
+                                                {},
+                                                {""},
+                                                {"all-linear", "q_proj"},
+                                                {"Q_PROJ"},
+                                                {"q_proj "}}) {
     try {
       parse_target_modules(names);
       ADD_FAILURE();

@@ -12,7 +12,9 @@ constexpr int64_t kMostLayers = 4096;
 
 void require(bool holds, const std::string& where, const std::string& found, const std::string& expected) {
   if (!holds)
-    throw Error::input({.where = where, .found = found, .expected = expected,
+    throw Error::input({.where = where,
+                        .found = found,
+                        .expected = expected,
                         .fix = "The checkpoint is damaged, or not of this family."});
 }
 
@@ -42,10 +44,11 @@ void validate(const ModelConfig& c, const std::string& where) {
   require_size(c.max_position_embeddings, int64_t{1} << 31, where, "max_position_embeddings");
   require(c.num_attention_heads % c.num_key_value_heads == 0, where,
           std::to_string(c.num_attention_heads) + " attention heads do not divide among " +
-              std::to_string(c.num_key_value_heads) + " key-value heads", "a whole number of query heads each");
+              std::to_string(c.num_key_value_heads) + " key-value heads",
+          "a whole number of query heads each");
   require(c.head_dim % 2 == 0, where, "head_dim is " + std::to_string(c.head_dim), "an even number");
-  require(c.rms_norm_eps > 0 && c.rms_norm_eps < 1, where, "rms_norm_eps is " + std::to_string(c.rms_norm_eps),
-          "a number between 0 and 1");
+  require(c.rms_norm_eps > 0 && c.rms_norm_eps < 1, where,
+          "rms_norm_eps is " + std::to_string(c.rms_norm_eps), "a number between 0 and 1");
   require(c.rope_theta >= 1 && c.rope_theta < 1e12, where, "rope_theta is " + std::to_string(c.rope_theta),
           "a number from 1 to 1e12");
 }

@@ -22,10 +22,10 @@ struct Decoder::Context {
   const ops::AttentionLayout& layout;
   const Adapter* adapter;
   std::optional<uint64_t> mask_seed;
-  Tensor cos, sin;       // (T, head_dim / 2)
-  ops::TokenKeys keys;   // (T), or undefined
+  Tensor cos, sin;      // (T, head_dim / 2)
+  ops::TokenKeys keys;  // (T), or undefined
   KvCache* cache = nullptr;
-  Tensor cache_rows{};   // (T), with a cache
+  Tensor cache_rows{};  // (T), with a cache
 };
 
 Decoder::Decoder(ModelConfig config, ModelWeights weights, ops::Backend backend)
@@ -55,8 +55,10 @@ Tensor Decoder::block(int64_t layer, const Tensor& x, const Context& context) co
 
   const auto qkv = ops::norm_linear(x, weights.input_norm, config_.rms_norm_eps,
                                     {p(Module::kQ), p(Module::kK), p(Module::kV)}, context.keys, backend_);
-  const Tensor q = ops::rope(qkv[0], context.cos, context.sin, config_.head_dim, backend_);  // (T, heads * head_dim)
-  Tensor k = ops::rope(qkv[1], context.cos, context.sin, config_.head_dim, backend_);        // (T, kv heads * head_dim)
+  const Tensor q =
+      ops::rope(qkv[0], context.cos, context.sin, config_.head_dim, backend_);  // (T, heads * head_dim)
+  Tensor k =
+      ops::rope(qkv[1], context.cos, context.sin, config_.head_dim, backend_);  // (T, kv heads * head_dim)
   Tensor v = qkv[2];
   if (context.cache) {
     auto& cached_k = context.cache->keys[static_cast<size_t>(layer)];
@@ -69,11 +71,13 @@ Tensor Decoder::block(int64_t layer, const Tensor& x, const Context& context) co
   const ops::AttentionShape shape{config_.num_attention_heads, config_.num_key_value_heads, config_.head_dim,
                                   1.0 / std::sqrt(static_cast<double>(config_.head_dim))};
   const Tensor attended = ops::attention(q, k, v, context.layout, shape, backend_);
-  const Tensor middle = ops::linear_residual(attended, x, p(Module::kO), context.keys, backend_);  // (T, hidden)
+  const Tensor middle =
+      ops::linear_residual(attended, x, p(Module::kO), context.keys, backend_);  // (T, hidden)
 
   const auto gate_up = ops::norm_linear(middle, weights.post_attention_norm, config_.rms_norm_eps,
                                         {p(Module::kGate), p(Module::kUp)}, context.keys, backend_);
-  return ops::swiglu_linear_residual(gate_up[0], gate_up[1], middle, p(Module::kDown), context.keys, backend_);
+  return ops::swiglu_linear_residual(gate_up[0], gate_up[1], middle, p(Module::kDown), context.keys,
+                                     backend_);
 }
 
 Tensor Decoder::hidden(const Context& context, const std::vector<int64_t>& ids) const {
@@ -82,11 +86,11 @@ Tensor Decoder::hidden(const Context& context, const std::vector<int64_t>& ids) 
   return x;
 }
 
-ops::HeadLoss Decoder::loss(const Forest& forest, const Adapter* adapter, std::optional<uint64_t> mask_seed) const {
+ops::HeadLoss Decoder::loss(const Forest& forest, const Adapter* adapter,
+                            std::optional<uint64_t> mask_seed) const {
   Context context{forest.layout, adapter, mask_seed, {}, {}, {}};
   std::tie(context.cos, context.sin) = rope_table(forest.positions);
-  if (mask_seed)
-    context.keys = index_tensor({forest.path_keys.begin(), forest.path_keys.end()});
+  if (mask_seed) context.keys = index_tensor({forest.path_keys.begin(), forest.path_keys.end()});
   const Tensor x = hidden(context, forest.ids).index_select(0, index_tensor(forest.rows));  // (S, hidden)
   const Tensor normed = ops::rms_norm(x, weights_.norm, config_.rms_norm_eps, backend_);
   const Tensor ones = at::ones({forest.supervised_tokens()}, normed.options());
@@ -96,7 +100,8 @@ ops::HeadLoss Decoder::loss(const Forest& forest, const Adapter* adapter, std::o
 Tensor Decoder::logits(const Forest& forest, const Adapter* adapter) const {
   Context context{forest.layout, adapter, std::nullopt, {}, {}, {}};
   std::tie(context.cos, context.sin) = rope_table(forest.positions);
-  const Tensor normed = ops::rms_norm(hidden(context, forest.ids), weights_.norm, config_.rms_norm_eps, backend_);
+  const Tensor normed =
+      ops::rms_norm(hidden(context, forest.ids), weights_.norm, config_.rms_norm_eps, backend_);
   return at::mm(normed, weights_.head.t());
 }
 

@@ -21,11 +21,11 @@ namespace lora {
 
 // New tokens that follow cached ones.
 struct CachedTokens {
-  std::vector<int64_t> ids;        // (T)
-  std::vector<int64_t> positions;  // (T)
-  std::vector<int64_t> cache_rows; // (T) where their keys and values go
-  ops::AttentionLayout layout;     // query rows are 0 … T-1, key rows are rows of the cache
-  std::vector<int64_t> rows;       // of which tokens the logits are wanted
+  std::vector<int64_t> ids;         // (T)
+  std::vector<int64_t> positions;   // (T)
+  std::vector<int64_t> cache_rows;  // (T) where their keys and values go
+  ops::AttentionLayout layout;      // query rows are 0 … T-1, key rows are rows of the cache
+  std::vector<int64_t> rows;        // of which tokens the logits are wanted
 };
 
 class Decoder {

@@ -4,6 +4,8 @@
 
 namespace lora {
 
-uint64_t next_path_key(uint64_t before, int64_t id) { return mix64(before, static_cast<uint64_t>(id)); }
+uint64_t next_path_key(uint64_t before, int64_t id) {
+  return mix64(before, static_cast<uint64_t>(id));
+}
 
 }  // namespace lora

@@ -14,9 +14,10 @@ namespace lora {
 struct Forest {
   // T unique tokens.
   std::vector<int64_t> ids;
-  std::vector<int64_t> positions;   // of each token in its own example, from 0
-  std::vector<uint64_t> path_keys;  // hash of the tokens from the example's first to this one: names its dropout masks
-  ops::AttentionLayout layout;      // rows of q and k are the rows of the forest
+  std::vector<int64_t> positions;  // of each token in its own example, from 0
+  std::vector<uint64_t>
+      path_keys;  // hash of the tokens from the example's first to this one: names its dropout masks
+  ops::AttentionLayout layout;  // rows of q and k are the rows of the forest
 
   // S scored rows: the logits of `rows[i]` are asked for `targets[i]`, a token of example `row_examples[i]`.
   std::vector<int64_t> rows;

@@ -11,7 +11,8 @@
 namespace lora {
 
 struct KvCache {
-  std::vector<at::Tensor> keys, values;  // per layer: (capacity, num_key_value_heads * head_dim); keys are rotated
+  std::vector<at::Tensor> keys,
+      values;  // per layer: (capacity, num_key_value_heads * head_dim); keys are rotated
 
   // Room for `capacity` tokens, in the dtype that the decoder computes in.
   KvCache(const ModelConfig& config, int64_t capacity, at::ScalarType dtype);

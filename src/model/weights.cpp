@@ -13,11 +13,11 @@
 namespace lora {
 namespace {
 
-constexpr std::array<std::string_view, kNumModules> kNames{"q_proj", "k_proj", "v_proj", "o_proj",
+constexpr std::array<std::string_view, kNumModules> kNames{"q_proj",    "k_proj",  "v_proj",   "o_proj",
                                                            "gate_proj", "up_proj", "down_proj"};
 constexpr std::array<std::string_view, kNumModules> kPaths{
     "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
-    "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"};
+    "mlp.gate_proj",    "mlp.up_proj",      "mlp.down_proj"};
 
 bool has_bias(const ModelConfig& config, Module module) {
   return module <= Module::kO ? config.attention_bias : config.mlp_bias;
@@ -36,7 +36,8 @@ class Loader {
     if (checkpoint_.is_gguf()) name = gguf_name_of(architecture_, hf_name).value_or(hf_name);
     const TensorInfo* info = checkpoint_.find(name);
     if (!info)
-      throw Error::input({.where = checkpoint_.path().string(), .found = "the tensor " + name + " is missing",
+      throw Error::input({.where = checkpoint_.path().string(),
+                          .found = "the tensor " + name + " is missing",
                           .fix = "The checkpoint is incomplete; download it again."});
     if (info->shape != shape)
       throw Error::input({.where = checkpoint_.path().string(),
@@ -79,19 +80,28 @@ class Loader {
 
 }  // namespace
 
-std::string_view module_name(Module module) { return kNames[static_cast<size_t>(module)]; }
-std::string_view module_path(Module module) { return kPaths[static_cast<size_t>(module)]; }
+std::string_view module_name(Module module) {
+  return kNames[static_cast<size_t>(module)];
+}
+std::string_view module_path(Module module) {
+  return kPaths[static_cast<size_t>(module)];
+}
 
 std::pair<int64_t, int64_t> module_shape(const ModelConfig& c, Module module) {
   const int64_t q = c.num_attention_heads * c.head_dim, kv = c.num_key_value_heads * c.head_dim;
   switch (module) {
-    case Module::kQ: return {q, c.hidden_size};
+    case Module::kQ:
+      return {q, c.hidden_size};
     case Module::kK:
-    case Module::kV: return {kv, c.hidden_size};
-    case Module::kO: return {c.hidden_size, q};
+    case Module::kV:
+      return {kv, c.hidden_size};
+    case Module::kO:
+      return {c.hidden_size, q};
     case Module::kGate:
-    case Module::kUp: return {c.intermediate_size, c.hidden_size};
-    case Module::kDown: return {c.hidden_size, c.intermediate_size};
+    case Module::kUp:
+      return {c.intermediate_size, c.hidden_size};
+    case Module::kDown:
+      return {c.hidden_size, c.intermediate_size};
   }
   __builtin_unreachable();
 }
@@ -133,7 +143,8 @@ ModelWeights random_weights(const ModelConfig& config, uint64_t seed, at::Scalar
   ModelWeights weights;
   weights.embedding = draw({config.vocab_size, config.hidden_size}, 0, 1);
   weights.norm = draw({config.hidden_size}, 1, 0.1);
-  weights.head = config.tie_word_embeddings ? weights.embedding : draw({config.vocab_size, config.hidden_size}, 0, 0.2);
+  weights.head =
+      config.tie_word_embeddings ? weights.embedding : draw({config.vocab_size, config.hidden_size}, 0, 0.2);
   for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
     BlockWeights& block = weights.blocks.emplace_back();
     block.input_norm = draw({config.hidden_size}, 1, 0.1);

@@ -14,7 +14,7 @@ namespace lora {
 
 // The projections of a block that an adapter can target, in the order in which a block uses them.
 enum class Module { kQ, kK, kV, kO, kGate, kUp, kDown };
-constexpr std::array<Module, 7> kModules{Module::kQ, Module::kK, Module::kV, Module::kO,
+constexpr std::array<Module, 7> kModules{Module::kQ,    Module::kK,  Module::kV,   Module::kO,
                                          Module::kGate, Module::kUp, Module::kDown};
 constexpr size_t kNumModules = kModules.size();
 

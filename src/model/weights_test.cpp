@@ -42,15 +42,26 @@ Tensors hf_tensors(const ModelConfig& config, const ModelWeights& weights) {
 }
 
 Json hf_json(const ModelConfig& c) {
-  return {{"model_type", "llama"}, {"vocab_size", c.vocab_size}, {"hidden_size", c.hidden_size},
-          {"intermediate_size", c.intermediate_size}, {"num_hidden_layers", c.num_hidden_layers},
-          {"num_attention_heads", c.num_attention_heads}, {"num_key_value_heads", c.num_key_value_heads},
-          {"head_dim", c.head_dim}, {"max_position_embeddings", c.max_position_embeddings},
-          {"rms_norm_eps", c.rms_norm_eps}, {"rope_theta", c.rope_theta}, {"hidden_act", "silu"},
-          {"attention_bias", c.attention_bias}, {"mlp_bias", c.mlp_bias}, {"tie_word_embeddings", c.tie_word_embeddings}};
+  return {{"model_type", "llama"},
+          {"vocab_size", c.vocab_size},
+          {"hidden_size", c.hidden_size},
+          {"intermediate_size", c.intermediate_size},
+          {"num_hidden_layers", c.num_hidden_layers},
+          {"num_attention_heads", c.num_attention_heads},
+          {"num_key_value_heads", c.num_key_value_heads},
+          {"head_dim", c.head_dim},
+          {"max_position_embeddings", c.max_position_embeddings},
+          {"rms_norm_eps", c.rms_norm_eps},
+          {"rope_theta", c.rope_theta},
+          {"hidden_act", "silu"},
+          {"attention_bias", c.attention_bias},
+          {"mlp_bias", c.mlp_bias},
+          {"tie_word_embeddings", c.tie_word_embeddings}};
 }
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 class Weights : public ::testing::Test {
  protected:
@@ -129,7 +140,9 @@ at::Tensor interleave(const at::Tensor& t, int64_t heads) {
 TEST_F(Weights, AGgufOfTheSameWeightsGivesTheSameTensors) {
   GgufWriter writer;
   writer.set_string("general.architecture", "llama");
-  const auto set = [&](const std::string& key, int64_t value) { writer.set_uint32("llama." + key, static_cast<uint32_t>(value)); };
+  const auto set = [&](const std::string& key, int64_t value) {
+    writer.set_uint32("llama." + key, static_cast<uint32_t>(value));
+  };
   set("embedding_length", config_.hidden_size);
   set("feed_forward_length", config_.intermediate_size);
   set("block_count", config_.num_hidden_layers);
@@ -140,9 +153,11 @@ TEST_F(Weights, AGgufOfTheSameWeightsGivesTheSameTensors) {
   writer.set_float32("llama.attention.layer_norm_rms_epsilon", 1e-5f);
   writer.set_float32("llama.rope.freq_base", 20000);
   const std::map<std::string, std::string> names{
-      {"self_attn.q_proj", "attn_q"}, {"self_attn.k_proj", "attn_k"}, {"self_attn.v_proj", "attn_v"},
-      {"self_attn.o_proj", "attn_output"}, {"mlp.gate_proj", "ffn_gate"}, {"mlp.up_proj", "ffn_up"},
-      {"mlp.down_proj", "ffn_down"}, {"input_layernorm", "attn_norm"}, {"post_attention_layernorm", "ffn_norm"}};
+      {"self_attn.q_proj", "attn_q"},          {"self_attn.k_proj", "attn_k"},
+      {"self_attn.v_proj", "attn_v"},          {"self_attn.o_proj", "attn_output"},
+      {"mlp.gate_proj", "ffn_gate"},           {"mlp.up_proj", "ffn_up"},
+      {"mlp.down_proj", "ffn_down"},           {"input_layernorm", "attn_norm"},
+      {"post_attention_layernorm", "ffn_norm"}};
   std::vector<at::Tensor> alive;
   for (const auto& [name, t] : tensors_) {
     std::string gguf = name == "model.norm.weight" ? "output_norm.weight"
@@ -187,25 +202,36 @@ TEST_F(Weights, AMissingALeftOverAndAMisshapenTensorAreNamed) {
 
 TEST_F(Weights, ConfigurationsThatCannotBeAreNamed) {
   const std::vector<std::tuple<std::string, Json, std::string>> cases{
-      {"model_type", "mamba", "\"mamba\" is not supported"}, {"vocab_size", 0, "vocab_size"},
-      {"hidden_size", -4, "hidden_size"}, {"hidden_size", "576", "hidden_size"}, {"num_hidden_layers", 1e9, "num_hidden_layers"},
-      {"num_hidden_layers", 5000, "num_hidden_layers"}, {"num_attention_heads", 5, "5 attention heads do not divide"},
-      {"num_key_value_heads", 0, "num_key_value_heads"}, {"head_dim", 5, "head_dim is 5"},
-      {"rms_norm_eps", 0, "rms_norm_eps"}, {"rms_norm_eps", "x", "rms_norm_eps"}, {"rope_theta", 0.5, "rope_theta"},
-      {"hidden_act", "gelu", "gelu"}, {"tie_word_embeddings", "yes", "tie_word_embeddings"},
+      {"model_type", "mamba", "\"mamba\" is not supported"},
+      {"vocab_size", 0, "vocab_size"},
+      {"hidden_size", -4, "hidden_size"},
+      {"hidden_size", "576", "hidden_size"},
+      {"num_hidden_layers", 1e9, "num_hidden_layers"},
+      {"num_hidden_layers", 5000, "num_hidden_layers"},
+      {"num_attention_heads", 5, "5 attention heads do not divide"},
+      {"num_key_value_heads", 0, "num_key_value_heads"},
+      {"head_dim", 5, "head_dim is 5"},
+      {"rms_norm_eps", 0, "rms_norm_eps"},
+      {"rms_norm_eps", "x", "rms_norm_eps"},
+      {"rope_theta", 0.5, "rope_theta"},
+      {"hidden_act", "gelu", "gelu"},
+      {"tie_word_embeddings", "yes", "tie_word_embeddings"},
       {"rope_scaling", {{"rope_type", "llama3"}, {"factor", 8.0}}, "llama3"},
-      {"rope_parameters", {{"rope_type", "yarn"}}, "yarn"}, {"max_position_embeddings", -1, "max_position_embeddings"}};
+      {"rope_parameters", {{"rope_type", "yarn"}}, "yarn"},
+      {"max_position_embeddings", -1, "max_position_embeddings"}};
   for (const auto& [key, value, part] : cases) {
     const std::string error = config_error([&, key = key, value = value](Json& json) { json[key] = value; });
     EXPECT_TRUE(contains(error, part)) << key << ": " << error;
   }
-  EXPECT_TRUE(contains(config_error([](Json& json) { json.erase("hidden_size"); }), "\"hidden_size\" is missing"));
+  EXPECT_TRUE(
+      contains(config_error([](Json& json) { json.erase("hidden_size"); }), "\"hidden_size\" is missing"));
   EXPECT_TRUE(contains(config_error([](Json& json) { json.erase("model_type"); }), "architecture"));
 }
 
 TEST_F(Weights, WhatIsLeftOutHasItsDefault) {
   Json json = hf_json(config_);
-  for (const char* key : {"head_dim", "rope_theta", "tie_word_embeddings", "max_position_embeddings", "rms_norm_eps", "hidden_act"})
+  for (const char* key : {"head_dim", "rope_theta", "tie_word_embeddings", "max_position_embeddings",
+                          "rms_norm_eps", "hidden_act"})
     json.erase(key);
   json["num_attention_heads"] = 11;
   json["num_key_value_heads"] = 1;

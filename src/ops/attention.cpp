@@ -37,7 +37,9 @@ int64_t total(const std::vector<KeyRange>& ranges) {
 }
 
 // How many keys the query in row `row` of the tile sees, of the tile's visible ones (the hidden ones are the last).
-int64_t seen(const Tile& tile, int64_t row, int64_t keys) { return keys - (tile.end - 1 - row); }
+int64_t seen(const Tile& tile, int64_t row, int64_t keys) {
+  return keys - (tile.end - 1 - row);
+}
 
 std::vector<Tile> tiles_of(const AttentionBlock& block) {
   std::vector<Tile> tiles;
@@ -62,22 +64,23 @@ Heads<T> heads_of(const at::Tensor& t, const AttentionShape& shape) {
 
 // s (rows, keys) = q k^T, unscaled, over the runs of keys.
 template <class T>
-void scores(const Heads<const T>& q, const Heads<const T>& k, const Tile& tile, const std::vector<KeyRange>& ranges,
-            int64_t head, int64_t kv_head, int64_t keys, T* s) {
+void scores(const Heads<const T>& q, const Heads<const T>& k, const Tile& tile,
+            const std::vector<KeyRange>& ranges, int64_t head, int64_t kv_head, int64_t keys, T* s) {
   int64_t column = 0;
   for (const KeyRange& range : ranges) {
     const int64_t n = range.end - range.begin;
     if (n == 0) continue;
-    cpu::gemm(Transpose::kNo, Transpose::kYes, tile.end - tile.begin, n, q.head_dim, T{1}, q.at(tile.begin, head),
-              q.stride, k.at(range.begin, kv_head), k.stride, T{0}, s + column, keys);
+    cpu::gemm(Transpose::kNo, Transpose::kYes, tile.end - tile.begin, n, q.head_dim, T{1},
+              q.at(tile.begin, head), q.stride, k.at(range.begin, kv_head), k.stride, T{0}, s + column, keys);
     column += n;
   }
 }
 
 // out (rows, head_dim) = p (rows, keys) times the rows of `values` over the runs of keys.
 template <class T>
-void weighted_sum(const T* p, const Heads<const T>& values, int64_t kv_head, const std::vector<KeyRange>& ranges,
-                  int64_t rows, int64_t keys, T* out, int64_t out_stride) {
+void weighted_sum(const T* p, const Heads<const T>& values, int64_t kv_head,
+                  const std::vector<KeyRange>& ranges, int64_t rows, int64_t keys, T* out,
+                  int64_t out_stride) {
   int64_t column = 0;
   T beta{0};
   for (const KeyRange& range : ranges) {
@@ -98,8 +101,8 @@ void scatter_sum(const T* p, const T* x, int64_t x_stride, const Heads<T>& sums,
   for (const KeyRange& range : ranges) {
     const int64_t n = range.end - range.begin;
     if (n == 0) continue;
-    cpu::gemm(Transpose::kYes, Transpose::kNo, n, sums.head_dim, rows, T{1}, p + column, keys, x, x_stride, T{1},
-              sums.at(range.begin, kv_head), sums.stride);
+    cpu::gemm(Transpose::kYes, Transpose::kNo, n, sums.head_dim, rows, T{1}, p + column, keys, x, x_stride,
+              T{1}, sums.at(range.begin, kv_head), sums.stride);
     column += n;
   }
 }
@@ -107,7 +110,8 @@ void scatter_sum(const T* p, const T* x, int64_t x_stride, const Heads<T>& sums,
 template <class T>
 void forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionLayout& layout,
              const AttentionShape& shape, const at::Tensor& out, const at::Tensor& lse) {
-  const auto qh = heads_of<const T>(q, shape), kh = heads_of<const T>(k, shape), vh = heads_of<const T>(v, shape);
+  const auto qh = heads_of<const T>(q, shape), kh = heads_of<const T>(k, shape),
+             vh = heads_of<const T>(v, shape);
   const auto oh = heads_of<T>(out, shape);
   T* lse_data = lse.data_ptr<T>();  // (Tq, num_heads)
   const int64_t group = shape.num_heads / shape.num_kv_heads;
@@ -115,32 +119,34 @@ void forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, cons
   for (const AttentionBlock& block : layout.blocks)
     for (const Tile& tile : tiles_of(block)) tiles.push_back(tile);
 
-  at::parallel_for(0, static_cast<int64_t>(tiles.size()) * shape.num_heads, 1, [&](int64_t begin, int64_t end) {
-    std::vector<T> buffer;
-    for (int64_t item = begin; item < end; ++item) {
-      const Tile& tile = tiles[static_cast<size_t>(item / shape.num_heads)];
-      const int64_t head = item % shape.num_heads, rows = tile.end - tile.begin;
-      const auto ranges = visible_keys(tile);
-      const int64_t keys = total(ranges);
-      buffer.resize(static_cast<size_t>(rows * keys));
-      T* s = buffer.data();
-      scores(qh, kh, tile, ranges, head, head / group, keys, s);
-      for (int64_t i = 0; i < rows; ++i) {
-        const int64_t n = seen(tile, tile.begin + i, keys);
-        lse_data[(tile.begin + i) * shape.num_heads + head] =
-            cpu::softmax_row(s + i * keys, n, static_cast<T>(shape.scale));
-        std::fill(s + i * keys + n, s + (i + 1) * keys, T{0});
-      }
-      weighted_sum(s, vh, head / group, ranges, rows, keys, oh.at(tile.begin, head), oh.stride);
-    }
-  });
+  at::parallel_for(
+      0, static_cast<int64_t>(tiles.size()) * shape.num_heads, 1, [&](int64_t begin, int64_t end) {
+        std::vector<T> buffer;
+        for (int64_t item = begin; item < end; ++item) {
+          const Tile& tile = tiles[static_cast<size_t>(item / shape.num_heads)];
+          const int64_t head = item % shape.num_heads, rows = tile.end - tile.begin;
+          const auto ranges = visible_keys(tile);
+          const int64_t keys = total(ranges);
+          buffer.resize(static_cast<size_t>(rows * keys));
+          T* s = buffer.data();
+          scores(qh, kh, tile, ranges, head, head / group, keys, s);
+          for (int64_t i = 0; i < rows; ++i) {
+            const int64_t n = seen(tile, tile.begin + i, keys);
+            lse_data[(tile.begin + i) * shape.num_heads + head] =
+                cpu::softmax_row(s + i * keys, n, static_cast<T>(shape.scale));
+            std::fill(s + i * keys + n, s + (i + 1) * keys, T{0});
+          }
+          weighted_sum(s, vh, head / group, ranges, rows, keys, oh.at(tile.begin, head), oh.stride);
+        }
+      });
 }
 
 template <class T>
 void backward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& out,
               const at::Tensor& lse, const at::Tensor& dout, const AttentionLayout& layout,
               const AttentionShape& shape, const at::Tensor& dq, const at::Tensor& dk, const at::Tensor& dv) {
-  const auto qh = heads_of<const T>(q, shape), kh = heads_of<const T>(k, shape), vh = heads_of<const T>(v, shape);
+  const auto qh = heads_of<const T>(q, shape), kh = heads_of<const T>(k, shape),
+             vh = heads_of<const T>(v, shape);
   const auto oh = heads_of<const T>(out, shape), doh = heads_of<const T>(dout, shape);
   const auto dqh = heads_of<T>(dq, shape), dkh = heads_of<T>(dk, shape), dvh = heads_of<T>(dv, shape);
   const T* lse_data = lse.data_ptr<T>();
@@ -155,7 +161,8 @@ void backward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, con
     for (int64_t item = begin; item < end; ++item) {
       const auto tree = static_cast<size_t>(item / shape.num_kv_heads);
       const int64_t kv_head = item % shape.num_kv_heads;
-      const size_t last = tree + 1 < layout.tree_begin.size() ? layout.tree_begin[tree + 1] : layout.blocks.size();
+      const size_t last =
+          tree + 1 < layout.tree_begin.size() ? layout.tree_begin[tree + 1] : layout.blocks.size();
       for (size_t b = layout.tree_begin[tree]; b < last; ++b) {
         for (const Tile& tile : tiles_of(layout.blocks[b])) {
           const auto ranges = visible_keys(tile);
@@ -196,7 +203,8 @@ at::Tensor fused(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, 
   attach_backward("attention", {q, k, v}, outputs,
                   [qd, kd, vd, o = out.detach(), lse, layout, shape](const auto& gradients, const auto&) {
                     const at::Tensor dout = gradients[0].contiguous();
-                    const at::Tensor dq = at::empty_like(qd), dk = at::zeros_like(kd), dv = at::zeros_like(vd);
+                    const at::Tensor dq = at::empty_like(qd), dk = at::zeros_like(kd),
+                                     dv = at::zeros_like(vd);
                     AT_DISPATCH_FLOATING_TYPES(qd.scalar_type(), "attention_backward", [&] {
                       backward<scalar_t>(qd, kd, vd, o, lse, dout, layout, shape, dq, dk, dv);
                     });
@@ -206,8 +214,8 @@ at::Tensor fused(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, 
 }
 
 // The plain twin: gathers each block's keys and masks what lies in the future.
-at::Tensor reference(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionLayout& layout,
-                     const AttentionShape& shape) {
+at::Tensor reference(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                     const AttentionLayout& layout, const AttentionShape& shape) {
   const int64_t group = shape.num_heads / shape.num_kv_heads;
   const auto split = [&](const at::Tensor& t, int64_t heads) {  // (heads, rows, head_dim)
     return t.view({t.size(0), heads, shape.head_dim}).transpose(0, 1);
@@ -228,7 +236,8 @@ at::Tensor reference(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
     const at::Tensor kb = split(at::cat(keys), shape.num_kv_heads).repeat_interleave(group, 0);
     const at::Tensor vb = split(at::cat(values), shape.num_kv_heads).repeat_interleave(group, 0);
     const at::Tensor qb = split(q.slice(0, block.q_begin, block.q_end), shape.num_heads);
-    const at::Tensor future = at::ones({rows, kb.size(1)}, q.options().dtype(at::kBool)).triu(kb.size(1) - rows + 1);
+    const at::Tensor future =
+        at::ones({rows, kb.size(1)}, q.options().dtype(at::kBool)).triu(kb.size(1) - rows + 1);
     const at::Tensor s = (at::matmul(qb, kb.transpose(1, 2)) * shape.scale)
                              .masked_fill(future, -std::numeric_limits<double>::infinity());
     parts.push_back(at::matmul(at::softmax(s, -1), vb).transpose(0, 1).reshape({rows, q.size(1)}));
@@ -238,8 +247,8 @@ at::Tensor reference(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
 
 }  // namespace
 
-at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionLayout& layout,
-                     const AttentionShape& shape, Backend backend) {
+at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                     const AttentionLayout& layout, const AttentionShape& shape, Backend backend) {
   return backend == Backend::kFused ? fused(q, k, v, layout, shape) : reference(q, k, v, layout, shape);
 }
 

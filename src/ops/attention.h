@@ -38,7 +38,7 @@ struct AttentionShape {
 // q: (Tq, num_heads * head_dim); k, v: (Tk, num_kv_heads * head_dim); result: (Tq, num_heads * head_dim).
 // Every query row stands in exactly one block. Saves q, k, v, the result and one number a query and head; the
 // probabilities are computed again in the backward pass (arXiv 2205.14135).
-at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionLayout& layout,
-                     const AttentionShape& shape, Backend backend);
+at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                     const AttentionLayout& layout, const AttentionShape& shape, Backend backend);
 
 }  // namespace lora::ops

@@ -12,8 +12,8 @@ namespace lora::ops {
 
 // Gradients of the outputs in, gradients of the inputs out. `needed[i]` tells whether the gradient of input i is
 // asked for; entries that are not needed may stay undefined.
-using BackwardFunction = std::function<std::vector<at::Tensor>(const std::vector<at::Tensor>& output_gradients,
-                                                               const std::vector<bool>& needed)>;
+using BackwardFunction = std::function<std::vector<at::Tensor>(
+    const std::vector<at::Tensor>& output_gradients, const std::vector<bool>& needed)>;
 
 // Whether any of `inputs` takes part in differentiation now. Undefined tensors count as no.
 bool any_requires_grad(const std::vector<at::Tensor>& inputs);

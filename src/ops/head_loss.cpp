@@ -15,7 +15,9 @@ namespace {
 using at::Tensor;
 
 // Rows a chunk: logits of about 32 MiB in float32, so that a vocabulary of 262k costs no more memory than one of 32k.
-int64_t chunk_rows(int64_t vocab) { return std::clamp<int64_t>((int64_t{8} << 20) / vocab, 16, 256); }
+int64_t chunk_rows(int64_t vocab) {
+  return std::clamp<int64_t>((int64_t{8} << 20) / vocab, 16, 256);
+}
 
 // logits (n, vocab) in place: softmax, minus one at the target: the gradient of each row's nll.
 template <class T>
@@ -66,8 +68,8 @@ HeadLoss fused(const Tensor& hidden, const Tensor& weight, const Tensor& targets
 
 }  // namespace
 
-HeadLoss head_loss(const Tensor& hidden, const Tensor& weight, const Tensor& targets, const Tensor& row_weights,
-                   Backend backend) {
+HeadLoss head_loss(const Tensor& hidden, const Tensor& weight, const Tensor& targets,
+                   const Tensor& row_weights, Backend backend) {
   if (backend == Backend::kFused) return fused(hidden, weight, targets, row_weights);
   const Tensor log_p = at::log_softmax(at::linear(hidden, weight), -1);
   const Tensor nll = -log_p.gather(1, targets.unsqueeze(1)).squeeze(1);

@@ -14,7 +14,8 @@ namespace {
 using at::Tensor;
 
 // y (T, d) = mask * x, or y += mask * x.
-void apply_dropout(const Tensor& x, const TokenKeys& keys, const LoraTerm& term, bool accumulate, const Tensor& y) {
+void apply_dropout(const Tensor& x, const TokenKeys& keys, const LoraTerm& term, bool accumulate,
+                   const Tensor& y) {
   const int64_t d = x.size(1);
   const int64_t* key = keys.data_ptr<int64_t>();
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "dropout", [&] {
@@ -60,7 +61,8 @@ Saved detached(const Projection& p) {
 }
 
 // y = h W^T (+ bias) (+ residual) + LoRA.
-Tensor forward(const Tensor& h, const Projection& p, const TokenKeys& keys, const Tensor& residual, Saved& saved) {
+Tensor forward(const Tensor& h, const Projection& p, const TokenKeys& keys, const Tensor& residual,
+               Saved& saved) {
   Tensor y;
   if (residual.defined()) {
     y = at::addmm(residual, h, p.weight.t());
@@ -77,8 +79,8 @@ struct LoraGradients {
 };
 
 // Gradients of A and B for dy; adds the gradient of h to dh when dh is defined (allocating it when `fresh`).
-LoraGradients backward(const Tensor& h, const Saved& saved, const Tensor& dy, const TokenKeys& keys, bool need_dh,
-                       Tensor& dh) {
+LoraGradients backward(const Tensor& h, const Saved& saved, const Tensor& dy, const TokenKeys& keys,
+                       bool need_dh, Tensor& dh) {
   if (need_dh) {
     if (dh.defined())
       dh.addmm_(dy, saved.weight);
@@ -106,8 +108,9 @@ Tensor norm_forward(const Tensor& x, const Tensor& weight, double eps, const Ten
   const int64_t d = x.size(1);
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "rms_norm", [&] {
     for_rows(x.size(0), d, [&](int64_t begin, int64_t end) {
-      cpu::rms_norm(x.data_ptr<scalar_t>() + begin * d, weight.data_ptr<scalar_t>(), static_cast<scalar_t>(eps),
-                    end - begin, d, y.data_ptr<scalar_t>() + begin * d, rstd.data_ptr<scalar_t>() + begin);
+      cpu::rms_norm(x.data_ptr<scalar_t>() + begin * d, weight.data_ptr<scalar_t>(),
+                    static_cast<scalar_t>(eps), end - begin, d, y.data_ptr<scalar_t>() + begin * d,
+                    rstd.data_ptr<scalar_t>() + begin);
     });
   });
   return y;
@@ -119,7 +122,8 @@ Tensor norm_again(const Tensor& x, const Tensor& weight, const Tensor& rstd) {
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "rms_norm", [&] {
     for_rows(x.size(0), d, [&](int64_t begin, int64_t end) {
       cpu::rms_norm_again(x.data_ptr<scalar_t>() + begin * d, weight.data_ptr<scalar_t>(),
-                          rstd.data_ptr<scalar_t>() + begin, end - begin, d, y.data_ptr<scalar_t>() + begin * d);
+                          rstd.data_ptr<scalar_t>() + begin, end - begin, d,
+                          y.data_ptr<scalar_t>() + begin * d);
     });
   });
   return y;
@@ -142,8 +146,8 @@ Tensor swiglu(const Tensor& gate, const Tensor& up) {
   const int64_t d = gate.size(1);
   AT_DISPATCH_FLOATING_TYPES(gate.scalar_type(), "swiglu", [&] {
     for_rows(gate.size(0), d, [&](int64_t begin, int64_t end) {
-      cpu::swiglu(gate.data_ptr<scalar_t>() + begin * d, up.data_ptr<scalar_t>() + begin * d, (end - begin) * d,
-                  h.data_ptr<scalar_t>() + begin * d);
+      cpu::swiglu(gate.data_ptr<scalar_t>() + begin * d, up.data_ptr<scalar_t>() + begin * d,
+                  (end - begin) * d, h.data_ptr<scalar_t>() + begin * d);
     });
   });
   return h;
@@ -181,12 +185,15 @@ Tensor plain_linear(const Tensor& h, const Projection& p, const TokenKeys& keys)
   return y;
 }
 
-Tensor lora_tensor(const Projection& p, Tensor LoraTerm::*member) { return p.lora ? (*p.lora).*member : Tensor(); }
+Tensor lora_tensor(const Projection& p, Tensor LoraTerm::*member) {
+  return p.lora ? (*p.lora).*member : Tensor();
+}
 
 }  // namespace
 
 std::vector<Tensor> norm_linear(const Tensor& x, const Tensor& norm_weight, double eps,
-                                const std::vector<Projection>& projections, const TokenKeys& keys, Backend backend) {
+                                const std::vector<Projection>& projections, const TokenKeys& keys,
+                                Backend backend) {
   if (backend == Backend::kReference) {
     const Tensor h = plain_norm(x, norm_weight, eps);
     std::vector<Tensor> outputs;
@@ -207,27 +214,28 @@ std::vector<Tensor> norm_linear(const Tensor& x, const Tensor& norm_weight, doub
       inputs.push_back(lora_tensor(p, &LoraTerm::B));
     }
   }
-  attach_backward("norm_linear", inputs, outputs,
-                  [xd, norm_weight, rstd, saved, keys](const auto& gradients, const std::vector<bool>& needed) {
-                    const Tensor h = norm_again(xd, norm_weight, rstd);
-                    std::vector<Tensor> result(1 + 2 * saved.size());
-                    Tensor dh;
-                    for (size_t i = 0; i < saved.size(); ++i) {
-                      const LoraGradients g = backward(h, saved[i], gradients[i].contiguous(), keys, needed[0], dh);
-                      result[1 + 2 * i] = g.A;
-                      result[2 + 2 * i] = g.B;
-                    }
-                    if (needed[0]) {
-                      norm_backward(xd, norm_weight, rstd, dh);
-                      result[0] = dh;
-                    }
-                    return result;
-                  });
+  attach_backward(
+      "norm_linear", inputs, outputs,
+      [xd, norm_weight, rstd, saved, keys](const auto& gradients, const std::vector<bool>& needed) {
+        const Tensor h = norm_again(xd, norm_weight, rstd);
+        std::vector<Tensor> result(1 + 2 * saved.size());
+        Tensor dh;
+        for (size_t i = 0; i < saved.size(); ++i) {
+          const LoraGradients g = backward(h, saved[i], gradients[i].contiguous(), keys, needed[0], dh);
+          result[1 + 2 * i] = g.A;
+          result[2 + 2 * i] = g.B;
+        }
+        if (needed[0]) {
+          norm_backward(xd, norm_weight, rstd, dh);
+          result[0] = dh;
+        }
+        return result;
+      });
   return outputs;
 }
 
-Tensor linear_residual(const Tensor& x, const Tensor& residual, const Projection& projection, const TokenKeys& keys,
-                       Backend backend) {
+Tensor linear_residual(const Tensor& x, const Tensor& residual, const Projection& projection,
+                       const TokenKeys& keys, Backend backend) {
   if (backend == Backend::kReference) return residual + plain_linear(x, projection, keys);
   Saved saved = detached(projection);
   const Tensor xd = x.detach().contiguous();
@@ -237,8 +245,8 @@ Tensor linear_residual(const Tensor& x, const Tensor& residual, const Projection
     outputs.push_back(forward(xd, projection, keys, residual.detach(), saved));
   }
   attach_backward("linear_residual",
-                  {x, residual, lora_tensor(projection, &LoraTerm::A), lora_tensor(projection, &LoraTerm::B)}, outputs,
-                  [xd, saved, keys](const auto& gradients, const std::vector<bool>& needed) {
+                  {x, residual, lora_tensor(projection, &LoraTerm::A), lora_tensor(projection, &LoraTerm::B)},
+                  outputs, [xd, saved, keys](const auto& gradients, const std::vector<bool>& needed) {
                     const Tensor dy = gradients[0].contiguous();
                     Tensor dx;
                     const LoraGradients g = backward(xd, saved, dy, keys, needed[0], dx);
@@ -257,17 +265,18 @@ Tensor swiglu_linear_residual(const Tensor& gate, const Tensor& up, const Tensor
     const c10::NoGradGuard no_grad;
     outputs.push_back(forward(swiglu(gd, ud), projection, keys, residual.detach(), saved));
   }
-  attach_backward("swiglu_linear_residual",
-                  {gate, up, residual, lora_tensor(projection, &LoraTerm::A), lora_tensor(projection, &LoraTerm::B)},
-                  outputs, [gd, ud, saved, keys](const auto& gradients, const std::vector<bool>& needed) {
-                    const Tensor dy = gradients[0].contiguous();
-                    const bool need_input = needed[0] || needed[1];
-                    Tensor dh;
-                    const LoraGradients g = backward(swiglu(gd, ud), saved, dy, keys, need_input, dh);
-                    Tensor dgate, dup;
-                    if (need_input) std::tie(dgate, dup) = swiglu_backward(gd, ud, dh);
-                    return std::vector<Tensor>{dgate, dup, dy, g.A, g.B};
-                  });
+  attach_backward(
+      "swiglu_linear_residual",
+      {gate, up, residual, lora_tensor(projection, &LoraTerm::A), lora_tensor(projection, &LoraTerm::B)},
+      outputs, [gd, ud, saved, keys](const auto& gradients, const std::vector<bool>& needed) {
+        const Tensor dy = gradients[0].contiguous();
+        const bool need_input = needed[0] || needed[1];
+        Tensor dh;
+        const LoraGradients g = backward(swiglu(gd, ud), saved, dy, keys, need_input, dh);
+        Tensor dgate, dup;
+        if (need_input) std::tie(dgate, dup) = swiglu_backward(gd, ud, dh);
+        return std::vector<Tensor>{dgate, dup, dy, g.A, g.B};
+      });
   return outputs[0];
 }
 

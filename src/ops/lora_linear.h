@@ -18,17 +18,17 @@ namespace lora::ops {
 
 // The trained part of one projection.
 struct LoraTerm {
-  at::Tensor A;               // (r, in)
-  at::Tensor B;               // (out, r)
-  double scale = 1;           // lora_alpha / r, or lora_alpha / sqrt(r) with use_rslora
-  double dropout = 0;         // probability of dropping a number of h; 0 also means: evaluation
-  uint64_t dropout_key = 0;   // names the module in its layer and step
+  at::Tensor A;              // (r, in)
+  at::Tensor B;              // (out, r)
+  double scale = 1;          // lora_alpha / r, or lora_alpha / sqrt(r) with use_rslora
+  double dropout = 0;        // probability of dropping a number of h; 0 also means: evaluation
+  uint64_t dropout_key = 0;  // names the module in its layer and step
 };
 
 struct Projection {
-  at::Tensor weight;              // (out, in)
-  at::Tensor bias;                // (out), or undefined
-  std::optional<LoraTerm> lora;   // absent: frozen only, or the adapter is switched off
+  at::Tensor weight;             // (out, in)
+  at::Tensor bias;               // (out), or undefined
+  std::optional<LoraTerm> lora;  // absent: frozen only, or the adapter is switched off
 };
 
 // One key a row of h: the hash of the token path that led there (see model/forest.h). With the module's key it names the
@@ -37,7 +37,8 @@ using TokenKeys = at::Tensor;
 
 // x: (T, in); norm_weight: (in); result: one (T, out_i) for each projection.
 std::vector<at::Tensor> norm_linear(const at::Tensor& x, const at::Tensor& norm_weight, double eps,
-                                    const std::vector<Projection>& projections, const TokenKeys& keys, Backend backend);
+                                    const std::vector<Projection>& projections, const TokenKeys& keys,
+                                    Backend backend);
 
 // x: (T, in), residual: (T, out); result: (T, out).
 at::Tensor linear_residual(const at::Tensor& x, const at::Tensor& residual, const Projection& projection,

@@ -15,8 +15,12 @@ using at::Tensor;
 
 const auto kDouble = at::TensorOptions().dtype(at::kDouble);
 
-Tensor randn(at::IntArrayRef shape) { return at::randn(shape, kDouble); }
-Tensor leaf(at::IntArrayRef shape) { return randn(shape).requires_grad_(true); }
+Tensor randn(at::IntArrayRef shape) {
+  return at::randn(shape, kDouble);
+}
+Tensor leaf(at::IntArrayRef shape) {
+  return randn(shape).requires_grad_(true);
+}
 
 // Runs `f` with both backends on the same inputs and a random weighting of its outputs; compares outputs and gradients.
 template <class F>
@@ -37,13 +41,15 @@ void expect_twins_agree(const std::vector<Tensor>& inputs, const F& f, double to
     EXPECT_LT((outputs[0][i] - outputs[1][i]).abs().max().item<double>(), tolerance) << "output " << i;
   }
   for (size_t i = 0; i < inputs.size(); ++i) {
-    EXPECT_GT(gradients[1][i].abs().max().item<double>(), 0) << "a gradient of zero proves nothing: input " << i;
+    EXPECT_GT(gradients[1][i].abs().max().item<double>(), 0)
+        << "a gradient of zero proves nothing: input " << i;
     EXPECT_LT((gradients[0][i] - gradients[1][i]).abs().max().item<double>(), tolerance) << "gradient " << i;
   }
 }
 
 Projection projection(int64_t out, int64_t in, double dropout, uint64_t key, bool bias = false) {
-  Projection p{randn({out, in}), bias ? randn({out}) : Tensor(), LoraTerm{leaf({3, in}), leaf({out, 3}), 1.7, dropout, key}};
+  Projection p{randn({out, in}), bias ? randn({out}) : Tensor(),
+               LoraTerm{leaf({3, in}), leaf({out, 3}), 1.7, dropout, key}};
   return p;
 }
 
@@ -96,7 +102,8 @@ TEST(RmsNorm, Agrees) {
 TEST(Rope, AgreesAndLeavesTheUnrotatedRestAlone) {
   torch::manual_seed(3);
   const Tensor x = leaf({5, 3 * 22}), angle = randn({5, 9});
-  expect_twins_agree({x}, [&](Backend b) { return std::vector<Tensor>{rope(x, angle.cos(), angle.sin(), 22, b)}; });
+  expect_twins_agree(
+      {x}, [&](Backend b) { return std::vector<Tensor>{rope(x, angle.cos(), angle.sin(), 22, b)}; });
 }
 
 TEST(Attention, AgreesOverPackedExamplesAndSharedPrefixes) {
@@ -127,9 +134,14 @@ TEST(HeadLoss, AgreesOverSeveralChunks) {
   torch::manual_seed(6);
   const Tensor h = leaf({300, 6}), w = randn({11, 6}), targets = at::randint(11, {300}, at::kLong);
   const Tensor weights = at::rand({300}, kDouble);
-  expect_twins_agree({h}, [&](Backend b) { return std::vector<Tensor>{head_loss(h, w, targets, weights, b).loss}; });
+  expect_twins_agree(
+      {h}, [&](Backend b) { return std::vector<Tensor>{head_loss(h, w, targets, weights, b).loss}; });
   EXPECT_LT((head_loss(h, w, targets, weights, Backend::kFused).nll -
-             head_loss(h, w, targets, weights, Backend::kReference).nll).abs().max().item<double>(), 1e-12);
+             head_loss(h, w, targets, weights, Backend::kReference).nll)
+                .abs()
+                .max()
+                .item<double>(),
+            1e-12);
 }
 
 TEST(Dropout, DropsTheRightShareAndDependsOnKeysOnly) {

@@ -10,7 +10,8 @@
 namespace lora::ops {
 namespace {
 
-at::Tensor turn(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, int64_t head_dim, int direction) {
+at::Tensor turn(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, int64_t head_dim,
+                int direction) {
   const at::Tensor input = x.contiguous();
   const at::Tensor out = at::empty_like(input);
   const int64_t heads = x.size(1) / head_dim, half = cos.size(1);
@@ -34,7 +35,8 @@ at::Tensor reference(const at::Tensor& x, const at::Tensor& cos, const at::Tenso
 
 }  // namespace
 
-at::Tensor rope(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, int64_t head_dim, Backend backend) {
+at::Tensor rope(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, int64_t head_dim,
+                Backend backend) {
   if (backend == Backend::kReference) return reference(x, cos, sin, head_dim);
   std::vector<at::Tensor> outputs{turn(x.detach(), cos, sin, head_dim, 1)};
   attach_backward("rope", {x}, outputs, [cos, sin, head_dim](const auto& gradients, const auto&) {

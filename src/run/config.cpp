@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <toml++/toml.h>
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <toml++/toml.h>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
@@ -31,17 +31,23 @@ size_t edit_distance(const std::string& a, const std::string& b) {
 
 std::string type_text(ConfigKey::Type type) {
   switch (type) {
-    case ConfigKey::Type::kBool: return "true or false";
-    case ConfigKey::Type::kInteger: return "a whole number";
-    case ConfigKey::Type::kNumber: return "a number";
-    case ConfigKey::Type::kString: return "a string";
-    case ConfigKey::Type::kStrings: return "a string, or an array of strings";
+    case ConfigKey::Type::kBool:
+      return "true or false";
+    case ConfigKey::Type::kInteger:
+      return "a whole number";
+    case ConfigKey::Type::kNumber:
+      return "a number";
+    case ConfigKey::Type::kString:
+      return "a string";
+    case ConfigKey::Type::kStrings:
+      return "a string, or an array of strings";
   }
   __builtin_unreachable();
 }
 
 [[noreturn]] void refuse_type(const ConfigKey& key, const std::string& found, const std::string& where) {
-  throw Error::input({.where = where, .found = fmt::format("{} is {}", key.name, found), .expected = type_text(key.type)});
+  throw Error::input(
+      {.where = where, .found = fmt::format("{} is {}", key.name, found), .expected = type_text(key.type)});
 }
 
 std::vector<std::string> split_commas(const std::string& text) {
@@ -95,23 +101,39 @@ ConfigValue from_toml(const ConfigKey& key, const toml::node& node, const std::s
   }
   std::string found;
   switch (node.type()) {
-    case toml::node_type::table: found = "a table"; break;
-    case toml::node_type::array: found = "an array"; break;
-    case toml::node_type::string: found = "a string"; break;
-    case toml::node_type::integer: found = "a whole number"; break;
-    case toml::node_type::floating_point: found = "a number with a fraction"; break;
-    case toml::node_type::boolean: found = "true or false"; break;
-    default: found = "a date or time"; break;
+    case toml::node_type::table:
+      found = "a table";
+      break;
+    case toml::node_type::array:
+      found = "an array";
+      break;
+    case toml::node_type::string:
+      found = "a string";
+      break;
+    case toml::node_type::integer:
+      found = "a whole number";
+      break;
+    case toml::node_type::floating_point:
+      found = "a number with a fraction";
+      break;
+    case toml::node_type::boolean:
+      found = "true or false";
+      break;
+    default:
+      found = "a date or time";
+      break;
   }
   refuse_type(key, found, where);
 }
 
 void require(bool holds, const std::string& key, const std::string& found, const std::string& expected) {
-  if (!holds) throw Error::input({.where = key, .found = fmt::format("{} is {}", key, found), .expected = expected});
+  if (!holds)
+    throw Error::input({.where = key, .found = fmt::format("{} is {}", key, found), .expected = expected});
 }
 
 void require_range(const std::string& key, double value, double low, double high) {
-  require(value >= low && value <= high, key, fmt::format("{}", value), fmt::format("a number from {} to {}", low, high));
+  require(value >= low && value <= high, key, fmt::format("{}", value),
+          fmt::format("a number from {} to {}", low, high));
 }
 
 }  // namespace
@@ -131,12 +153,14 @@ const ConfigKey& find_key(const std::string& name, const std::string& where) {
       }
     }
   }
-  throw Error::input({.where = where, .found = fmt::format("the key \"{}\" is not known", name),
-                      .fix = fmt::format("The nearest known key is \"{}\": {}. `lora run --help` lists all.", nearest->name,
-                                         nearest->help)});
+  throw Error::input({.where = where,
+                      .found = fmt::format("the key \"{}\" is not known", name),
+                      .fix = fmt::format("The nearest known key is \"{}\": {}. `lora run --help` lists all.",
+                                         nearest->name, nearest->help)});
 }
 
-void set_from_text(RunConfig& config, const std::string& name, const std::string& text, const std::string& where) {
+void set_from_text(RunConfig& config, const std::string& name, const std::string& text,
+                   const std::string& where) {
   using Type = ConfigKey::Type;
   const ConfigKey& key = find_key(name, where);
   switch (key.type) {
@@ -153,8 +177,10 @@ void set_from_text(RunConfig& config, const std::string& name, const std::string
       if (!number) refuse_type(key, "\"" + text + "\"", where);
       return key.set(config, *number);
     }
-    case Type::kString: return key.set(config, text);
-    case Type::kStrings: return key.set(config, split_commas(text));
+    case Type::kString:
+      return key.set(config, text);
+    case Type::kStrings:
+      return key.set(config, split_commas(text));
   }
 }
 
@@ -167,7 +193,8 @@ void read_toml(RunConfig& config, const std::filesystem::path& file) {
   try {
     table = toml::parse(text);
   } catch (const toml::parse_error& error) {
-    throw Error::input({.where = place(error.source()), .found = std::string("this is not TOML: ") + error.what(),
+    throw Error::input({.where = place(error.source()),
+                        .found = std::string("this is not TOML: ") + error.what(),
                         .fix = "Write one `key = value` a line; strings in double quotes."});
   }
   for (const auto& [name, node] : table) {
@@ -184,17 +211,19 @@ void finish(RunConfig& c) {
   require(c.adapter.lora_dropout >= 0 && c.adapter.lora_dropout < 1, "lora_dropout",
           fmt::format("{}", c.adapter.lora_dropout), "a probability from 0 to below 1");
   require_range("max_seq_length", static_cast<double>(c.max_seq_length), 2, 1 << 24);
-  require_range("per_device_train_batch_size", static_cast<double>(c.train.per_device_train_batch_size), 1, 1 << 20);
-  require_range("gradient_accumulation_steps", static_cast<double>(c.train.gradient_accumulation_steps), 1, 1 << 20);
+  require_range("per_device_train_batch_size", static_cast<double>(c.train.per_device_train_batch_size), 1,
+                1 << 20);
+  require_range("gradient_accumulation_steps", static_cast<double>(c.train.gradient_accumulation_steps), 1,
+                1 << 20);
   require_range("num_train_epochs", c.train.num_train_epochs, 1e-6, 1e6);
   require_range("max_steps", static_cast<double>(c.train.max_steps), 0, 1e12);
   require_range("learning_rate", c.train.learning_rate, 0, 1);
   require_range("warmup_steps", static_cast<double>(c.train.warmup_steps), 0, 1e12);
   require_range("weight_decay", c.train.weight_decay, 0, 1);
-  require(c.train.adam_beta1 >= 0 && c.train.adam_beta1 < 1, "adam_beta1", fmt::format("{}", c.train.adam_beta1),
-          "a number from 0 to below 1");
-  require(c.train.adam_beta2 >= 0 && c.train.adam_beta2 < 1, "adam_beta2", fmt::format("{}", c.train.adam_beta2),
-          "a number from 0 to below 1");
+  require(c.train.adam_beta1 >= 0 && c.train.adam_beta1 < 1, "adam_beta1",
+          fmt::format("{}", c.train.adam_beta1), "a number from 0 to below 1");
+  require(c.train.adam_beta2 >= 0 && c.train.adam_beta2 < 1, "adam_beta2",
+          fmt::format("{}", c.train.adam_beta2), "a number from 0 to below 1");
   require_range("adam_epsilon", c.train.adam_epsilon, 1e-30, 1);
   require_range("max_grad_norm", c.train.max_grad_norm, 0, 1e9);
   require_range("logging_steps", static_cast<double>(c.train.logging_steps), 1, 1e12);
@@ -205,10 +234,10 @@ void finish(RunConfig& c) {
   require_range("eval_batch_size", static_cast<double>(c.eval_batch_size), 1, 4096);
   require_range("micro_batch_tokens", static_cast<double>(c.train.micro_batch_tokens), 1, 1 << 24);
   require_range("threads", static_cast<double>(c.threads), 0, 4096);
-  require(c.optim == "adamw" || c.optim == "adamw_torch" || c.optim == "adamw_8bit", "optim", "\"" + c.optim + "\"",
-          "adamw or adamw_8bit");
-  require(c.eval_strategy == "steps" || c.eval_strategy == "no", "eval_strategy", "\"" + c.eval_strategy + "\"",
-          "steps or no");
+  require(c.optim == "adamw" || c.optim == "adamw_torch" || c.optim == "adamw_8bit", "optim",
+          "\"" + c.optim + "\"", "adamw or adamw_8bit");
+  require(c.eval_strategy == "steps" || c.eval_strategy == "no", "eval_strategy",
+          "\"" + c.eval_strategy + "\"", "steps or no");
   require(c.dataset_text_field == "messages", "dataset_text_field", "\"" + c.dataset_text_field + "\"",
           "\"messages\": chat rows are read as they are, and the model's own template is applied");
 
@@ -216,7 +245,9 @@ void finish(RunConfig& c) {
   if (c.fp16) c.notes.push_back("fp16: a CPU computes slower in half precision, so fp32 is used");
   if (c.bf16) c.notes.push_back("bf16: this build computes in fp32 on the CPU, so fp32 is used");
   if (c.load_in_4bit)
-    c.notes.push_back("load_in_4bit: 4-bit training is not in yet; the base is held in fp32, with the values that its file has");
+    c.notes.push_back(
+        "load_in_4bit: 4-bit training is not in yet; the base is held in fp32, with the values that its file "
+        "has");
   if (c.optim == "adamw_8bit")
     c.notes.push_back("optim = adamw_8bit: 8-bit states are not in yet; AdamW with fp32 states is used");
 }

@@ -32,13 +32,14 @@ struct RunConfig {
   bool fp16 = false;
   bool bf16 = false;
 
-  std::string eval_strategy = "steps";  // "no": no rows are held out to choose the checkpoint, the last one is kept
-  int64_t test_size = 0;       // 0: by the number of rows
+  std::string eval_strategy =
+      "steps";            // "no": no rows are held out to choose the checkpoint, the last one is kept
+  int64_t test_size = 0;  // 0: by the number of rows
   int64_t valid_size = 0;
   int64_t max_new_tokens = 0;  // 0: by the longest reference answer
   int64_t eval_batch_size = 32;
-  int64_t threads = 0;         // 0: all cores
-  bool reference = false;      // the plain twins of the fused operations
+  int64_t threads = 0;     // 0: all cores
+  bool reference = false;  // the plain twins of the fused operations
 
   // What is done in place of what was asked, a sentence each ("fp16: … "). Filled by finish().
   std::vector<std::string> notes{};
@@ -63,7 +64,8 @@ const std::vector<ConfigKey>& config_keys();
 const ConfigKey& find_key(const std::string& name, const std::string& where);
 
 // Sets a key from text, as a flag or --set gives it ("2e-4", "true", "q_proj,v_proj"). Errors: kInput.
-void set_from_text(RunConfig& config, const std::string& name, const std::string& text, const std::string& where);
+void set_from_text(RunConfig& config, const std::string& name, const std::string& text,
+                   const std::string& where);
 
 // Reads a TOML file into `config`. Errors: kInput with file:line:col: not TOML, unknown key, wrong type.
 void read_toml(RunConfig& config, const std::filesystem::path& file);

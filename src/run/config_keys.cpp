@@ -12,27 +12,33 @@ using Type = ConfigKey::Type;
 
 // A key that lies in a member reached by `member(config)`.
 template <class Member>
-ConfigKey key(std::string name, Type type, std::string help, Member member, std::vector<std::string> aliases = {}) {
+ConfigKey key(std::string name, Type type, std::string help, Member member,
+              std::vector<std::string> aliases = {}) {
   using Value = std::remove_cvref_t<decltype(member(std::declval<RunConfig&>()))>;
-  return {name, std::move(aliases), type, std::move(help),
-          [member, name](RunConfig& config, const ConfigValue& value) {
-            if constexpr (std::is_same_v<Value, uint64_t>) {
-              const int64_t number = std::get<int64_t>(value);
-              if (number < 0)
-                throw Error::input({.where = name, .found = name + " is " + std::to_string(number), .expected = "0 or more"});
-              member(config) = static_cast<uint64_t>(number);
-            } else if constexpr (std::is_same_v<Value, LrScheduler>)
-              member(config) = parse_lr_scheduler(std::get<std::string>(value));
-            else
-              member(config) = std::get<Value>(value);
-          },
-          [member](const RunConfig& config) -> nlohmann::ordered_json {
-            const auto& value = member(const_cast<RunConfig&>(config));
-            if constexpr (std::is_same_v<Value, LrScheduler>)
-              return lr_scheduler_name(value);
-            else
-              return value;
-          }};
+  return {
+      name,
+      std::move(aliases),
+      type,
+      std::move(help),
+      [member, name](RunConfig& config, const ConfigValue& value) {
+        if constexpr (std::is_same_v<Value, uint64_t>) {
+          const int64_t number = std::get<int64_t>(value);
+          if (number < 0)
+            throw Error::input(
+                {.where = name, .found = name + " is " + std::to_string(number), .expected = "0 or more"});
+          member(config) = static_cast<uint64_t>(number);
+        } else if constexpr (std::is_same_v<Value, LrScheduler>)
+          member(config) = parse_lr_scheduler(std::get<std::string>(value));
+        else
+          member(config) = std::get<Value>(value);
+      },
+      [member](const RunConfig& config) -> nlohmann::ordered_json {
+        const auto& value = member(const_cast<RunConfig&>(config));
+        if constexpr (std::is_same_v<Value, LrScheduler>)
+          return lr_scheduler_name(value);
+        else
+          return value;
+      }};
 }
 
 }  // namespace
@@ -41,22 +47,28 @@ const std::vector<ConfigKey>& config_keys() {
   static const std::vector<ConfigKey> keys = [] {
     const auto model = [](RunConfig& c) -> auto& { return c.model; };
     std::vector<ConfigKey> k;
-    k.push_back(key("model", Type::kString, "the base: a GGUF file or a Hugging Face folder", model, {"model_name"}));
+    k.push_back(
+        key("model", Type::kString, "the base: a GGUF file or a Hugging Face folder", model, {"model_name"}));
     k.push_back(key("train_data", Type::kString, "chat JSONL to train on, one {\"messages\": […]} a line",
                     [](RunConfig& c) -> auto& { return c.train_data; }));
-    k.push_back(key("eval_data", Type::kString, "held-out rows for the verdict; left out: split off train_data",
+    k.push_back(key("eval_data", Type::kString,
+                    "held-out rows for the verdict; left out: split off train_data",
                     [](RunConfig& c) -> auto& { return c.eval_data; }));
     k.push_back(key("output_dir", Type::kString, "folder of the run; a finished one is never overwritten",
                     [](RunConfig& c) -> auto& { return c.output_dir; }));
     k.push_back(key("dataset_text_field", Type::kString, "key of the conversation in a row (\"messages\")",
                     [](RunConfig& c) -> auto& { return c.dataset_text_field; }));
-    k.push_back(key("r", Type::kInteger, "rank of the adapter", [](RunConfig& c) -> auto& { return c.adapter.r; }));
+    k.push_back(
+        key("r", Type::kInteger, "rank of the adapter", [](RunConfig& c) -> auto& { return c.adapter.r; }));
     k.push_back(key("lora_alpha", Type::kNumber, "the update is scaled by lora_alpha / r",
                     [](RunConfig& c) -> auto& { return c.adapter.lora_alpha; }));
-    k.push_back(key("lora_dropout", Type::kNumber, "share of a module's input that the adapter does not see in training",
+    k.push_back(key("lora_dropout", Type::kNumber,
+                    "share of a module's input that the adapter does not see in training",
                     [](RunConfig& c) -> auto& { return c.adapter.lora_dropout; }));
-    k.push_back(key("target_modules", Type::kStrings, "\"all-linear\", or some of q_proj, k_proj, v_proj, o_proj, "
-                    "gate_proj, up_proj, down_proj", [](RunConfig& c) -> auto& { return c.target_modules; }));
+    k.push_back(key("target_modules", Type::kStrings,
+                    "\"all-linear\", or some of q_proj, k_proj, v_proj, o_proj, "
+                    "gate_proj, up_proj, down_proj",
+                    [](RunConfig& c) -> auto& { return c.target_modules; }));
     k.push_back(key("use_rslora", Type::kBool, "scale by lora_alpha / sqrt(r)",
                     [](RunConfig& c) -> auto& { return c.adapter.use_rslora; }));
     k.push_back(key("load_in_4bit", Type::kBool, "hold the frozen base in 4 bits",
@@ -65,9 +77,11 @@ const std::vector<ConfigKey>& config_keys() {
                     [](RunConfig& c) -> auto& { return c.fp16; }));
     k.push_back(key("bf16", Type::kBool, "bfloat16 where the device has it",
                     [](RunConfig& c) -> auto& { return c.bf16; }));
-    k.push_back(key("max_seq_length", Type::kInteger, "longest row in tokens; longer rows are refused, never cut",
+    k.push_back(key("max_seq_length", Type::kInteger,
+                    "longest row in tokens; longer rows are refused, never cut",
                     [](RunConfig& c) -> auto& { return c.max_seq_length; }, {"max_length"}));
-    k.push_back(key("per_device_train_batch_size", Type::kInteger, "times gradient_accumulation_steps: examples of a step",
+    k.push_back(key("per_device_train_batch_size", Type::kInteger,
+                    "times gradient_accumulation_steps: examples of a step",
                     [](RunConfig& c) -> auto& { return c.train.per_device_train_batch_size; }));
     k.push_back(key("gradient_accumulation_steps", Type::kInteger, "see per_device_train_batch_size",
                     [](RunConfig& c) -> auto& { return c.train.gradient_accumulation_steps; }));
@@ -75,41 +89,54 @@ const std::vector<ConfigKey>& config_keys() {
                     [](RunConfig& c) -> auto& { return c.train.num_train_epochs; }));
     k.push_back(key("max_steps", Type::kInteger, "optimizer steps; above 0 it overrides num_train_epochs",
                     [](RunConfig& c) -> auto& { return c.train.max_steps; }));
-    k.push_back(key("learning_rate", Type::kNumber, "the peak", [](RunConfig& c) -> auto& { return c.train.learning_rate; }));
+    k.push_back(key("learning_rate", Type::kNumber, "the peak",
+                    [](RunConfig& c) -> auto& { return c.train.learning_rate; }));
     k.push_back(key("lr_scheduler_type", Type::kString, "linear, cosine, constant or constant_with_warmup",
                     [](RunConfig& c) -> auto& { return c.train.lr_scheduler_type; }));
     k.push_back(key("warmup_steps", Type::kInteger, "steps in which the learning rate rises from 0",
                     [](RunConfig& c) -> auto& { return c.train.warmup_steps; }));
-    k.push_back(key("optim", Type::kString, "adamw or adamw_8bit", [](RunConfig& c) -> auto& { return c.optim; }));
+    k.push_back(
+        key("optim", Type::kString, "adamw or adamw_8bit", [](RunConfig& c) -> auto& { return c.optim; }));
     k.push_back(key("weight_decay", Type::kNumber, "decoupled, of AdamW",
                     [](RunConfig& c) -> auto& { return c.train.weight_decay; }));
-    k.push_back(key("adam_beta1", Type::kNumber, "AdamW's first decay", [](RunConfig& c) -> auto& { return c.train.adam_beta1; }));
-    k.push_back(key("adam_beta2", Type::kNumber, "AdamW's second decay", [](RunConfig& c) -> auto& { return c.train.adam_beta2; }));
-    k.push_back(key("adam_epsilon", Type::kNumber, "AdamW's epsilon", [](RunConfig& c) -> auto& { return c.train.adam_epsilon; }));
+    k.push_back(key("adam_beta1", Type::kNumber, "AdamW's first decay",
+                    [](RunConfig& c) -> auto& { return c.train.adam_beta1; }));
+    k.push_back(key("adam_beta2", Type::kNumber, "AdamW's second decay",
+                    [](RunConfig& c) -> auto& { return c.train.adam_beta2; }));
+    k.push_back(key("adam_epsilon", Type::kNumber, "AdamW's epsilon",
+                    [](RunConfig& c) -> auto& { return c.train.adam_epsilon; }));
     k.push_back(key("max_grad_norm", Type::kNumber, "larger gradients are scaled down to this norm; 0: never",
                     [](RunConfig& c) -> auto& { return c.train.max_grad_norm; }));
     k.push_back(key("seed", Type::kInteger, "split, order of rows, initial adapter, dropout masks",
                     [](RunConfig& c) -> auto& { return c.train.seed; }));
     k.push_back(key("logging_steps", Type::kInteger, "a line of metrics.jsonl each so many steps",
                     [](RunConfig& c) -> auto& { return c.train.logging_steps; }));
-    k.push_back(key("eval_strategy", Type::kString, "steps, or no: hold out no rows to choose the checkpoint by, keep the last",
+    k.push_back(key("eval_strategy", Type::kString,
+                    "steps, or no: hold out no rows to choose the checkpoint by, keep the last",
                     [](RunConfig& c) -> auto& { return c.eval_strategy; }));
-    k.push_back(key("eval_steps", Type::kInteger, "held-out loss and a checkpoint each so many steps; 0: ten times in a run",
+    k.push_back(key("eval_steps", Type::kInteger,
+                    "held-out loss and a checkpoint each so many steps; 0: ten times in a run",
                     [](RunConfig& c) -> auto& { return c.train.eval_steps; }, {"save_steps"}));
     k.push_back(key("test_size", Type::kInteger, "rows held out for the verdict; 0: by the number of rows",
                     [](RunConfig& c) -> auto& { return c.test_size; }));
     k.push_back(key("valid_size", Type::kInteger, "rows that choose the checkpoint; 0: by the number of rows",
                     [](RunConfig& c) -> auto& { return c.valid_size; }));
-    k.push_back(key("max_new_tokens", Type::kInteger, "limit of an answer; 0: by the longest reference answer",
+    k.push_back(key("max_new_tokens", Type::kInteger,
+                    "limit of an answer; 0: by the longest reference answer",
                     [](RunConfig& c) -> auto& { return c.max_new_tokens; }));
-    k.push_back(key("eval_batch_size", Type::kInteger, "answers written together; changes speed and memory only",
+    k.push_back(key("eval_batch_size", Type::kInteger,
+                    "answers written together; changes speed and memory only",
                     [](RunConfig& c) -> auto& { return c.eval_batch_size; }, {"per_device_eval_batch_size"}));
-    k.push_back(key("share_prefixes", Type::kBool, "lay a prefix that examples share once; off: slower, the same result",
+    k.push_back(key("share_prefixes", Type::kBool,
+                    "lay a prefix that examples share once; off: slower, the same result",
                     [](RunConfig& c) -> auto& { return c.train.share_prefixes; }));
-    k.push_back(key("micro_batch_tokens", Type::kInteger, "most tokens in one pass: more is faster and takes more memory",
+    k.push_back(key("micro_batch_tokens", Type::kInteger,
+                    "most tokens in one pass: more is faster and takes more memory",
                     [](RunConfig& c) -> auto& { return c.train.micro_batch_tokens; }));
-    k.push_back(key("threads", Type::kInteger, "CPU threads; 0: all cores", [](RunConfig& c) -> auto& { return c.threads; }));
-    k.push_back(key("reference", Type::kBool, "plain operations in place of the fused ones: slow, to compare with",
+    k.push_back(key("threads", Type::kInteger, "CPU threads; 0: all cores",
+                    [](RunConfig& c) -> auto& { return c.threads; }));
+    k.push_back(key("reference", Type::kBool,
+                    "plain operations in place of the fused ones: slow, to compare with",
                     [](RunConfig& c) -> auto& { return c.reference; }));
     return k;
   }();

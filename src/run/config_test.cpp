@@ -38,13 +38,15 @@ class Config : public ::testing::Test {
   const fs::path file_ = folder_.path() / "my.toml";
 };
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 TEST_F(Config, AnUnknownKeyIsRefusedWithPlaceAndTheNearest) {
   const std::vector<std::pair<std::string, std::string>> cases{
-      {"learing_rate", "learning_rate"}, {"lr_scheduler", "lr_scheduler_type"}, 
-      {"max_seq_len", "max_seq_length"}, {"num_epochs", "num_train_epochs"}, {"output_folder", "output_dir"},
-      {"gradient_acumulation_steps", "gradient_accumulation_steps"}};
+      {"learing_rate", "learning_rate"}, {"lr_scheduler", "lr_scheduler_type"},
+      {"max_seq_len", "max_seq_length"}, {"num_epochs", "num_train_epochs"},
+      {"output_folder", "output_dir"},   {"gradient_acumulation_steps", "gradient_accumulation_steps"}};
   for (const auto& [wrong, near] : cases) {
     const std::string error = error_of("r = 8\n\n  " + wrong + " = 1\n");
     EXPECT_TRUE(contains(error, "my.toml:3:3")) << error;
@@ -68,13 +70,38 @@ TEST_F(Config, TomlErrorsAndWrongTypesNameLineAndColumn) {
 }
 
 TEST_F(Config, ValuesOutOfRangeAreNamed) {
-  for (const char* line : {"r = 0", "r = 100000", "lora_alpha = -1", "lora_alpha = nan", "lora_dropout = 1.0", "lora_dropout = nan",
-                           "learning_rate = -1e-4", "learning_rate = inf", "learning_rate = nan", "max_seq_length = 0",
-                           "per_device_train_batch_size = 0", "gradient_accumulation_steps = -3", "num_train_epochs = 0",
-                           "max_steps = -1", "warmup_steps = -1", "weight_decay = 2", "adam_beta1 = 1.0", "adam_beta2 = -0.1",
-                           "adam_epsilon = 0", "max_grad_norm = -1", "logging_steps = 0", "eval_steps = -1", "test_size = -1",
-                           "valid_size = -1", "max_new_tokens = -1", "eval_batch_size = 0", "micro_batch_tokens = 0",
-                           "threads = -1", "optim = \"sgd\"", "eval_strategy = \"sometimes\"", "lr_scheduler_type = \"polynomial\"", "seed = -1",
+  for (const char* line : {"r = 0",
+                           "r = 100000",
+                           "lora_alpha = -1",
+                           "lora_alpha = nan",
+                           "lora_dropout = 1.0",
+                           "lora_dropout = nan",
+                           "learning_rate = -1e-4",
+                           "learning_rate = inf",
+                           "learning_rate = nan",
+                           "max_seq_length = 0",
+                           "per_device_train_batch_size = 0",
+                           "gradient_accumulation_steps = -3",
+                           "num_train_epochs = 0",
+                           "max_steps = -1",
+                           "warmup_steps = -1",
+                           "weight_decay = 2",
+                           "adam_beta1 = 1.0",
+                           "adam_beta2 = -0.1",
+                           "adam_epsilon = 0",
+                           "max_grad_norm = -1",
+                           "logging_steps = 0",
+                           "eval_steps = -1",
+                           "test_size = -1",
+                           "valid_size = -1",
+                           "max_new_tokens = -1",
+                           "eval_batch_size = 0",
+                           "micro_batch_tokens = 0",
+                           "threads = -1",
+                           "optim = \"sgd\"",
+                           "eval_strategy = \"sometimes\"",
+                           "lr_scheduler_type = \"polynomial\"",
+                           "seed = -1",
                            "dataset_text_field = \"text\""}) {
     const std::string text = line, key = text.substr(0, text.find(' '));
     EXPECT_TRUE(contains(error_of(text), key)) << text << ": " << error_of(text);
@@ -90,11 +117,15 @@ std::string other_value(const ConfigKey& key) {
   if (key.name == "target_modules") return "q_proj,v_proj";
   const RunConfig defaults;
   switch (key.type) {
-    case ConfigKey::Type::kBool: return key.get(defaults) == true ? "false" : "true";
-    case ConfigKey::Type::kInteger: return "7";
-    case ConfigKey::Type::kNumber: return "0.375";
+    case ConfigKey::Type::kBool:
+      return key.get(defaults) == true ? "false" : "true";
+    case ConfigKey::Type::kInteger:
+      return "7";
+    case ConfigKey::Type::kNumber:
+      return "0.375";
     case ConfigKey::Type::kString:
-    case ConfigKey::Type::kStrings: return "some text";
+    case ConfigKey::Type::kStrings:
+      return "some text";
   }
   return "";
 }
@@ -108,7 +139,8 @@ TEST_F(Config, EveryKeyCanBeSetFromTextAndFromAFileAndChangesOnlyItself) {
     set_from_text(config, key.name, other_value(key), "--" + key.name);
     const RunConfig defaults;
     const auto before = config_json(defaults), after = config_json(config);
-    for (const auto& [name, value] : before.items()) EXPECT_EQ(value == after[name], name != key.name) << key.name << " " << name;
+    for (const auto& [name, value] : before.items())
+      EXPECT_EQ(value == after[name], name != key.name) << key.name << " " << name;
     const std::string toml = key.name + " = " + after[key.name].dump() + "\n";
     EXPECT_EQ(config_json(read(toml)), after) << toml;
     for (const std::string& alias : key.aliases) EXPECT_EQ(find_key(alias, "x").name, key.name);
@@ -117,9 +149,15 @@ TEST_F(Config, EveryKeyCanBeSetFromTextAndFromAFileAndChangesOnlyItself) {
 
 TEST_F(Config, TextThatIsNotOfTheTypeIsRefused) {
   RunConfig config;
-  for (const auto& [key, text] : std::vector<std::pair<std::string, std::string>>{
-           {"r", "16.5"}, {"r", ""}, {"r", "16x"}, {"learning_rate", "fast"}, {"learning_rate", "2e-4 "}, {"fp16", "yes"},
-           {"fp16", "1"}, {"r", "99999999999999999999"}}) {
+  for (const auto& [key, text] :
+       std::vector<std::pair<std::string, std::string>>{{"r", "16.5"},
+                                                        {"r", ""},
+                                                        {"r", "16x"},
+                                                        {"learning_rate", "fast"},
+                                                        {"learning_rate", "2e-4 "},
+                                                        {"fp16", "yes"},
+                                                        {"fp16", "1"},
+                                                        {"r", "99999999999999999999"}}) {
     try {
       set_from_text(config, key, text, "--set");
       ADD_FAILURE() << key << "=" << text;
@@ -149,7 +187,9 @@ TEST_F(Config, TheGuidesKeysAreUnderstoodAndWhatIsDoneInsteadIsSaid) {
   EXPECT_EQ(config.train.weight_decay, 0.01);
   EXPECT_EQ(config.train.seed, 3407u);
   for (const std::string key : {"fp16", "load_in_4bit", "adamw_8bit"})
-    EXPECT_EQ(std::ranges::count_if(config.notes, [&](const std::string& note) { return contains(note, key); }), 1) << key;
+    EXPECT_EQ(
+        std::ranges::count_if(config.notes, [&](const std::string& note) { return contains(note, key); }), 1)
+        << key;
   EXPECT_EQ(config.notes.size(), 3u);
 }
 

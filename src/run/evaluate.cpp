@@ -24,7 +24,9 @@ std::vector<std::string> last_answers(const std::vector<Conversation>& rows) {
 }
 
 // Model output may end inside a character; JSON must stay valid, so such bytes are shown as U+FFFD.
-std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 Json result_json(const CheckResult& result) {
   Json json{{"passed", result.passed}, {"score", result.score}};
@@ -32,7 +34,8 @@ Json result_json(const CheckResult& result) {
   if (!result.fields.empty()) {
     Json fields = Json::array();
     for (const FieldResult& field : result.fields)
-      fields.push_back({{"name", field.name}, {"passed", field.passed}, {"expected", field.expected}, {"got", field.got}});
+      fields.push_back(
+          {{"name", field.name}, {"passed", field.passed}, {"expected", field.expected}, {"got", field.got}});
     json["fields"] = std::move(fields);
   }
   return json;
@@ -40,21 +43,24 @@ Json result_json(const CheckResult& result) {
 
 }  // namespace
 
-Questions make_questions(const Session& session, const std::vector<Conversation>& rows, int64_t max_new_tokens,
-                         const std::string& source) {
+Questions make_questions(const Session& session, const std::vector<Conversation>& rows,
+                         int64_t max_new_tokens, const std::string& source) {
   Questions questions;
   size_t longest = 0;
   for (const Conversation& row : rows) {
     if (row.messages.empty() || row.messages.back().role != "assistant")
-      throw Error::input({.where = fmt::format("{}:{}", source, row.line), .found = "the last message is not an answer",
+      throw Error::input({.where = fmt::format("{}:{}", source, row.line),
+                          .found = "the last message is not an answer",
                           .fix = "Evaluation compares with a reference: end the row with the right answer."});
     const std::span<const Message> before(row.messages.data(), row.messages.size() - 1);
     questions.prompt_ids.push_back(session.renderer().render_prompt(before));
     questions.references.push_back(row.messages.back().content);
     questions.lines.push_back(row.line);
-    longest = std::max(longest, session.tokenizer().encode(row.messages.back().content, Special::kText).size());
+    longest =
+        std::max(longest, session.tokenizer().encode(row.messages.back().content, Special::kText).size());
   }
-  questions.max_new_tokens = max_new_tokens > 0 ? max_new_tokens : static_cast<int64_t>(longest + longest / 2 + 32);
+  questions.max_new_tokens =
+      max_new_tokens > 0 ? max_new_tokens : static_cast<int64_t>(longest + longest / 2 + 32);
   return questions;
 }
 
@@ -66,14 +72,18 @@ ContestantAnswers ask(const Session& session, const Adapter* adapter, const std:
   options.stop_ids = session.renderer().stop_ids();
   const auto began = std::chrono::steady_clock::now();
   int64_t tokens = 0;
-  const std::vector<Answer> answers = generate(session.decoder(), adapter, questions.prompt_ids, options, [&](size_t, int32_t) {
-    if (interrupt_requested())
-      throw Error(ErrorKind::kInterrupted, {.where = name, .found = "stopped while it answered",
-                                            .fix = "Give the same command again to go on."});
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-    if (++tokens % 64 == 0)
-      progress.update(fmt::format("asking {}: {} tokens, {:.0f} tokens/s", name, tokens, static_cast<double>(tokens) / seconds));
-  });
+  const std::vector<Answer> answers =
+      generate(session.decoder(), adapter, questions.prompt_ids, options, [&](size_t, int32_t) {
+        if (interrupt_requested())
+          throw Error(ErrorKind::kInterrupted, {.where = name,
+                                                .found = "stopped while it answered",
+                                                .fix = "Give the same command again to go on."});
+        const double seconds =
+            std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+        if (++tokens % 64 == 0)
+          progress.update(fmt::format("asking {}: {} tokens, {:.0f} tokens/s", name, tokens,
+                                      static_cast<double>(tokens) / seconds));
+      });
   progress.clear();
   ContestantAnswers result{name, {}, {}};
   for (const Answer& answer : answers) {
@@ -83,7 +93,8 @@ ContestantAnswers ask(const Session& session, const Adapter* adapter, const std:
   return result;
 }
 
-Metrics choose_metrics(const std::vector<std::string>& references, const std::vector<Conversation>& training_rows) {
+Metrics choose_metrics(const std::vector<std::string>& references,
+                       const std::vector<Conversation>& training_rows) {
   Metrics metrics;
   metrics.primary = choose_primary_metric(references);
   if (metrics.primary.check == "format") {
@@ -92,13 +103,14 @@ Metrics choose_metrics(const std::vector<std::string>& references, const std::ve
   } else {
     metrics.checks.push_back({metrics.primary.name, make_check(metrics.primary.check)});
   }
-  if (metrics.primary.check == "json_fields") metrics.checks.push_back({"json_valid", make_check("json_valid")});
+  if (metrics.primary.check == "json_fields")
+    metrics.checks.push_back({"json_valid", make_check("json_valid")});
   metrics.checks.push_back({"exact", make_check("exact")});
   return metrics;
 }
 
-Evaluation judge(const Questions& questions, const std::vector<ContestantAnswers>& contestants, const Metrics& metrics,
-                 const std::filesystem::path& folder) {
+Evaluation judge(const Questions& questions, const std::vector<ContestantAnswers>& contestants,
+                 const Metrics& metrics, const std::filesystem::path& folder) {
   std::vector<Contestant> outcomes;
   std::string lines;
   for (const ContestantAnswers& answers : contestants) {
@@ -118,7 +130,8 @@ Evaluation judge(const Questions& questions, const std::vector<ContestantAnswers
                          {"answer", answers.answers[i]},
                          {"reference", questions.references[i]},
                          {"stopped", static_cast<bool>(answers.stopped[i])},
-                         {"checks", checks}}) + "\n";
+                         {"checks", checks}}) +
+               "\n";
     }
   }
   const Evaluation evaluation = compare(outcomes, {.primary = metrics.primary.name});
@@ -127,8 +140,12 @@ Evaluation judge(const Questions& questions, const std::vector<ContestantAnswers
   return evaluation;
 }
 
-void save_answers(const std::filesystem::path& file, const ContestantAnswers& answers, const std::string& run_hash) {
-  Json json{{"format", 1}, {"run", run_hash}, {"contestant", answers.name}, {"answers", answers.answers},
+void save_answers(const std::filesystem::path& file, const ContestantAnswers& answers,
+                  const std::string& run_hash) {
+  Json json{{"format", 1},
+            {"run", run_hash},
+            {"contestant", answers.name},
+            {"answers", answers.answers},
             {"stopped", answers.stopped}};
   write_file_atomic(file, dump(json) + "\n", IfExists::kReplace);
 }

@@ -26,8 +26,8 @@ struct Questions {
 };
 
 // `max_new_tokens` 0: half as long again as the longest reference answer, and 32 more.
-Questions make_questions(const Session& session, const std::vector<Conversation>& rows, int64_t max_new_tokens,
-                         const std::string& source);
+Questions make_questions(const Session& session, const std::vector<Conversation>& rows,
+                         int64_t max_new_tokens, const std::string& source);
 
 struct ContestantAnswers {
   std::string name;  // "base", "tuned"
@@ -49,14 +49,16 @@ struct Metrics {
   };
   std::vector<Named> checks;  // the primary one first
 };
-Metrics choose_metrics(const std::vector<std::string>& references, const std::vector<Conversation>& training_rows);
+Metrics choose_metrics(const std::vector<std::string>& references,
+                       const std::vector<Conversation>& training_rows);
 
 // Runs the checks on everything that was answered, writes folder/answers.jsonl and folder/summary.json, and judges.
-Evaluation judge(const Questions& questions, const std::vector<ContestantAnswers>& contestants, const Metrics& metrics,
-                 const std::filesystem::path& folder);
+Evaluation judge(const Questions& questions, const std::vector<ContestantAnswers>& contestants,
+                 const Metrics& metrics, const std::filesystem::path& folder);
 
 // Answers that were given before the training, kept so that a resumed run does not ask again.
-void save_answers(const std::filesystem::path& file, const ContestantAnswers& answers, const std::string& run_hash);
+void save_answers(const std::filesystem::path& file, const ContestantAnswers& answers,
+                  const std::string& run_hash);
 std::optional<ContestantAnswers> load_answers(const std::filesystem::path& file, const std::string& run_hash,
                                               size_t count);
 

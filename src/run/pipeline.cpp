@@ -13,8 +13,8 @@
 #include "data/split.h"
 #include "run/evaluate.h"
 #include "run/session.h"
-#include "train/example.h"
 #include "run/version.h"
+#include "train/example.h"
 
 namespace lora {
 namespace {
@@ -24,21 +24,24 @@ using Json = nlohmann::ordered_json;
 
 // Keys that change speed or what is shown, but not the result: a resumed run may differ in them.
 bool changes_result(const std::string& key) {
-  return key != "output_dir" && key != "eval_batch_size" && key != "logging_steps" && key != "threads" && key != "model" &&
-         key != "train_data" && key != "eval_data";
+  return key != "output_dir" && key != "eval_batch_size" && key != "logging_steps" && key != "threads" &&
+         key != "model" && key != "train_data" && key != "eval_data";
 }
 
 void require_given(const std::string& value, const std::string& key) {
   if (value.empty())
-    throw Error::input({.where = key, .found = "not given",
-                        .fix = fmt::format("Write `{} = \"…\"` in the configuration, or give --{}.", key, key)});
+    throw Error::input(
+        {.where = key,
+         .found = "not given",
+         .fix = fmt::format("Write `{} = \"…\"` in the configuration, or give --{}.", key, key)});
 }
 
 void make_folder(const fs::path& folder) {
   std::error_code code;
   fs::create_directories(folder, code);
   if (code)
-    throw Error::machine({.where = folder.string(), .found = "the folder cannot be made: " + code.message(),
+    throw Error::machine({.where = folder.string(),
+                          .found = "the folder cannot be made: " + code.message(),
                           .fix = "Choose an output_dir that can be written."});
 }
 
@@ -46,9 +49,10 @@ void make_folder(const fs::path& folder) {
 bool is_free(const fs::path& folder) {
   if (!fs::exists(folder)) return true;
   if (!fs::is_directory(folder)) return false;
-  return std::all_of(fs::directory_iterator(folder), fs::directory_iterator(), [](const fs::directory_entry& entry) {
-    return entry.path().filename().string().starts_with("run.json.tmp.");
-  });
+  return std::all_of(fs::directory_iterator(folder), fs::directory_iterator(),
+                     [](const fs::directory_entry& entry) {
+                       return entry.path().filename().string().starts_with("run.json.tmp.");
+                     });
 }
 
 class Pipeline {
@@ -65,12 +69,15 @@ class Pipeline {
     const Session session(config_.model, {config_.threads, config_.reference});
     const int64_t context = session.decoder().config().max_position_embeddings;
     if (config_.max_seq_length > context) {
-      config_.notes.push_back(fmt::format("max_seq_length: the model reads {} tokens, so {} is used", context, context));
+      config_.notes.push_back(
+          fmt::format("max_seq_length: the model reads {} tokens, so {} is used", context, context));
       progress_.print("note: " + config_.notes.back());
       config_.max_seq_length = context;
     }
-    const std::vector<Example> train_rows = make_examples(session.renderer(), split_.train, config_.max_seq_length, config_.train_data);
-    const std::vector<Example> valid_rows = make_examples(session.renderer(), split_.valid, config_.max_seq_length, config_.train_data);
+    const std::vector<Example> train_rows =
+        make_examples(session.renderer(), split_.train, config_.max_seq_length, config_.train_data);
+    const std::vector<Example> valid_rows =
+        make_examples(session.renderer(), split_.valid, config_.max_seq_length, config_.train_data);
     open_directory(session);
 
     PipelineResult result;
@@ -90,7 +97,8 @@ class Pipeline {
     result.training = train(session.decoder(), adapter, train_rows, valid_rows, config_.train,
                             {folder_, run_hash_, session.record()}, progress_);
     if (scope_ == Scope::kWholeRun) {
-      const ContestantAnswers tuned = ask(session, &adapter, "tuned", *questions, config_.eval_batch_size, progress_);
+      const ContestantAnswers tuned =
+          ask(session, &adapter, "tuned", *questions, config_.eval_batch_size, progress_);
       result.evaluation = judge(*questions, {*base, tuned}, *metrics, folder_ / "eval");
     }
     write_file_atomic(folder_ / "finished.json", finished_json(result).dump(2) + "\n", IfExists::kReplace);
@@ -98,11 +106,14 @@ class Pipeline {
   }
 
  private:
-  std::string test_source() const { return config_.eval_data.empty() ? config_.train_data : config_.eval_data; }
+  std::string test_source() const {
+    return config_.eval_data.empty() ? config_.train_data : config_.eval_data;
+  }
 
   void read_data() {
     const std::vector<Conversation> rows = read_chat_jsonl(config_.train_data);
-    const SplitOptions options{config_.train.seed, static_cast<size_t>(config_.test_size), static_cast<size_t>(config_.valid_size)};
+    const SplitOptions options{config_.train.seed, static_cast<size_t>(config_.test_size),
+                               static_cast<size_t>(config_.valid_size)};
     const bool chooses = config_.eval_strategy != "no";
     if (!config_.eval_data.empty()) {
       const std::vector<Conversation> test = read_chat_jsonl(config_.eval_data);
@@ -130,11 +141,12 @@ class Pipeline {
   void refuse_overlap(const std::vector<Conversation>& rows, const std::vector<Conversation>& test) const {
     const std::vector<Overlap> overlap = find_overlap(rows, test);
     if (overlap.empty()) return;
-    throw Error::input({.where = fmt::format("{}:{}", config_.train_data, rows[overlap[0].train_index].line),
-                        .found = fmt::format("{} training rows are also in the held-out set; this one {} {}:{}", overlap.size(),
-                                             overlap[0].exact ? "equals" : "nearly equals", config_.eval_data,
-                                             test[overlap[0].test_index].line),
-                        .fix = "Remove them from one side: a model is not judged on what it was trained on."});
+    throw Error::input(
+        {.where = fmt::format("{}:{}", config_.train_data, rows[overlap[0].train_index].line),
+         .found = fmt::format("{} training rows are also in the held-out set; this one {} {}:{}",
+                              overlap.size(), overlap[0].exact ? "equals" : "nearly equals",
+                              config_.eval_data, test[overlap[0].test_index].line),
+         .fix = "Remove them from one side: a model is not judged on what it was trained on."});
   }
 
   // Names everything that the result depends on.
@@ -160,16 +172,19 @@ class Pipeline {
     if (fs::exists(record)) {
       const Json old = Json::parse(read_file(record), nullptr, false);
       if (!old.is_object() || old.value("run_hash", "") != run_hash_)
-        throw Error::input({.where = folder_.string(),
-                            .found = "the folder holds a run with other options, data, model or thread count",
-                            .fix = "Choose another output_dir, or remove the folder; nothing is overwritten."});
+        throw Error::input(
+            {.where = folder_.string(),
+             .found = "the folder holds a run with other options, data, model or thread count",
+             .fix = "Choose another output_dir, or remove the folder; nothing is overwritten."});
       if (fs::exists(folder_ / "finished.json"))
-        throw Error::input({.where = folder_.string(), .found = "the run in this folder is finished",
+        throw Error::input({.where = folder_.string(),
+                            .found = "the run in this folder is finished",
                             .fix = "Choose another output_dir, or remove the folder to run it again."});
       return write_split();  // a kill may have come before it was whole
     }
     if (!is_free(folder_))
-      throw Error::input({.where = folder_.string(), .found = "the folder is not empty, and does not hold a run",
+      throw Error::input({.where = folder_.string(),
+                          .found = "the folder is not empty, and does not hold a run",
                           .fix = "Choose another output_dir; nothing is overwritten."});
     make_folder(folder_);
     Json json;
@@ -182,8 +197,11 @@ class Pipeline {
     json["text_fingerprint"] = session.renderer().fingerprint();
     json["train_data_sha256"] = sha256_file(config_.train_data);
     if (!config_.eval_data.empty()) json["eval_data_sha256"] = sha256_file(config_.eval_data);
-    json["split"] = {{"train", split_.train.size()}, {"valid", split_.valid.size()}, {"test", split_.test.size()},
-                     {"set_aside", split_.set_aside.size()}, {"why", split_.why}};
+    json["split"] = {{"train", split_.train.size()},
+                     {"valid", split_.valid.size()},
+                     {"test", split_.test.size()},
+                     {"set_aside", split_.set_aside.size()},
+                     {"why", split_.why}};
     json["notes"] = config_.notes;
     write_file_atomic(record, json.dump(2) + "\n", IfExists::kRefuse);
     write_split();
@@ -194,8 +212,10 @@ class Pipeline {
     if (scope_ == Scope::kWholeRun) make_folder(folder_ / "eval");
     write_chat_jsonl(folder_ / "split" / "train.jsonl", split_.train, IfExists::kReplace);
     write_chat_jsonl(folder_ / "split" / "valid.jsonl", split_.valid, IfExists::kReplace);
-    if (!split_.test.empty()) write_chat_jsonl(folder_ / "split" / "test.jsonl", split_.test, IfExists::kReplace);
-    if (!split_.set_aside.empty()) write_chat_jsonl(folder_ / "split" / "set_aside.jsonl", split_.set_aside, IfExists::kReplace);
+    if (!split_.test.empty())
+      write_chat_jsonl(folder_ / "split" / "test.jsonl", split_.test, IfExists::kReplace);
+    if (!split_.set_aside.empty())
+      write_chat_jsonl(folder_ / "split" / "set_aside.jsonl", split_.set_aside, IfExists::kReplace);
   }
 
   ContestantAnswers ask_base(const Session& session, const Questions& questions) {
@@ -206,7 +226,8 @@ class Pipeline {
     return base;
   }
 
-  void describe(const Session& session, const std::vector<Example>& train_rows, const std::vector<Example>& valid_rows) {
+  void describe(const Session& session, const std::vector<Example>& train_rows,
+                const std::vector<Example>& valid_rows) {
     int64_t supervised = 0, tokens = 0;
     for (const Example& e : train_rows) {
       supervised += e.num_supervised();
@@ -214,18 +235,22 @@ class Pipeline {
     }
     const RunLength length = run_length(config_.train, static_cast<int64_t>(train_rows.size()));
     progress_.print(fmt::format("{}: {:.1f}M parameters; {}", config_.model,
-                                static_cast<double>(session.decoder().config().num_parameters()) / 1e6, split_.why));
-    progress_.print(fmt::format("training on {} rows, {} tokens ({} supervised); {}; {} steps of {} examples",
-                                train_rows.size(), tokens, supervised,
-                                valid_rows.empty() ? "the last checkpoint is kept"
-                                                   : fmt::format("{} held-out rows choose the checkpoint", valid_rows.size()),
-                                length.total_steps, config_.train.batch_size()));
+                                static_cast<double>(session.decoder().config().num_parameters()) / 1e6,
+                                split_.why));
+    progress_.print(fmt::format(
+        "training on {} rows, {} tokens ({} supervised); {}; {} steps of {} examples", train_rows.size(),
+        tokens, supervised,
+        valid_rows.empty() ? "the last checkpoint is kept"
+                           : fmt::format("{} held-out rows choose the checkpoint", valid_rows.size()),
+        length.total_steps, config_.train.batch_size()));
   }
 
   static Json finished_json(const PipelineResult& result) {
     Json json{{"format", 1}, {"steps", result.training.steps}, {"best_step", result.training.best_step}};
-    json["eval_loss_first"] = result.training.first_eval_loss ? Json(*result.training.first_eval_loss) : Json(nullptr);
-    json["eval_loss_best"] = result.training.best_eval_loss ? Json(*result.training.best_eval_loss) : Json(nullptr);
+    json["eval_loss_first"] =
+        result.training.first_eval_loss ? Json(*result.training.first_eval_loss) : Json(nullptr);
+    json["eval_loss_best"] =
+        result.training.best_eval_loss ? Json(*result.training.best_eval_loss) : Json(nullptr);
     json["training_seconds"] = result.training.seconds;
     json["warnings"] = result.training.warnings;
     if (result.evaluation) json["verdict"] = verdict_name(result.evaluation->verdict);

@@ -22,7 +22,8 @@ TextSession::TextSession(const std::filesystem::path& model)
       template_(ChatTemplate::from_checkpoint(checkpoint_)),
       renderer_(*tokenizer_, template_) {}
 
-Session::Session(const std::filesystem::path& model, const SessionOptions& options) : base_path_(model.string()) {
+Session::Session(const std::filesystem::path& model, const SessionOptions& options)
+    : base_path_(model.string()) {
   keep_freed_memory();
   if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
   text_ = std::make_unique<TextSession>(model);

@@ -7,9 +7,12 @@
 namespace lora {
 namespace {
 
-bool is_space(uint32_t c) { return u_isUWhiteSpace(static_cast<UChar32>(c)); }
+bool is_space(uint32_t c) {
+  return u_isUWhiteSpace(static_cast<UChar32>(c));
+}
 bool is_word(uint32_t c) {
-  return c == '_' || u_isalnum(static_cast<UChar32>(c)) || (U_GET_GC_MASK(static_cast<UChar32>(c)) & (U_GC_M_MASK | U_GC_PC_MASK));
+  return c == '_' || u_isalnum(static_cast<UChar32>(c)) ||
+         (U_GET_GC_MASK(static_cast<UChar32>(c)) & (U_GC_M_MASK | U_GC_PC_MASK));
 }
 
 // The start of the character that ends at `end`.
@@ -45,7 +48,8 @@ void AddedTokens::add(std::string_view content, const AddedToken& token) {
   lengths_.push_back(content.size());
 }
 
-int32_t AddedTokens::longest_at(std::string_view text, size_t position, bool specials_only, bool specials) const {
+int32_t AddedTokens::longest_at(std::string_view text, size_t position, bool specials_only,
+                                bool specials) const {
   int32_t found = -1;
   uint32_t node = 0;
   for (size_t i = position; i < text.size(); ++i) {

@@ -37,7 +37,8 @@ Bpe::Bpe(const VocabularyData& data, const std::vector<std::string>& token_bytes
       if (found != ids_.end()) byte_tokens_[byte] = found->second;
     }
   }
-  all_byte_tokens_ = std::find(std::begin(byte_tokens_), std::end(byte_tokens_), -1) == std::end(byte_tokens_);
+  all_byte_tokens_ =
+      std::find(std::begin(byte_tokens_), std::end(byte_tokens_), -1) == std::end(byte_tokens_);
   if (data.merges.empty() && !data.scores.empty()) {
     derive_merges(data, token_bytes);
   } else {

@@ -7,11 +7,11 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/utf8.h"
 #include "jinja/parser.h"
 #include "jinja/runtime.h"
 #include "text/template_budget.h"
 #include "text/tokenizer_config.h"
-#include "base/utf8.h"
 
 namespace lora {
 namespace {
@@ -38,7 +38,8 @@ size_t line_in(const std::string& message) {
 }
 
 [[noreturn]] void refuse(const std::string& where, size_t line, const std::string& found) {
-  throw Error::input({.where = where + (where.empty() ? "" : ", ") + "chat template" + (line ? " line " + std::to_string(line) : ""),
+  throw Error::input({.where = where + (where.empty() ? "" : ", ") + "chat template" +
+                               (line ? " line " + std::to_string(line) : ""),
                       .found = found,
                       .expected = {},
                       .fix = {}});
@@ -79,13 +80,15 @@ struct ChatTemplate::Impl {
   std::mutex mutex;  // the program's slots and budget serve one render at a time
 };
 
-ChatTemplate::ChatTemplate(std::string where, std::string source, std::map<std::string, std::string> special_tokens)
+ChatTemplate::ChatTemplate(std::string where, std::string source,
+                           std::map<std::string, std::string> special_tokens)
     : impl_(std::make_unique<Impl>()) {
   impl_->where = std::move(where);
   impl_->source = std::move(source);
   impl_->special_tokens = std::move(special_tokens);
   const TemplateLimits& limits = impl_->budget->limits();
-  if (impl_->source.size() > limits.source_bytes) refuse(impl_->where, 0, "the template is longer than 1 MiB");
+  if (impl_->source.size() > limits.source_bytes)
+    refuse(impl_->where, 0, "the template is longer than 1 MiB");
   if (!is_valid_utf8(impl_->source)) refuse(impl_->where, 0, "the template is not UTF-8");
 
   jinja::lexer_result lexed;
@@ -128,18 +131,22 @@ ChatTemplate ChatTemplate::from_source(std::string jinja, std::string bos_token,
 }
 
 ChatTemplate ChatTemplate::from_checkpoint(const Checkpoint& checkpoint) {
-  TemplateSource found = checkpoint.is_gguf() ? template_from_gguf(checkpoint.gguf())
-                                              : template_from_folder(checkpoint.path());
+  TemplateSource found =
+      checkpoint.is_gguf() ? template_from_gguf(checkpoint.gguf()) : template_from_folder(checkpoint.path());
   if (found.source.empty())
-    throw Error::input({.where = checkpoint.path().string(),
-                        .found = "the model has no chat template",
-                        .expected = checkpoint.is_gguf() ? "the key tokenizer.chat_template"
-                                                         : "chat_template.jinja, or \"chat_template\" in tokenizer_config.json",
-                        .fix = "Use the instruction-tuned version of the model."});
+    throw Error::input(
+        {.where = checkpoint.path().string(),
+         .found = "the model has no chat template",
+         .expected = checkpoint.is_gguf()
+                         ? "the key tokenizer.chat_template"
+                         : "chat_template.jinja, or \"chat_template\" in tokenizer_config.json",
+         .fix = "Use the instruction-tuned version of the model."});
   return ChatTemplate(checkpoint.path().string(), std::move(found.source), std::move(found.special_tokens));
 }
 
-const std::string& ChatTemplate::source() const { return impl_->source; }
+const std::string& ChatTemplate::source() const {
+  return impl_->source;
+}
 
 std::string ChatTemplate::fingerprint() const {
   std::string record = "lora chat template 1\n" + impl_->source;
@@ -184,7 +191,8 @@ MarkedText ChatTemplate::render_marked(std::span<const Message> messages, bool a
       if (part.is_input && !part.val.empty())
         out.marks.push_back({out.text.size(), out.text.size() + part.val.size()});
       out.text += part.val;
-      if (out.text.size() > impl_->budget->limits().value_bytes) TemplateBudget::exceeded("more than 16 MiB of text");
+      if (out.text.size() > impl_->budget->limits().value_bytes)
+        TemplateBudget::exceeded("more than 16 MiB of text");
     }
     return out;
   } catch (const std::bad_alloc&) {
@@ -193,7 +201,8 @@ MarkedText ChatTemplate::render_marked(std::span<const Message> messages, bool a
     const std::string message = error.what();
     std::string plain = plain_message(message);
     constexpr std::string_view kRaised = "Jinja Exception: ";
-    if (plain.starts_with(kRaised)) plain = "the template refuses this conversation: " + plain.substr(kRaised.size());
+    if (plain.starts_with(kRaised))
+      plain = "the template refuses this conversation: " + plain.substr(kRaised.size());
     refuse(impl_->where, line_in(message), plain);
   }
 }

@@ -15,7 +15,8 @@ namespace {
 const icu::Normalizer2& nfc() {
   UErrorCode status = U_ZERO_ERROR;
   const icu::Normalizer2* instance = icu::Normalizer2::getNFCInstance(status);
-  if (U_FAILURE(status)) throw Error::machine({.where = "ICU", .found = "NFC data is missing", .fix = "Reinstall ICU."});
+  if (U_FAILURE(status))
+    throw Error::machine({.where = "ICU", .found = "NFC data is missing", .fix = "Reinstall ICU."});
   return *instance;
 }
 
@@ -26,7 +27,8 @@ bool is_ascii(std::string_view text) {
 }  // namespace
 
 NormalizedText NormalizedText::slice(ByteRange range) const {
-  NormalizedText part(std::string_view(bytes_).substr(range.begin, range.end - range.begin), offset_ + range.begin);
+  NormalizedText part(std::string_view(bytes_).substr(range.begin, range.end - range.begin),
+                      offset_ + range.begin);
   if (!begin_.empty()) {
     const auto from = static_cast<std::ptrdiff_t>(range.begin), to = static_cast<std::ptrdiff_t>(range.end);
     part.begin_.assign(begin_.begin() + from, begin_.begin() + to);
@@ -48,7 +50,7 @@ void NormalizedText::materialize() {
 void NormalizedText::insert(size_t position, std::string_view text) {
   const bool was_empty = bytes_.empty();
   materialize();
-  const uint32_t origin = was_empty ? static_cast<uint32_t>(offset_)
+  const uint32_t origin = was_empty                  ? static_cast<uint32_t>(offset_)
                           : position < begin_.size() ? begin_[position]
                                                      : end_.back();
   bytes_.insert(position, text);
@@ -107,8 +109,10 @@ void NormalizedText::to_nfc() {
       if (U_FAILURE(status)) throw Error::machine({.where = "ICU", .found = "NFC failed"});
     }
     if (composed == run) {
-      begin.insert(begin.end(), begin_.begin() + static_cast<std::ptrdiff_t>(i), begin_.begin() + static_cast<std::ptrdiff_t>(stop));
-      end.insert(end.end(), end_.begin() + static_cast<std::ptrdiff_t>(i), end_.begin() + static_cast<std::ptrdiff_t>(stop));
+      begin.insert(begin.end(), begin_.begin() + static_cast<std::ptrdiff_t>(i),
+                   begin_.begin() + static_cast<std::ptrdiff_t>(stop));
+      end.insert(end.end(), end_.begin() + static_cast<std::ptrdiff_t>(i),
+                 end_.begin() + static_cast<std::ptrdiff_t>(stop));
     } else {
       begin.insert(begin.end(), composed.size(), begin_[i]);
       end.insert(end.end(), composed.size(), end_[stop - 1]);

@@ -19,7 +19,9 @@ class NormalizedText {
 
   const std::string& bytes() const { return bytes_; }
   // Input bytes that byte `i` of bytes() came from; `end` is not included.
-  uint32_t begin_of(size_t i) const { return begin_.empty() ? static_cast<uint32_t>(offset_ + i) : begin_[i]; }
+  uint32_t begin_of(size_t i) const {
+    return begin_.empty() ? static_cast<uint32_t>(offset_ + i) : begin_[i];
+  }
   uint32_t end_of(size_t i) const { return end_.empty() ? static_cast<uint32_t>(offset_ + i + 1) : end_[i]; }
   NormalizedText slice(ByteRange range) const;
 

@@ -6,8 +6,8 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "text/unicode_table.h"
 #include "base/utf8.h"
+#include "text/unicode_table.h"
 
 namespace lora {
 namespace {
@@ -20,7 +20,8 @@ constexpr uint32_t kMaxExpressionBytes = 64 * 1024;
 
 // White_Space of Unicode. PCRE2's own \s under UCP adds U+180E.
 constexpr std::string_view kSpaces =
-    "\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}";
+    "\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{"
+    "3000}";
 
 [[noreturn]] void refuse(const std::string& where, const std::string& found) {
   throw Error::input({.where = where,
@@ -77,8 +78,9 @@ bool put_stand_ins(std::string_view text, std::string& out) {
     }
     const Utf8Char c = utf8_at(text, i);
     if (c.valid) {
-      const auto after = std::upper_bound(table.begin(), table.end(), c.code_point,
-                                          [](uint32_t value, const UnicodeStandIn& s) { return value < s.first; });
+      const auto after =
+          std::upper_bound(table.begin(), table.end(), c.code_point,
+                           [](uint32_t value, const UnicodeStandIn& s) { return value < s.first; });
       if (after != table.begin() && c.code_point <= (after - 1)->last) {
         if (!changed) out.assign(text);
         changed = true;
@@ -121,8 +123,8 @@ Pattern::Pattern(std::string_view expression, std::string where)
   PCRE2_SIZE offset = 0;
   auto code = std::make_shared<Code>();
   code->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
-                             PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C, &error, &offset,
-                             nullptr);
+                             PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C,
+                             &error, &offset, nullptr);
   if (!code->code) {
     char message[256] = {};
     pcre2_get_error_message(error, reinterpret_cast<PCRE2_UCHAR*>(message), sizeof(message));
@@ -144,7 +146,8 @@ Pattern Pattern::from_literal(std::string_view literal, std::string where) {
 std::vector<ByteRange> Pattern::find_all(std::string_view text) const {
   std::vector<ByteRange> matches;
   std::string with_stand_ins;
-  const std::string_view subject = put_stand_ins(text, with_stand_ins) ? std::string_view(with_stand_ins) : text;
+  const std::string_view subject =
+      put_stand_ins(text, with_stand_ins) ? std::string_view(with_stand_ins) : text;
 
   std::unique_ptr<pcre2_match_data, MatchDataDeleter> data(pcre2_match_data_create(1, nullptr));
   std::unique_ptr<pcre2_match_context, MatchContextDeleter> context(pcre2_match_context_create(nullptr));
@@ -155,8 +158,8 @@ std::vector<ByteRange> Pattern::find_all(std::string_view text) const {
 
   size_t position = 0;
   while (position < subject.size()) {
-    const int rc = pcre2_match(code_->code, reinterpret_cast<PCRE2_SPTR>(subject.data()), subject.size(), position, 0,
-                               data.get(), context.get());
+    const int rc = pcre2_match(code_->code, reinterpret_cast<PCRE2_SPTR>(subject.data()), subject.size(),
+                               position, 0, data.get(), context.get());
     if (rc == PCRE2_ERROR_NOMATCH) break;
     if (rc == PCRE2_ERROR_JIT_STACKLIMIT && !stack) {
       stack.reset(pcre2_jit_stack_create(32 * 1024, kJitStackBytes, nullptr));

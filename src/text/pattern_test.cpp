@@ -17,20 +17,24 @@ using Words = std::vector<std::string>;
 
 TEST(Pattern, Gpt2Words) {
   const Pattern gpt2(kGpt2Pattern, "gpt2");
-  EXPECT_EQ(words(gpt2, "I'll see  3 dogs!\n\n ok"), (Words{"I", "'ll", " see", " ", " 3", " dogs", "!", "\n\n", " ok"}));
+  EXPECT_EQ(words(gpt2, "I'll see  3 dogs!\n\n ok"),
+            (Words{"I", "'ll", " see", " ", " 3", " dogs", "!", "\n\n", " ok"}));
   EXPECT_TRUE(gpt2.find_all("").empty());
 }
 
 TEST(Pattern, LettersAndSpacesOfUnicode16) {
   const Pattern letters(R"(\p{L}+)", "letters");
-  EXPECT_EQ(words(letters, "a\u1C89b"), (Words{"a\u1C89b"}));              // a letter since Unicode 16
-  EXPECT_EQ(words(letters, "a\U00010D4Ab"), (Words{"a\U00010D4Ab"}));      // Garay, since Unicode 16
+  EXPECT_EQ(words(letters, "a\u1C89b"), (Words{"a\u1C89b"}));          // a letter since Unicode 16
+  EXPECT_EQ(words(letters, "a\U00010D4Ab"), (Words{"a\U00010D4Ab"}));  // Garay, since Unicode 16
   EXPECT_EQ(words(Pattern(R"(\s+)", "s"), "a\u180E \u00A0"), (Words{" \u00A0"}));  // U+180E is no white space
   EXPECT_EQ(words(Pattern(R"(\S+)", "s"), "a\u180E b"), (Words{"a\u180E", "b"}));
 }
 
 TEST(Pattern, BytesThatAreNotUtf8NeverMatch) {
-  EXPECT_EQ(words(Pattern(".", "dot"), "a\xFF" "b\xC3"), (Words{"a", "b"}));
+  EXPECT_EQ(words(Pattern(".", "dot"),
+                  "a\xFF"
+                  "b\xC3"),
+            (Words{"a", "b"}));
 }
 
 TEST(Pattern, LiteralIsTakenLiterally) {
@@ -43,7 +47,8 @@ TEST(Pattern, RunawayEnds) {
 }
 
 TEST(Pattern, WhatTheEnginesReadDifferentlyIsRefused) {
-  for (const char* expression : {R"(\w+)", R"(\d)", R"([\S])", "[[:alpha:]]", R"([a-z&&[^b]])", R"(\bword)", "(", R"(\C)"})
+  for (const char* expression :
+       {R"(\w+)", R"(\d)", R"([\S])", "[[:alpha:]]", R"([a-z&&[^b]])", R"(\bword)", "(", R"(\C)"})
     EXPECT_THROW(Pattern(expression, "p"), Error) << expression;
 }
 

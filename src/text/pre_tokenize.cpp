@@ -61,7 +61,8 @@ void split(const SplitPattern& step, std::string_view text, size_t offset, std::
 
 // Inserts `prefix` before every piece that does not start with it, for which `wanted` holds.
 template <typename Wanted>
-void prefix_pieces(NormalizedText& text, std::vector<ByteRange>& pieces, std::string_view prefix, Wanted wanted) {
+void prefix_pieces(NormalizedText& text, std::vector<ByteRange>& pieces, std::string_view prefix,
+                   Wanted wanted) {
   size_t shift = 0;
   for (ByteRange& piece : pieces) {
     piece = {piece.begin + shift, piece.end + shift};
@@ -87,14 +88,19 @@ void metaspace(const Metaspace& step, NormalizedText& text, std::vector<ByteRang
     piece = {begin, moved(piece.end)};
   }
   if (step.prepend != PrependScheme::kNever)
-    prefix_pieces(text, pieces, step.replacement,
-                  [&](size_t begin) { return step.prepend == PrependScheme::kAlways || (first && begin == 0); });
+    prefix_pieces(text, pieces, step.replacement, [&](size_t begin) {
+      return step.prepend == PrependScheme::kAlways || (first && begin == 0);
+    });
   if (!step.split) return;
   std::vector<ByteRange> words;
   for (const ByteRange& piece : pieces) {
     size_t start = piece.begin;
     while (start < piece.end) {
-      size_t next = text.bytes().find(step.replacement, start + (text.bytes().compare(start, step.replacement.size(), step.replacement) == 0 ? step.replacement.size() : 0));
+      size_t next = text.bytes().find(
+          step.replacement,
+          start + (text.bytes().compare(start, step.replacement.size(), step.replacement) == 0
+                       ? step.replacement.size()
+                       : 0));
       if (next == std::string::npos || next > piece.end) next = piece.end;
       words.push_back({start, next});
       start = next;
@@ -105,14 +111,16 @@ void metaspace(const Metaspace& step, NormalizedText& text, std::vector<ByteRang
 
 }  // namespace
 
-std::vector<ByteRange> pre_tokenize(NormalizedText& text, const std::vector<PreTokenizer>& steps, bool first) {
+std::vector<ByteRange> pre_tokenize(NormalizedText& text, const std::vector<PreTokenizer>& steps,
+                                    bool first) {
   std::vector<ByteRange> pieces;
   if (!text.bytes().empty()) pieces.push_back({0, text.bytes().size()});
   for (const PreTokenizer& step : steps) {
     if (const auto* pattern = std::get_if<SplitPattern>(&step)) {
       std::vector<ByteRange> smaller;
       for (const ByteRange& piece : pieces)
-        split(*pattern, std::string_view(text.bytes()).substr(piece.begin, piece.end - piece.begin), piece.begin, smaller);
+        split(*pattern, std::string_view(text.bytes()).substr(piece.begin, piece.end - piece.begin),
+              piece.begin, smaller);
       pieces = std::move(smaller);
     } else if (std::holds_alternative<PrefixSpace>(step)) {
       prefix_pieces(text, pieces, " ", [](size_t) { return true; });

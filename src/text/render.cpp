@@ -78,7 +78,8 @@ Rendered Renderer::render(const Conversation& conversation, const std::string& s
   for (size_t i = 0; i < messages.size(); ++i)
     if (messages[i].role == "assistant") turns.push_back(i);
   if (turns.empty())
-    throw Error::input({.where = where, .found = "there is no assistant message",
+    throw Error::input({.where = where,
+                        .found = "there is no assistant message",
                         .expected = "at least one message with role \"assistant\"",
                         .fix = "Add the answer that the model should give."});
 
@@ -91,21 +92,30 @@ Rendered Renderer::render(const Conversation& conversation, const std::string& s
   size_t previous_end = 0;
   for (const size_t turn : turns) {
     const std::string here = place(source, conversation.line, turn);
-    const MarkedText whole = with_place(here, [&] { return template_->render_marked(messages, false, {&turn, 1}); });
+    const MarkedText whole =
+        with_place(here, [&] { return template_->render_marked(messages, false, {&turn, 1}); });
     if (whole.text != out.text)
-      throw Error::input({.where = here, .found = "the chat template gives another text the second time",
+      throw Error::input({.where = here,
+                          .found = "the chat template gives another text the second time",
                           .fix = "The template must depend on the messages only."});
     if (whole.marks.empty())
       throw Error::input({.where = here,
-                          .found = messages[turn].content.empty() ? "the answer is empty"
-                                                                  : "the chat template drops or rewrites this answer",
+                          .found = messages[turn].content.empty()
+                                       ? "the answer is empty"
+                                       : "the chat template drops or rewrites this answer",
                           .expected = "the answer's own text in the rendered conversation",
                           .fix = "Give the answer in full, or use a template that shows every answer."});
-    Span span{.message = turn, .text_begin = 0, .text_end = 0, .content_begin = whole.marks.front().begin,
-              .content_end = whole.marks.back().end, .token_begin = 0, .token_end = 0};
+    Span span{.message = turn,
+              .text_begin = 0,
+              .text_end = 0,
+              .content_begin = whole.marks.front().begin,
+              .content_end = whole.marks.back().end,
+              .token_begin = 0,
+              .token_end = 0};
     span.text_begin = answer_begin(messages, turn, whole, span.content_begin, here);
     if (span.text_begin < previous_end)
-      throw Error::input({.where = here, .found = "the chat template shows the answers overlapping or out of order",
+      throw Error::input({.where = here,
+                          .found = "the chat template shows the answers overlapping or out of order",
                           .fix = "The template cannot be used for training."});
     // Another message's content within the answer, or before its control token, would become a target.
     std::vector<size_t> others;
@@ -116,14 +126,16 @@ Rendered Renderer::render(const Conversation& conversation, const std::string& s
       if (mark.begin >= span.content_end) {
         limit = std::min(limit, mark.begin);
       } else if (mark.end > span.text_begin) {
-        throw Error::input({.where = here, .found = "the chat template mixes another message into this answer",
+        throw Error::input({.where = here,
+                            .found = "the chat template mixes another message into this answer",
                             .fix = "The template cannot be used for training."});
       }
     }
 
     span.token_begin = first_token_ending_after(encoding, span.text_begin);
     size_t token = first_token_ending_after(encoding, span.content_end - 1);
-    while (token < out.ids.size() && !(tokenizer_->is_control(out.ids[token]) && encoding.begin[token] >= span.content_end))
+    while (token < out.ids.size() &&
+           !(tokenizer_->is_control(out.ids[token]) && encoding.begin[token] >= span.content_end))
       ++token;
     if (token >= out.ids.size() || encoding.begin[token] >= limit)
       throw Error::input({.where = here,

@@ -24,10 +24,10 @@ namespace lora {
 
 // One assistant turn. Token ranges are half-open.
 struct Span {
-  size_t message;                       // index into Conversation::messages
-  size_t text_begin, text_end;          // bytes of Rendered::text, the control token that ends it included
-  size_t content_begin, content_end;    // bytes of the message's content within it
-  size_t token_begin, token_end;        // supervised tokens
+  size_t message;                     // index into Conversation::messages
+  size_t text_begin, text_end;        // bytes of Rendered::text, the control token that ends it included
+  size_t content_begin, content_end;  // bytes of the message's content within it
+  size_t token_begin, token_end;      // supervised tokens
 };
 
 struct Rendered {
@@ -60,8 +60,8 @@ class Renderer {
 
  private:
   void refuse_control_text(std::span<const Message> messages, const std::string& where) const;
-  size_t answer_begin(std::span<const Message> messages, size_t turn, const MarkedText& whole, size_t content_begin,
-                      const std::string& where) const;
+  size_t answer_begin(std::span<const Message> messages, size_t turn, const MarkedText& whole,
+                      size_t content_begin, const std::string& where) const;
 
   const Tokenizer* tokenizer_;
   const ChatTemplate* template_;

@@ -14,7 +14,7 @@ namespace {
 namespace j = jinja;
 using Budget = std::shared_ptr<TemplateBudget>;
 
-constexpr size_t kPartBytes = 48;             // what one piece of an engine string costs beside its characters
+constexpr size_t kPartBytes = 48;  // what one piece of an engine string costs beside its characters
 constexpr size_t kMaxValueDepth = 100;
 constexpr double kMaxByteSteps = 4e9;         // bytes moved or compared by one built-in: about a second
 constexpr int64_t kMaxIndex = 1'000'000'000;  // of slices and ranges: their arithmetic is unchecked
@@ -34,7 +34,8 @@ void add_weight(const j::value& value, size_t limit, size_t depth, size_t& weigh
       add_weight(item, limit, depth + 1, weight);
     }
   }
-  if (weight > limit) TemplateBudget::exceeded("a value of more than " + std::to_string(limit >> 20) + " MiB");
+  if (weight > limit)
+    TemplateBudget::exceeded("a value of more than " + std::to_string(limit >> 20) + " MiB");
 }
 
 size_t weight_of(const j::value& value, const TemplateLimits& limits) {
@@ -80,7 +81,8 @@ void check_builtin(const std::string& name, const j::value& operand, const std::
   if (name == "replace") {
     const std::string text = text_of(operand), from = text_of(plain(0));
     const double n = static_cast<double>(occurrences(text, from)), size = static_cast<double>(text.size());
-    check_cost(size + n * static_cast<double>(text_of(plain(1)).size()), room, "replace() of more than 16 MiB");
+    check_cost(size + n * static_cast<double>(text_of(plain(1)).size()), room,
+               "replace() of more than 16 MiB");
     check_cost(n * size, kMaxByteSteps, "replace() on too long a text");
   } else if (name == "split") {
     const std::string text = text_of(operand);
@@ -125,7 +127,8 @@ void check_builtin(const std::string& name, const j::value& operand, const std::
     check_sortable(keys);
   } else if (name == "slice") {
     for (size_t i = 0; i < args.size(); ++i)
-      if (const j::value index = plain(i); j::is_val<j::value_int>(index) && std::abs(index->as_float()) > kMaxIndex)
+      if (const j::value index = plain(i);
+          j::is_val<j::value_int>(index) && std::abs(index->as_float()) > kMaxIndex)
         TemplateBudget::exceeded("a slice beyond a thousand million");
   }
 }
@@ -188,7 +191,8 @@ struct Tick : j::statement {
 // Variables are read often; the engine would copy its table of built-ins every time.
 struct GuardedIdentifier : j::identifier {
   Budget budget;
-  GuardedIdentifier(j::identifier&& node, Budget budget) : j::identifier(std::move(node)), budget(std::move(budget)) {}
+  GuardedIdentifier(j::identifier&& node, Budget budget)
+      : j::identifier(std::move(node)), budget(std::move(budget)) {}
   j::value execute_impl(j::context& context) const override {
     budget->step();
     j::value value = context.get_val(val);
@@ -230,8 +234,8 @@ struct GuardedBinary : j::binary_expression {
                      "a text repeated to more than 16 MiB");
         }
       } else {
-        check_cost(static_cast<double>(text_of(a).size()) * static_cast<double>(text_of(b).size()), kMaxByteSteps,
-                   "a search in too long a text");
+        check_cost(static_cast<double>(text_of(a).size()) * static_cast<double>(text_of(b).size()),
+                   kMaxByteSteps, "a search in too long a text");
       }
       static_cast<const Slot&>(*left).held = std::move(a);
       static_cast<const Slot&>(*right).held = std::move(b);
@@ -287,7 +291,8 @@ struct GuardedCall : j::call_expression {
     j::func_args values(context);
     for (const auto& argument : args) values.push_back(argument->execute(context));
     const j::value function = callee->execute(context);
-    if (!j::is_val<j::value_func>(function)) throw std::runtime_error("this is not a function: " + function->type());
+    if (!j::is_val<j::value_func>(function))
+      throw std::runtime_error("this is not a function: " + function->type());
     const auto* bound = j::cast_val<j::value_func>(function);
     // A built-in called by its own name has its operand as first argument.
     std::vector<j::value> rest = values.get_args();
@@ -306,7 +311,8 @@ struct GuardedCall : j::call_expression {
 
 struct GuardedSet : j::set_statement {
   Budget budget;
-  GuardedSet(j::set_statement&& node, Budget budget) : j::set_statement(std::move(node)), budget(std::move(budget)) {}
+  GuardedSet(j::set_statement&& node, Budget budget)
+      : j::set_statement(std::move(node)), budget(std::move(budget)) {}
   j::value execute_impl(j::context& context) const override {
     budget->step();
     j::value value = j::set_statement::execute_impl(context);
@@ -396,7 +402,8 @@ class Guard {
         all(call->args);
         for (auto& argument : call->args)
           wrap(argument, [](const j::value& value) {
-            check_cost(static_cast<double>(text_of(value).size()), 4096, "a test against a text of more than 4 KiB");
+            check_cost(static_cast<double>(text_of(value).size()), 4096,
+                       "a test against a text of more than 4 KiB");
           });
       }
       swap<Guarded<j::test_expression>>(node, n);
@@ -426,7 +433,9 @@ class Guard {
   Budget budget_;
 };
 
-uintptr_t stack_position() { return reinterpret_cast<uintptr_t>(__builtin_frame_address(0)); }
+uintptr_t stack_position() {
+  return reinterpret_cast<uintptr_t>(__builtin_frame_address(0));
+}
 
 }  // namespace
 
@@ -483,9 +492,11 @@ void check_before_parsing(const j::lexer_result& lexed, const TemplateLimits& li
       throw std::runtime_error("the test \"divisibleby\" is not supported");
     // select() and its kin take the name of a test as a value; one put together at run time cannot be checked here.
     static constexpr std::string_view kByName[] = {"select", "reject", "selectattr", "rejectattr"};
-    if (token.t == Type::identifier && std::find(std::begin(kByName), std::end(kByName), token.value) != std::end(kByName)) {
-      for (size_t k = i + 2; i + 1 < tokens.size() && tokens[i + 1].t == Type::open_paren && k < tokens.size() &&
-                             tokens[k].t != Type::close_paren; ++k)
+    if (token.t == Type::identifier &&
+        std::find(std::begin(kByName), std::end(kByName), token.value) != std::end(kByName)) {
+      for (size_t k = i + 2; i + 1 < tokens.size() && tokens[i + 1].t == Type::open_paren &&
+                             k < tokens.size() && tokens[k].t != Type::close_paren;
+           ++k)
         if (tokens[k].t == Type::additive_binary_operator || tokens[k].t == Type::pipe)
           throw std::runtime_error(token.value + "() with a computed test is not supported");
     }
@@ -511,7 +522,9 @@ void check_before_parsing(const j::lexer_result& lexed, const TemplateLimits& li
   }
 }
 
-void guard_program(j::program& program, Budget budget) { Guard(std::move(budget)).all(program.body); }
+void guard_program(j::program& program, Budget budget) {
+  Guard(std::move(budget)).all(program.body);
+}
 
 void guard_context(j::context& context, Budget budget) {
   const auto range = [budget](const j::func_args& args) -> j::value {
@@ -519,7 +532,8 @@ void guard_context(j::context& context, Budget budget) {
     int64_t numbers[3] = {};
     for (size_t i = 0; i < args.count(); ++i) {
       const j::value value = args.get_pos(i);
-      if (!j::is_val<j::value_int>(value)) throw std::runtime_error("range() takes integers, not " + value->type());
+      if (!j::is_val<j::value_int>(value))
+        throw std::runtime_error("range() takes integers, not " + value->type());
       check_index(value);
       numbers[i] = value->as_int();
     }
@@ -530,7 +544,8 @@ void guard_context(j::context& context, Budget budget) {
     auto items = j::mk_val<j::value_array>();
     for (int64_t i = start; step > 0 ? i < stop : i > stop; i += step) {
       if (static_cast<int64_t>(items->val_arr.size()) >= budget->limits().range_items)
-        TemplateBudget::exceeded("range() of more than " + std::to_string(budget->limits().range_items) + " numbers");
+        TemplateBudget::exceeded("range() of more than " + std::to_string(budget->limits().range_items) +
+                                 " numbers");
       items->push_back(j::mk_val<j::value_int>(i));
     }
     return items;

@@ -34,7 +34,8 @@ inline VocabularyData byte_vocabulary(const std::vector<std::string>& merges = {
   data.kinds.assign(data.tokens.size(), TokenKind::kNormal);
   for (const std::string token : {"<s>", "</s>", "<|im_start|>", "<|im_end|>", "<think>"}) {
     const bool special = token != "<think>";
-    data.added.push_back({.id = static_cast<int32_t>(data.tokens.size()), .content = token, .special = special});
+    data.added.push_back(
+        {.id = static_cast<int32_t>(data.tokens.size()), .content = token, .special = special});
     data.tokens.push_back(token);
     data.kinds.push_back(special ? TokenKind::kControl : TokenKind::kUserDefined);
   }
@@ -45,7 +46,8 @@ inline VocabularyData byte_vocabulary(const std::vector<std::string>& merges = {
 }
 
 inline const char* const kChatMl =
-    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>' + '\\n' }}{% endfor %}"
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>' + '\\n' }}{% "
+    "endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
 inline std::filesystem::path smollm_gguf() {

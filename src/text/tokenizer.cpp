@@ -7,17 +7,17 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/utf8.h"
 #include "text/added_tokens.h"
 #include "text/bpe.h"
 #include "text/normalized_text.h"
 #include "text/pre_tokenize.h"
-#include "base/utf8.h"
 
 namespace lora {
 namespace {
 
 constexpr size_t kMaxTextBytes = size_t{1} << 30;
-constexpr size_t kMaxCachedWord = 64;          // bytes
+constexpr size_t kMaxCachedWord = 64;  // bytes
 constexpr size_t kMaxCachedWords = 100'000;
 constexpr std::string_view kMetaspace = "\u2581";
 
@@ -114,7 +114,8 @@ void Tokenizer::Impl::encode_piece(const NormalizedText& text, ByteRange piece, 
 }
 
 void Tokenizer::Impl::encode_pieces(NormalizedText text, bool first, Encoding& out) const {
-  for (const ByteRange& piece : pre_tokenize(text, data.pre_tokenizers, first)) encode_piece(text, piece, out);
+  for (const ByteRange& piece : pre_tokenize(text, data.pre_tokenizers, first))
+    encode_piece(text, piece, out);
 }
 
 // Text without raw added tokens: normalize, take out the normalized added tokens, encode what is between.
@@ -123,18 +124,21 @@ void Tokenizer::Impl::encode_raw(NormalizedText text, bool first, Special specia
   if (normalized_added.empty()) return encode_pieces(std::move(text), first, out);
   size_t done = 0;
   for (const auto& match : normalized_added.find_all(text.bytes(), special == Special::kParse)) {
-    if (match.range.begin > done) encode_pieces(text.slice({done, match.range.begin}), first && done == 0, out);
+    if (match.range.begin > done)
+      encode_pieces(text.slice({done, match.range.begin}), first && done == 0, out);
     out.ids.push_back(match.id);
     out.begin.push_back(text.begin_of(match.range.begin));
     out.end.push_back(text.end_of(match.range.end - 1));
     done = match.range.end;
   }
-  if (done < text.bytes().size()) encode_pieces(text.slice({done, text.bytes().size()}), first && done == 0, out);
+  if (done < text.bytes().size())
+    encode_pieces(text.slice({done, text.bytes().size()}), first && done == 0, out);
 }
 
 void Tokenizer::Impl::encode(std::string_view text, Special special, Encoding& out) const {
   if (text.size() > kMaxTextBytes)
-    throw Error::input({.where = data.source, .found = "a text of more than 1 GiB", .fix = "Split the text."});
+    throw Error::input(
+        {.where = data.source, .found = "a text of more than 1 GiB", .fix = "Split the text."});
   size_t done = 0;
   const auto between = [&](size_t end) {
     if (end > done) encode_raw(NormalizedText(text.substr(done, end - done), done), done == 0, special, out);
@@ -161,8 +165,9 @@ Tokenizer::Tokenizer(VocabularyData data) : impl_(std::make_unique<Impl>(std::mo
 Tokenizer::~Tokenizer() = default;
 
 std::unique_ptr<Tokenizer> Tokenizer::from_checkpoint(const Checkpoint& checkpoint) {
-  return std::make_unique<Tokenizer>(checkpoint.is_gguf() ? vocabulary_from_gguf(checkpoint.gguf())
-                                                          : vocabulary_from_tokenizer_json(checkpoint.path()));
+  return std::make_unique<Tokenizer>(checkpoint.is_gguf()
+                                         ? vocabulary_from_gguf(checkpoint.gguf())
+                                         : vocabulary_from_tokenizer_json(checkpoint.path()));
 }
 
 Encoding Tokenizer::encode_with_offsets(std::string_view text, Special special) const {
@@ -182,7 +187,9 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) c
   return text + decoder.finish();
 }
 
-std::string_view Tokenizer::token_bytes(int32_t id) const { return impl_->bytes[impl_->checked(id)]; }
+std::string_view Tokenizer::token_bytes(int32_t id) const {
+  return impl_->bytes[impl_->checked(id)];
+}
 
 bool Tokenizer::is_control(int32_t id) const {
   if (id < 0 || static_cast<size_t>(id) >= impl_->data.kinds.size()) return false;
@@ -190,14 +197,30 @@ bool Tokenizer::is_control(int32_t id) const {
   return kind == TokenKind::kControl || kind == TokenKind::kUnknown;
 }
 
-std::optional<int32_t> Tokenizer::bos_id() const { return impl_->data.bos_id; }
-std::optional<int32_t> Tokenizer::eos_id() const { return impl_->data.eos_id; }
-std::optional<int32_t> Tokenizer::pad_id() const { return impl_->data.pad_id; }
-std::optional<int32_t> Tokenizer::unk_id() const { return impl_->data.unk_id; }
-std::optional<int32_t> Tokenizer::eot_id() const { return impl_->data.eot_id; }
-bool Tokenizer::add_bos() const { return impl_->data.add_bos; }
-bool Tokenizer::strips_leading_space() const { return impl_->data.strip_leading_space; }
-size_t Tokenizer::vocab_size() const { return impl_->data.tokens.size(); }
+std::optional<int32_t> Tokenizer::bos_id() const {
+  return impl_->data.bos_id;
+}
+std::optional<int32_t> Tokenizer::eos_id() const {
+  return impl_->data.eos_id;
+}
+std::optional<int32_t> Tokenizer::pad_id() const {
+  return impl_->data.pad_id;
+}
+std::optional<int32_t> Tokenizer::unk_id() const {
+  return impl_->data.unk_id;
+}
+std::optional<int32_t> Tokenizer::eot_id() const {
+  return impl_->data.eot_id;
+}
+bool Tokenizer::add_bos() const {
+  return impl_->data.add_bos;
+}
+bool Tokenizer::strips_leading_space() const {
+  return impl_->data.strip_leading_space;
+}
+size_t Tokenizer::vocab_size() const {
+  return impl_->data.tokens.size();
+}
 
 std::optional<int32_t> Tokenizer::find_token(std::string_view token) const {
   const auto found = impl_->id_of.find(token);

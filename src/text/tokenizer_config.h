@@ -13,7 +13,8 @@ namespace lora {
 
 struct TemplateSource {
   std::string source;  // "" when the model has none
-  std::map<std::string, std::string> special_tokens;  // "bos_token": "<s>", …, as Transformers' special_tokens_map
+  std::map<std::string, std::string>
+      special_tokens;  // "bos_token": "<s>", …, as Transformers' special_tokens_map
 };
 
 TemplateSource template_from_gguf(const GgufFile& file);

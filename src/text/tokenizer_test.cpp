@@ -7,8 +7,8 @@
 
 #include "base/error.h"
 #include "base/random.h"
-#include "text/testing.h"
 #include "base/utf8.h"
+#include "text/testing.h"
 
 namespace lora {
 namespace {
@@ -18,7 +18,7 @@ using Ids = std::vector<int32_t>;
 
 TEST(Bpe, LowestRankFirstThenLeftmost) {
   const Tokenizer tokenizer(byte_vocabulary({"b c", "a b", "a bc"}));
-  EXPECT_EQ(tokenizer.encode("abc", Special::kText), (Ids{258}));    // bc first, then a + bc
+  EXPECT_EQ(tokenizer.encode("abc", Special::kText), (Ids{258}));  // bc first, then a + bc
   EXPECT_EQ(tokenizer.encode("abab", Special::kText), (Ids{257, 257}));
   EXPECT_EQ(tokenizer.encode("bcbc", Special::kText), (Ids{256, 256}));
 }
@@ -80,7 +80,9 @@ TEST(Tokenizer, AnyBytesSurviveTheRoundTrip) {
 
 TEST(Tokenizer, DecodeGivesValidUtf8) {
   const Tokenizer tokenizer(byte_vocabulary());
-  EXPECT_EQ(tokenizer.decode(Ids{'a', 0xE2, 0x82, 'b'}), "a\uFFFD" "b");
+  EXPECT_EQ(tokenizer.decode(Ids{'a', 0xE2, 0x82, 'b'}),
+            "a\uFFFD"
+            "b");
   EXPECT_EQ(tokenizer.decode(Ids{256, 'a', 257}), "<s>a</s>");
   EXPECT_EQ(tokenizer.decode(Ids{256, 'a', 257}, true), "a");
   EXPECT_THROW(tokenizer.decode(Ids{99999}), Error);
@@ -116,7 +118,8 @@ TEST(Tokenizer, FingerprintKnowsTheSteps) {
 TEST(Vocabulary, ByteTokens) {
   EXPECT_EQ(parse_byte_token("<0x0A>"), 10);
   EXPECT_EQ(parse_byte_token("<0xff>"), 255);
-  for (const char* bad : {"<0x-1>", "<0x1>", "<0xGG>", "0x0A", "<0x0A", "<0x0AA>"}) EXPECT_FALSE(parse_byte_token(bad)) << bad;
+  for (const char* bad : {"<0x-1>", "<0x1>", "<0xGG>", "0x0A", "<0x0A", "<0x0AA>"})
+    EXPECT_FALSE(parse_byte_token(bad)) << bad;
 }
 
 TEST(Vocabulary, UnknownPreTokenizerIsRefusedByName) {
@@ -130,7 +133,8 @@ TEST(Vocabulary, UnknownPreTokenizerIsRefusedByName) {
 }
 
 TEST(SmolLm2, IdsOfTheRealVocabulary) {
-  if (!std::filesystem::exists(testing::smollm_gguf())) GTEST_SKIP() << testing::smollm_gguf() << " is not set up";
+  if (!std::filesystem::exists(testing::smollm_gguf()))
+    GTEST_SKIP() << testing::smollm_gguf() << " is not set up";
   const Tokenizer tokenizer(vocabulary_from_gguf(GgufFile::open(testing::smollm_gguf())));
   EXPECT_EQ(tokenizer.vocab_size(), 49152u);
   EXPECT_EQ(tokenizer.eos_id(), 2);
@@ -146,7 +150,8 @@ TEST(SmolLm2, IdsOfTheRealVocabulary) {
 class LlamaCppCases : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(LlamaCppCases, SameIds) {
-  const std::string base = std::string(LORA_DEPS_DIR) + "/llama.cpp/models/ggml-vocab-" + GetParam() + ".gguf";
+  const std::string base =
+      std::string(LORA_DEPS_DIR) + "/llama.cpp/models/ggml-vocab-" + GetParam() + ".gguf";
   if (!std::filesystem::exists(base)) GTEST_SKIP() << base << " is not set up";
   const Tokenizer tokenizer(vocabulary_from_gguf(GgufFile::open(base)));
   std::stringstream inputs;
@@ -168,8 +173,8 @@ TEST_P(LlamaCppCases, SameIds) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, LlamaCppCases,
-                         ::testing::Values("gpt-2", "llama-bpe", "llama-spm", "phi-3", "qwen2", "starcoder", "refact",
-                                           "command-r"));
+                         ::testing::Values("gpt-2", "llama-bpe", "llama-spm", "phi-3", "qwen2", "starcoder",
+                                           "refact", "command-r"));
 
 }  // namespace
 }  // namespace lora

@@ -43,7 +43,10 @@ std::optional<std::string> bytes_from_byte_level(const std::string& token) {
 std::optional<uint8_t> parse_byte_token(const std::string& token) {
   if (token.size() != 6 || token.compare(0, 3, "<0x") != 0 || token[5] != '>') return std::nullopt;
   const auto digit = [](char c) {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                  : -1;
   };
   const int high = digit(token[3]), low = digit(token[4]);
   if (high < 0 || low < 0) return std::nullopt;
@@ -69,11 +72,12 @@ void set_pre_tokenizer_by_name(VocabularyData& data, const std::string& name) {
     data.pipeline += "nfc\n";
     add_split(data, words + R"(\p{N})" + rest);
   } else {
-    throw Error::input({.where = data.source + ": tokenizer.ggml.pre",
-                        .found = name.empty() ? "there is no pre-tokenizer name"
-                                              : "the pre-tokenizer \"" + name + "\" is not known",
-                        .expected = "smollm, gpt-2, mpt, olmo, starcoder, refact, command-r, llama-bpe or qwen2",
-                        .fix = "Use the model's Hugging Face folder, or a GGUF file made by a recent converter."});
+    throw Error::input(
+        {.where = data.source + ": tokenizer.ggml.pre",
+         .found = name.empty() ? "there is no pre-tokenizer name"
+                               : "the pre-tokenizer \"" + name + "\" is not known",
+         .expected = "smollm, gpt-2, mpt, olmo, starcoder, refact, command-r, llama-bpe or qwen2",
+         .fix = "Use the model's Hugging Face folder, or a GGUF file made by a recent converter."});
   }
 }
 

@@ -7,7 +7,9 @@ namespace {
 
 constexpr size_t kMaxTokens = 4'000'000;
 
-std::string key(std::string_view name) { return "tokenizer.ggml." + std::string(name); }
+std::string key(std::string_view name) {
+  return "tokenizer.ggml." + std::string(name);
+}
 
 std::optional<int32_t> special_id(const GgufFile& file, std::string_view name, size_t vocabulary_size) {
   const auto id = file.optional_int(key(name));
@@ -29,17 +31,19 @@ void read_tokens(const GgufFile& file, VocabularyData& data) {
   const auto types = file.optional_int_array(key("token_type"));
   if (types && types->size() != data.tokens.size())
     throw Error::input({.where = file.name() + ": " + key("token_type"),
-                        .found = std::to_string(types->size()) + " types for " + std::to_string(data.tokens.size()) +
-                                 " tokens"});
+                        .found = std::to_string(types->size()) + " types for " +
+                                 std::to_string(data.tokens.size()) + " tokens"});
   for (size_t id = 0; id < data.tokens.size(); ++id) {
     const int64_t type = types ? (*types)[id] : 1;
     if (type < 0 || type > 6)
       throw Error::input({.where = file.name() + ": " + key("token_type") + "[" + std::to_string(id) + "]",
-                          .found = "the token type " + std::to_string(type), .expected = "0 to 6"});
+                          .found = "the token type " + std::to_string(type),
+                          .expected = "0 to 6"});
     data.kinds.push_back(type <= 1 ? TokenKind::kNormal : static_cast<TokenKind>(type - 1));
     if (data.kinds.back() == TokenKind::kByte && !parse_byte_token(data.tokens[id]))
       throw Error::input({.where = file.name() + ": " + key("tokens") + "[" + std::to_string(id) + "]",
-                          .found = "the byte token \"" + data.tokens[id] + "\"", .expected = "<0x00> to <0xFF>"});
+                          .found = "the byte token \"" + data.tokens[id] + "\"",
+                          .expected = "<0x00> to <0xFF>"});
   }
 }
 
@@ -80,9 +84,9 @@ VocabularyData vocabulary_from_gguf(const GgufFile& file) {
     data.fuse_unk = true;
     data.scores = file.float_array(key("scores"));
     if (data.scores.size() != size)
-      throw Error::input({.where = file.name() + ": " + key("scores"),
-                          .found = std::to_string(data.scores.size()) + " scores for " + std::to_string(size) +
-                                   " tokens"});
+      throw Error::input(
+          {.where = file.name() + ": " + key("scores"),
+           .found = std::to_string(data.scores.size()) + " scores for " + std::to_string(size) + " tokens"});
     if (file.optional_bool(key("add_space_prefix")).value_or(true)) {
       data.normalizers.emplace_back(NormalizePrepend{"\u2581"});
       data.strip_leading_space = true;

@@ -21,9 +21,10 @@ class Reader {
   VocabularyData read() {
     data_.source = where_;
     if (!std::filesystem::exists(where_))
-      throw Error::input({.where = folder_.string(),
-                          .found = "there is no tokenizer.json",
-                          .fix = "Save the tokenizer in the fast format (save_pretrained of a fast tokenizer)."});
+      throw Error::input(
+          {.where = folder_.string(),
+           .found = "there is no tokenizer.json",
+           .fix = "Save the tokenizer in the fast format (save_pretrained of a fast tokenizer)."});
     root_ = read_json_object(where_);
     try {
       read_model(root_.at("model"));
@@ -41,7 +42,8 @@ class Reader {
   }
 
  private:
-  [[noreturn]] void refuse(const std::string& part, const std::string& found, const std::string& expected = "") const {
+  [[noreturn]] void refuse(const std::string& part, const std::string& found,
+                           const std::string& expected = "") const {
     throw Error::input({.where = where_ + (part.empty() ? "" : ": " + part),
                         .found = found,
                         .expected = expected,
@@ -96,10 +98,14 @@ class Reader {
       if (space == std::string::npos) refuse("merges", "\"" + text + "\" is not two tokens");
       data_.merges.emplace_back(text.substr(0, space), text.substr(space + 1));
     }
-    if (const std::string unk = model.contains("unk_token") && model["unk_token"].is_string() ? model["unk_token"].get<std::string>() : "";
+    if (const std::string unk = model.contains("unk_token") && model["unk_token"].is_string()
+                                    ? model["unk_token"].get<std::string>()
+                                    : "";
         !unk.empty() && model["vocab"].contains(unk))
       data_.unk_id = model["vocab"][unk].get<int32_t>();
-    note("model", {{"byte_fallback", data_.byte_fallback}, {"ignore_merges", data_.ignore_merges}, {"fuse_unk", data_.fuse_unk}});
+    note("model", {{"byte_fallback", data_.byte_fallback},
+                   {"ignore_merges", data_.ignore_merges},
+                   {"fuse_unk", data_.fuse_unk}});
   }
 
   void read_normalizer(const json& component) {
@@ -114,7 +120,8 @@ class Reader {
     } else if (type == "Prepend") {
       data_.normalizers.emplace_back(NormalizePrepend{component.at("prepend")});
     } else if (type == "Replace" && component.at("pattern").contains("String")) {
-      data_.normalizers.emplace_back(NormalizeReplace{component["pattern"]["String"], component.at("content")});
+      data_.normalizers.emplace_back(
+          NormalizeReplace{component["pattern"]["String"], component.at("content")});
     } else {
       unknown("normalizer", component);
     }
@@ -131,8 +138,10 @@ class Reader {
     refuse("pre_tokenizer", "the split behaviour \"" + name + "\" is not supported");
   }
 
-  void add_split(std::string_view expression, SplitBehavior behavior = SplitBehavior::kIsolated, bool invert = false) {
-    data_.pre_tokenizers.emplace_back(SplitPattern{Pattern(expression, where_ + ": pre_tokenizer"), behavior, invert});
+  void add_split(std::string_view expression, SplitBehavior behavior = SplitBehavior::kIsolated,
+                 bool invert = false) {
+    data_.pre_tokenizers.emplace_back(
+        SplitPattern{Pattern(expression, where_ + ": pre_tokenizer"), behavior, invert});
   }
 
   void read_pre_tokenizer(const json& component) {
@@ -161,13 +170,16 @@ class Reader {
             behavior(component), invert});
       }
     } else if (type == "Metaspace") {
-      const std::string scheme = component.contains("prepend_scheme") ? component.value("prepend_scheme", "always")
-                                 : component.value("add_prefix_space", true) ? "always" : "never";
+      const std::string scheme = component.contains("prepend_scheme")
+                                     ? component.value("prepend_scheme", "always")
+                                 : component.value("add_prefix_space", true) ? "always"
+                                                                             : "never";
       const PrependScheme prepend = scheme == "always"  ? PrependScheme::kAlways
                                     : scheme == "first" ? PrependScheme::kFirst
                                     : scheme == "never" ? PrependScheme::kNever
                                                         : throw_scheme(scheme);
-      data_.pre_tokenizers.emplace_back(Metaspace{component.value("replacement", "\u2581"), prepend, component.value("split", true)});
+      data_.pre_tokenizers.emplace_back(
+          Metaspace{component.value("replacement", "\u2581"), prepend, component.value("split", true)});
     } else {
       unknown("pre_tokenizer", component);
     }
@@ -254,7 +266,9 @@ class Reader {
     if (!data_.unk_id) data_.unk_id = id_of(text("unk_token"));
   }
 
-  void note(const std::string& part, const json& component) { data_.pipeline += part + " " + component.dump() + "\n"; }
+  void note(const std::string& part, const json& component) {
+    data_.pipeline += part + " " + component.dump() + "\n";
+  }
 
   std::filesystem::path folder_;
   std::string where_;
@@ -265,6 +279,8 @@ class Reader {
 
 }  // namespace
 
-VocabularyData vocabulary_from_tokenizer_json(const std::filesystem::path& folder) { return Reader(folder).read(); }
+VocabularyData vocabulary_from_tokenizer_json(const std::filesystem::path& folder) {
+  return Reader(folder).read();
+}
 
 }  // namespace lora

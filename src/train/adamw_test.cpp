@@ -14,8 +14,10 @@ double largest_difference(at::ScalarType dtype, const AdamWOptions& options, dou
   torch::manual_seed(1);
   const at::Tensor start = torch::randn({1000}, dtype);
   at::Tensor theirs = start.clone().requires_grad_(true);
-  torch::optim::AdamW reference({theirs}, torch::optim::AdamWOptions(1).betas({options.beta1, options.beta2})
-                                              .eps(options.epsilon).weight_decay(options.weight_decay));
+  torch::optim::AdamW reference({theirs}, torch::optim::AdamWOptions(1)
+                                              .betas({options.beta1, options.beta2})
+                                              .eps(options.epsilon)
+                                              .weight_decay(options.weight_decay));
   at::Tensor mine = start.clone();
   AdamW optimizer(mine, options);
   for (int step = 0; step < 30; ++step) {

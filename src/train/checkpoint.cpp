@@ -45,11 +45,14 @@ CheckpointFolder::CheckpointFolder(fs::path root, std::string run_hash)
   std::error_code code;
   fs::create_directories(root_, code);
   if (code)
-    throw Error::machine({.where = root_.string(), .found = "the folder cannot be made: " + code.message(),
+    throw Error::machine({.where = root_.string(),
+                          .found = "the folder cannot be made: " + code.message(),
                           .fix = "Choose an output_dir that can be written."});
 }
 
-fs::path CheckpointFolder::path_of(int64_t step) const { return root_ / ("step-" + std::to_string(step)); }
+fs::path CheckpointFolder::path_of(int64_t step) const {
+  return root_ / ("step-" + std::to_string(step));
+}
 
 std::vector<int64_t> CheckpointFolder::steps_on_disk() const {
   std::vector<int64_t> steps;
@@ -78,16 +81,17 @@ void CheckpointFolder::save(const TrainState& state, const Adapter& adapter, con
   const std::vector<TensorInfo> moments{describe("first_moment", m), describe("second_moment", v)};
   write_safetensors(temporary / kOptimizerFile, moments);
   Json json{{"format", 1},
-                  {"run", run_hash_},
-                  {"batch", state.batch},
-                  {"step", state.step},
-                  {"optimizer_steps", optimizer.steps()},
-                  {"bad_in_a_row", state.bad_in_a_row},
-                  {"seconds", state.seconds},
-                  {"best_eval_loss", state.best_eval_loss ? Json(*state.best_eval_loss) : Json(nullptr)},
-                  {"best_step", state.best_step},
-                  {"sha256", {{kAdapterFile, sha256_file(temporary / kAdapterFile)},
-                              {kOptimizerFile, sha256_file(temporary / kOptimizerFile)}}}};
+            {"run", run_hash_},
+            {"batch", state.batch},
+            {"step", state.step},
+            {"optimizer_steps", optimizer.steps()},
+            {"bad_in_a_row", state.bad_in_a_row},
+            {"seconds", state.seconds},
+            {"best_eval_loss", state.best_eval_loss ? Json(*state.best_eval_loss) : Json(nullptr)},
+            {"best_step", state.best_step},
+            {"sha256",
+             {{kAdapterFile, sha256_file(temporary / kAdapterFile)},
+              {kOptimizerFile, sha256_file(temporary / kOptimizerFile)}}}};
   json["state_sha256"] = hash_of_state(json);
   write_file_atomic(temporary / kStateFile, json.dump(2) + "\n", IfExists::kReplace);
   publish_directory(temporary, final_path);
@@ -117,9 +121,10 @@ std::optional<Json> CheckpointFolder::valid_state(const fs::path& folder) const 
 void CheckpointFolder::read_adapter(int64_t step, Adapter& adapter) const {
   const fs::path folder = path_of(step);
   if (!valid_state(folder))
-    throw Error::machine({.where = folder.string(),
-                          .found = "this checkpoint holds the best adapter, and is missing or damaged",
-                          .fix = "Remove the run's folder and train again, or take a newer checkpoint's adapter."});
+    throw Error::machine(
+        {.where = folder.string(),
+         .found = "this checkpoint holds the best adapter, and is missing or damaged",
+         .fix = "Remove the run's folder and train again, or take a newer checkpoint's adapter."});
   read_matrices(folder, adapter);
 }
 
@@ -139,7 +144,8 @@ std::optional<TrainState> CheckpointFolder::restore_newest(Adapter& adapter, Ada
     state.bad_in_a_row = json->at("bad_in_a_row");
     state.seconds = json->at("seconds");
     state.best_step = json->at("best_step");
-    if (!json->at("best_eval_loss").is_null()) state.best_eval_loss = json->at("best_eval_loss").get<double>();
+    if (!json->at("best_eval_loss").is_null())
+      state.best_eval_loss = json->at("best_eval_loss").get<double>();
     return state;
   }
   return std::nullopt;

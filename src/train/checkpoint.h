@@ -15,10 +15,10 @@ namespace lora {
 
 // Where a run stands.
 struct TrainState {
-  int64_t batch = 0;        // batches drawn from the data so far
-  int64_t step = 0;         // optimizer steps made: batches whose loss and gradient were finite
-  int64_t bad_in_a_row = 0; // batches just now that were not
-  double seconds = 0;       // of training, over all sittings
+  int64_t batch = 0;         // batches drawn from the data so far
+  int64_t step = 0;          // optimizer steps made: batches whose loss and gradient were finite
+  int64_t bad_in_a_row = 0;  // batches just now that were not
+  double seconds = 0;        // of training, over all sittings
   std::optional<double> best_eval_loss{};
   int64_t best_step = 0;
 };
@@ -31,7 +31,8 @@ class CheckpointFolder {
 
   // Writes step-N atomically (nothing happens when it is there already) and removes older ones that are neither the
   // best nor the newest two.
-  void save(const TrainState& state, const Adapter& adapter, const AdamW& optimizer, const AdapterRecord& record) const;
+  void save(const TrainState& state, const Adapter& adapter, const AdamW& optimizer,
+            const AdapterRecord& record) const;
 
   // Restores the newest checkpoint whose files match their recorded hashes. nullopt when there is none.
   std::optional<TrainState> restore_newest(Adapter& adapter, AdamW& optimizer) const;

@@ -22,8 +22,12 @@ class CheckpointTest : public ::testing::Test {
     fill_with_noise(optimizer_.first_moment(), step + 100);
     fill_with_noise(optimizer_.second_moment(), step + 200);
     optimizer_.restore(optimizer_.first_moment().clone(), optimizer_.second_moment().clone(), step - 1);
-    const TrainState state{.batch = step + 1, .step = step, .bad_in_a_row = 1, .seconds = 2.5 * static_cast<double>(step),
-                           .best_eval_loss = 0.1, .best_step = best_step};
+    const TrainState state{.batch = step + 1,
+                           .step = step,
+                           .bad_in_a_row = 1,
+                           .seconds = 2.5 * static_cast<double>(step),
+                           .best_eval_loss = 0.1,
+                           .best_step = best_step};
     checkpoints_.save(state, adapter_, optimizer_, {"base.gguf", "abc", "def", {1, 2}});
     return state;
   }
@@ -69,7 +73,9 @@ class CheckpointTest : public ::testing::Test {
   AdamW optimizer_{adapter_.parameters(), {}};
 };
 
-TEST_F(CheckpointTest, NoneInANewFolder) { EXPECT_EQ(restored(), 0); }
+TEST_F(CheckpointTest, NoneInANewFolder) {
+  EXPECT_EQ(restored(), 0);
+}
 
 TEST_F(CheckpointTest, TheNewestIsRestoredWhole) {
   save(2);

@@ -60,13 +60,15 @@ class Exactness : public ::testing::TestWithParam<double> {  // lora_dropout
   }
 
   void expect_same(const std::string& name, const Result& a, const Result& b) {
-    const double loss = std::abs(a.loss - b.loss) / std::abs(b.loss), gradient = difference(a.gradients, b.gradients);
+    const double loss = std::abs(a.loss - b.loss) / std::abs(b.loss),
+                 gradient = difference(a.gradients, b.gradients);
     // Every matrix on its own scale too: a small one must not hide behind a large one.
     double worst = 0;
     int64_t offset = 0;
     for (const Adapter::Entry& entry : adapter_.entries()) {
       const int64_t n = entry.tensor.numel();
-      const at::Tensor x = a.gradients.slice(0, offset, offset + n), y = b.gradients.slice(0, offset, offset + n);
+      const at::Tensor x = a.gradients.slice(0, offset, offset + n),
+                       y = b.gradients.slice(0, offset, offset + n);
       EXPECT_GT(y.abs().max().item<double>(), 1e-6) << "a gradient of zero proves nothing: " << entry.name;
       worst = std::max(worst, difference(x, y));
       offset += (n + 15) / 16 * 16;
@@ -99,7 +101,8 @@ TEST_P(Exactness, SharingOnEqualsOff) {
   const Result on = run(all_, {true, kNoLimit}), off = run(all_, {false, kNoLimit});
   EXPECT_LT(on.unique_tokens, off.unique_tokens);
   size_t most = 0;
-  for (const ops::AttentionBlock& block : build_forest(all_, true).layout.blocks) most = std::max(most, block.context.size());
+  for (const ops::AttentionBlock& block : build_forest(all_, true).layout.blocks)
+    most = std::max(most, block.context.size());
   EXPECT_GE(most, 3u) << "runs that see several others must be among them";
   expect_same("sharing_on_off", on, off);
 }
@@ -119,7 +122,9 @@ TEST_P(Exactness, AccumulationEqualsOneBatch) {
   for (const size_t size : {size_t{1}, size_t{2}, size_t{4}}) {
     Result sum{0, at::zeros_like(adapter_.gradients())};
     for (size_t begin = 0; begin < all_.size(); begin += size) {
-      const Result r = run({all_.begin() + static_cast<int64_t>(begin), all_.begin() + static_cast<int64_t>(begin + size)}, {true, kNoLimit});
+      const Result r =
+          run({all_.begin() + static_cast<int64_t>(begin), all_.begin() + static_cast<int64_t>(begin + size)},
+              {true, kNoLimit});
       sum.loss += r.loss;
       sum.gradients += r.gradients;
     }
@@ -176,8 +181,10 @@ TEST(Score, DropoutIsOffAndTwoCallsGiveEqualBits) {
   const Decoder decoder = testing::tiny_decoder(at::kFloat);
   const Adapter adapter = testing::tiny_adapter(at::kFloat, 0.5), none = testing::tiny_adapter(at::kFloat, 0);
   const ForestOptions options{true, 60};
-  const std::vector<Score> first = score(decoder, &adapter, rows, options), second = score(decoder, &adapter, rows, options);
-  const std::vector<Score> without = score(decoder, &none, rows, options), base = score(decoder, nullptr, rows, options);
+  const std::vector<Score> first = score(decoder, &adapter, rows, options),
+                           second = score(decoder, &adapter, rows, options);
+  const std::vector<Score> without = score(decoder, &none, rows, options),
+                           base = score(decoder, nullptr, rows, options);
   for (size_t i = 0; i < rows.size(); ++i) {
     EXPECT_EQ(first[i].nll, second[i].nll);
     EXPECT_EQ(first[i].nll, without[i].nll);
@@ -204,7 +211,8 @@ TEST(Score, IsTheNllOfTheSupervisedTokens) {
     const at::Tensor p = decoder.logits(forest, &adapter).softmax(-1);
     double nll = 0;
     for (int64_t t = 1; t < n; ++t)
-      if (rows[i].supervised[static_cast<size_t>(t)]) nll -= std::log(p[t - 1][rows[i].ids[static_cast<size_t>(t)]].item<double>());
+      if (rows[i].supervised[static_cast<size_t>(t)])
+        nll -= std::log(p[t - 1][rows[i].ids[static_cast<size_t>(t)]].item<double>());
     EXPECT_NEAR(scores[i].nll, nll, 1e-9 * nll) << "example " << i;
     sum += nll;
   }

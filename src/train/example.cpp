@@ -8,7 +8,9 @@
 
 namespace lora {
 
-int64_t Example::num_supervised() const { return std::count(supervised.begin(), supervised.end(), uint8_t{1}); }
+int64_t Example::num_supervised() const {
+  return std::count(supervised.begin(), supervised.end(), uint8_t{1});
+}
 
 int64_t Example::input_length() const {
   const auto last = std::find(supervised.rbegin(), supervised.rend(), uint8_t{1});
@@ -36,15 +38,17 @@ std::vector<Example> make_examples(const Renderer& renderer, const std::vector<C
   }
   if (!too_long.empty()) {
     std::string lines;
-    for (size_t i = 0; i < too_long.size() && i < 8; ++i) lines += (i ? ", " : "") + std::to_string(too_long[i]);
+    for (size_t i = 0; i < too_long.size() && i < 8; ++i)
+      lines += (i ? ", " : "") + std::to_string(too_long[i]);
     if (too_long.size() > 8) lines += ", …";
-    throw Error::input({.where = fmt::format("{}:{}", source, too_long[0]),
-                        .found = fmt::format("{} of {} rows are longer than max_seq_length = {} tokens (lines {}; the "
-                                             "longest has {})",
-                                             too_long.size(), conversations.size(), max_length, lines, longest),
-                        .fix = fmt::format("Shorten the rows, remove them, or set max_seq_length = {}. Nothing is cut, "
-                                           "since a cut answer teaches the model not to stop.",
-                                           longest)});
+    throw Error::input(
+        {.where = fmt::format("{}:{}", source, too_long[0]),
+         .found = fmt::format("{} of {} rows are longer than max_seq_length = {} tokens (lines {}; the "
+                              "longest has {})",
+                              too_long.size(), conversations.size(), max_length, lines, longest),
+         .fix = fmt::format("Shorten the rows, remove them, or set max_seq_length = {}. Nothing is cut, "
+                            "since a cut answer teaches the model not to stop.",
+                            longest)});
   }
   return examples;
 }

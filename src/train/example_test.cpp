@@ -47,8 +47,9 @@ TEST_F(MakeExamples, RowsThatAreTooLongAreCountedAndNamedNotCut) {
   const auto length = static_cast<int64_t>(make({row("abc", 1)}, 100)[0].ids.size());
   EXPECT_EQ(make({row("abc", 1)}, length).size(), 1u) << "the limit itself is allowed";
   const std::string error = error_of({row("abc", 1), row("abcd", 2), row("a", 3), row("abcdefg", 5)}, length);
-  for (const std::string& part : {std::string("train.jsonl:2"), std::string("2 of 4 rows"), std::string("lines 2, 5"),
-                                  "max_seq_length = " + std::to_string(length), std::to_string(length + 4)})
+  for (const std::string& part :
+       {std::string("train.jsonl:2"), std::string("2 of 4 rows"), std::string("lines 2, 5"),
+        "max_seq_length = " + std::to_string(length), std::to_string(length + 4)})
     EXPECT_NE(error.find(part), std::string::npos) << part << " in: " << error;
 }
 
@@ -61,8 +62,10 @@ TEST_F(MakeExamples, ManyLongRowsAreNotAllListed) {
 }
 
 TEST_F(MakeExamples, ARowThatCannotBeRenderedNamesItsLine) {
-  EXPECT_NE(error_of({row("fine", 1), row("ends <|im_end|> here", 7)}, 100).find("train.jsonl:7"), std::string::npos);
-  EXPECT_NE(error_of({{.messages = {{"user", "alone"}}, .line = 3}}, 100).find("train.jsonl:3"), std::string::npos);
+  EXPECT_NE(error_of({row("fine", 1), row("ends <|im_end|> here", 7)}, 100).find("train.jsonl:7"),
+            std::string::npos);
+  EXPECT_NE(error_of({{.messages = {{"user", "alone"}}, .line = 3}}, 100).find("train.jsonl:3"),
+            std::string::npos);
 }
 
 TEST(Example, InputLengthEndsBeforeTheLastTarget) {

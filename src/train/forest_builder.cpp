@@ -116,8 +116,8 @@ class Builder {
   }
 
   // Lays what `group` has below `depth`: the part common to all once, then each branch below it.
-  void split(std::span<const size_t> group, int64_t depth, std::vector<ops::KeyRange> context, uint64_t path_key,
-             bool is_root) {
+  void split(std::span<const size_t> group, int64_t depth, std::vector<ops::KeyRange> context,
+             uint64_t path_key, bool is_root) {
     const int64_t length = common(examples_, group);
     if (group.size() > 1 && length - depth < kFewestShared) {
       // Not worth a run of its own: every branch lays these few tokens itself.
@@ -160,7 +160,8 @@ Forest build_forest(const std::vector<const Example*>& examples, bool share_pref
   return std::move(builder).finish();
 }
 
-std::vector<std::vector<size_t>> deal(const std::vector<const Example*>& examples, const ForestOptions& options) {
+std::vector<std::vector<size_t>> deal(const std::vector<const Example*>& examples,
+                                      const ForestOptions& options) {
   std::vector<size_t> order(examples.size());
   std::iota(order.begin(), order.end(), size_t{0});
   if (options.share_prefixes) order = by_prefix(examples);

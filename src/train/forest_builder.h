@@ -23,6 +23,7 @@ Forest build_forest(const std::vector<const Example*>& examples, bool share_pref
 
 // Deals `examples` to forests of at most options.max_tokens, of about equal size, neighbours by common prefix together.
 // Each element lists indices into `examples`.
-std::vector<std::vector<size_t>> deal(const std::vector<const Example*>& examples, const ForestOptions& options);
+std::vector<std::vector<size_t>> deal(const std::vector<const Example*>& examples,
+                                      const ForestOptions& options);
 
 }  // namespace lora

@@ -33,7 +33,8 @@ std::vector<int32_t> after_prefix(std::initializer_list<int32_t> tail) {
 }
 
 TEST(BuildForest, LaysACommonPrefixOnce) {
-  const std::vector<Example> rows{example(after_prefix({40, 41}), 10), example(after_prefix({30, 31, 32}), 10)};
+  const std::vector<Example> rows{example(after_prefix({40, 41}), 10),
+                                  example(after_prefix({30, 31, 32}), 10)};
   const Forest f = build_forest(pointers(rows), true);
   EXPECT_EQ(f.ids, (Ids{10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 30, 31, 40}));
   EXPECT_EQ(f.positions, (Ids{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 10}));
@@ -47,7 +48,8 @@ TEST(BuildForest, LaysACommonPrefixOnce) {
 }
 
 TEST(BuildForest, WithoutSharingEveryExampleIsATreeFromPositionZero) {
-  const std::vector<Example> rows{example(after_prefix({40, 41}), 10), example(after_prefix({30, 31, 32}), 10)};
+  const std::vector<Example> rows{example(after_prefix({40, 41}), 10),
+                                  example(after_prefix({30, 31, 32}), 10)};
   const Forest f = build_forest(pointers(rows), false);
   EXPECT_EQ(f.unique_tokens(), 23);
   EXPECT_EQ(flatten(f.layout), (Ids{0, 11, 0, 11, 23, 11}));
@@ -57,7 +59,8 @@ TEST(BuildForest, WithoutSharingEveryExampleIsATreeFromPositionZero) {
 }
 
 TEST(BuildForest, PrefixesOfFewerThanEightTokensAreNotShared) {
-  const std::vector<Example> rows{example({1, 2, 3, 4, 5, 6, 7, 30, 31}, 7), example({1, 2, 3, 4, 5, 6, 7, 40, 41}, 7)};
+  const std::vector<Example> rows{example({1, 2, 3, 4, 5, 6, 7, 30, 31}, 7),
+                                  example({1, 2, 3, 4, 5, 6, 7, 40, 41}, 7)};
   const Forest f = build_forest(pointers(rows), true);
   EXPECT_EQ(f.unique_tokens(), 16);
   EXPECT_EQ(f.layout.tree_begin, (std::vector<size_t>{0, 1}));
@@ -97,11 +100,11 @@ TEST(BuildForest, ThreeLevels) {
   b.insert(b.end(), {59, 61});
   const std::vector<Example> rows{example(a, 18), example(after_prefix({20, 21}), 10), example(b, 18)};
   const Forest f = build_forest(pointers(rows), true);
-  EXPECT_EQ(flatten(f.layout), (Ids{0, 10, 0,                       // the prefix
-                                    10, 11, 10, 0, 10,              // 20
-                                    11, 19, 11, 0, 10,              // 50 … 57
-                                    19, 20, 19, 0, 10, 11, 19,      // 59
-                                    20, 21, 20, 0, 10, 11, 19}));   // 60
+  EXPECT_EQ(flatten(f.layout), (Ids{0,  10, 0,                     // the prefix
+                                    10, 11, 10, 0, 10,             // 20
+                                    11, 19, 11, 0, 10,             // 50 … 57
+                                    19, 20, 19, 0, 10, 11, 19,     // 59
+                                    20, 21, 20, 0, 10, 11, 19}));  // 60
   EXPECT_EQ(f.positions[20], 18);
 }
 
@@ -194,7 +197,8 @@ TEST(Deal, CoversEveryExampleOnceWithinTheLimit) {
           }
           count += members.size();
           if (members.size() > 1) {
-            EXPECT_LE(build_forest(part, share).unique_tokens(), limit) << "seed " << seed << " sharing " << share;
+            EXPECT_LE(build_forest(part, share).unique_tokens(), limit)
+                << "seed " << seed << " sharing " << share;
           }
         }
         EXPECT_EQ(count, rows.size());

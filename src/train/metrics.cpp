@@ -16,7 +16,8 @@ void MetricsFile::append(const MetricsLine& line) const {
   json["step"] = line.step;
   json["epoch"] = line.epoch;
   json["loss"] = line.loss;
-  json["eval_loss"] = line.eval_loss ? nlohmann::ordered_json(*line.eval_loss) : nlohmann::ordered_json(nullptr);
+  json["eval_loss"] =
+      line.eval_loss ? nlohmann::ordered_json(*line.eval_loss) : nlohmann::ordered_json(nullptr);
   json["learning_rate"] = line.learning_rate;
   json["grad_norm"] = line.grad_norm;
   json["examples"] = line.examples;
@@ -27,7 +28,8 @@ void MetricsFile::append(const MetricsLine& line) const {
   json["peak_memory_bytes"] = peak_resident_bytes();
   std::ofstream out(path_, std::ios::app | std::ios::binary);
   out << json.dump() << '\n' << std::flush;
-  if (!out) throw Error::machine_errno({.where = path_.string(), .found = "the line cannot be written"}, errno);
+  if (!out)
+    throw Error::machine_errno({.where = path_.string(), .found = "the line cannot be written"}, errno);
 }
 
 void MetricsFile::keep_until(int64_t step) const {

@@ -23,8 +23,16 @@ class Metrics : public ::testing::Test {
     return all;
   }
   void append(int64_t step, std::optional<double> eval_loss = {}) const {
-    MetricsFile(path_).append({.step = step, .epoch = 0.5, .loss = 1.25, .eval_loss = eval_loss, .learning_rate = 2e-4,
-                               .grad_norm = 3, .examples = 8, .tokens = 100, .unique_tokens = 60, .supervised_tokens = 20,
+    MetricsFile(path_).append({.step = step,
+                               .epoch = 0.5,
+                               .loss = 1.25,
+                               .eval_loss = eval_loss,
+                               .learning_rate = 2e-4,
+                               .grad_norm = 3,
+                               .examples = 8,
+                               .tokens = 100,
+                               .unique_tokens = 60,
+                               .supervised_tokens = 20,
                                .seconds = 1.5});
   }
   testing::TemporaryFolder folder_;
@@ -37,8 +45,9 @@ TEST_F(Metrics, ALineHasTheDocumentedKeysInOrder) {
   std::vector<std::string> keys;
   const std::vector<Json> written = lines();
   for (const auto& [key, value] : written.at(0).items()) keys.push_back(key);
-  EXPECT_EQ(keys, (std::vector<std::string>{"step", "epoch", "loss", "eval_loss", "learning_rate", "grad_norm", "examples",
-                                            "tokens", "unique_tokens", "supervised_tokens", "seconds", "peak_memory_bytes"}));
+  EXPECT_EQ(keys, (std::vector<std::string>{"step", "epoch", "loss", "eval_loss", "learning_rate",
+                                            "grad_norm", "examples", "tokens", "unique_tokens",
+                                            "supervised_tokens", "seconds", "peak_memory_bytes"}));
   EXPECT_TRUE(written[0]["eval_loss"].is_null());
   EXPECT_EQ(written.at(1)["eval_loss"], 0.75);
   EXPECT_EQ(written[1]["learning_rate"], 2e-4);

@@ -6,7 +6,8 @@
 namespace lora {
 
 RunLength run_length(const TrainOptions& options, int64_t rows) {
-  const int64_t steps_per_epoch = std::max<int64_t>(1, (rows + options.batch_size() - 1) / options.batch_size());
+  const int64_t steps_per_epoch =
+      std::max<int64_t>(1, (rows + options.batch_size() - 1) / options.batch_size());
   const auto by_epochs =
       static_cast<int64_t>(std::ceil(options.num_train_epochs * static_cast<double>(steps_per_epoch)));
   return {steps_per_epoch, options.max_steps > 0 ? options.max_steps : std::max<int64_t>(1, by_epochs)};

@@ -20,9 +20,11 @@ struct Schedule {
   // `step` counts from 0.
   double at(int64_t step) const {
     if (type == LrScheduler::kConstant) return learning_rate;
-    if (step < warmup_steps) return learning_rate * static_cast<double>(step) / static_cast<double>(warmup_steps);
+    if (step < warmup_steps)
+      return learning_rate * static_cast<double>(step) / static_cast<double>(warmup_steps);
     if (type == LrScheduler::kConstantWithWarmup) return learning_rate;
-    const double decay_steps = static_cast<double>(total_steps > warmup_steps ? total_steps - warmup_steps : 1);
+    const double decay_steps =
+        static_cast<double>(total_steps > warmup_steps ? total_steps - warmup_steps : 1);
     const double progress = static_cast<double>(step - warmup_steps) / decay_steps;
     const double factor = type == LrScheduler::kLinear ? 1 - progress : 0.5 * (1 + std::cos(M_PI * progress));
     return learning_rate * (factor > 0 ? factor : 0);
@@ -35,16 +37,21 @@ inline LrScheduler parse_lr_scheduler(const std::string& name) {
   if (name == "cosine") return LrScheduler::kCosine;
   if (name == "constant") return LrScheduler::kConstant;
   if (name == "constant_with_warmup") return LrScheduler::kConstantWithWarmup;
-  throw Error::input({.where = "lr_scheduler_type", .found = "there is no schedule \"" + name + "\"",
+  throw Error::input({.where = "lr_scheduler_type",
+                      .found = "there is no schedule \"" + name + "\"",
                       .expected = "linear, cosine, constant or constant_with_warmup"});
 }
 
 inline std::string lr_scheduler_name(LrScheduler type) {
   switch (type) {
-    case LrScheduler::kLinear: return "linear";
-    case LrScheduler::kCosine: return "cosine";
-    case LrScheduler::kConstant: return "constant";
-    case LrScheduler::kConstantWithWarmup: return "constant_with_warmup";
+    case LrScheduler::kLinear:
+      return "linear";
+    case LrScheduler::kCosine:
+      return "cosine";
+    case LrScheduler::kConstant:
+      return "constant";
+    case LrScheduler::kConstantWithWarmup:
+      return "constant_with_warmup";
   }
   __builtin_unreachable();
 }

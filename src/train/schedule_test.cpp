@@ -11,11 +11,13 @@ namespace {
 
 const std::map<std::string, std::vector<double>> kTransformers{
     {"linear",
-     {0.0, 6.666666666666667e-05, 0.00013333333333333334, 0.0002, 0.00017142857142857143, 0.00014285714285714287,
-      0.00011428571428571428, 8.571428571428571e-05, 5.714285714285714e-05, 2.857142857142857e-05, 0.0}},
+     {0.0, 6.666666666666667e-05, 0.00013333333333333334, 0.0002, 0.00017142857142857143,
+      0.00014285714285714287, 0.00011428571428571428, 8.571428571428571e-05, 5.714285714285714e-05,
+      2.857142857142857e-05, 0.0}},
     {"cosine",
-     {0.0, 6.666666666666667e-05, 0.00013333333333333334, 0.0002, 0.0001900968867902419, 0.00016234898018587337,
-      0.00012225209339563145, 7.774790660436858e-05, 3.7651019814126654e-05, 9.903113209758096e-06, 0.0}},
+     {0.0, 6.666666666666667e-05, 0.00013333333333333334, 0.0002, 0.0001900968867902419,
+      0.00016234898018587337, 0.00012225209339563145, 7.774790660436858e-05, 3.7651019814126654e-05,
+      9.903113209758096e-06, 0.0}},
     {"constant", std::vector<double>(11, 2e-4)},
     {"constant_with_warmup",
      {0.0, 6.666666666666667e-05, 0.00013333333333333334, 2e-4, 2e-4, 2e-4, 2e-4, 2e-4, 2e-4, 2e-4, 2e-4}},
@@ -36,7 +38,8 @@ TEST(Schedule, WithoutWarmupItStartsAtThePeak) {
 }
 
 TEST(Schedule, AWarmupLongerThanTheRunStaysFinite) {
-  for (const LrScheduler type : {LrScheduler::kLinear, LrScheduler::kCosine, LrScheduler::kConstantWithWarmup}) {
+  for (const LrScheduler type :
+       {LrScheduler::kLinear, LrScheduler::kCosine, LrScheduler::kConstantWithWarmup}) {
     const Schedule schedule{type, 1e-3, 10, 4};
     EXPECT_DOUBLE_EQ(schedule.at(3), 3e-4);
     EXPECT_GE(schedule.at(12), 0);

@@ -31,8 +31,9 @@ double norm_of(const at::Tensor& gradients) {
 
 }  // namespace
 
-StepResult accumulate_gradients(const Decoder& decoder, Adapter& adapter, const std::vector<const Example*>& examples,
-                                const ForestOptions& forests, uint64_t mask_seed) {
+StepResult accumulate_gradients(const Decoder& decoder, Adapter& adapter,
+                                const std::vector<const Example*>& examples, const ForestOptions& forests,
+                                uint64_t mask_seed) {
   adapter.zero_gradients();
   StepResult result;
   double total = 0;
@@ -64,8 +65,8 @@ StepResult accumulate_gradients(const Decoder& decoder, Adapter& adapter, const 
 }
 
 StepResult train_step(const Decoder& decoder, Adapter& adapter, AdamW& optimizer,
-                      const std::vector<const Example*>& examples, const ForestOptions& forests, double learning_rate,
-                      double max_grad_norm, uint64_t mask_seed) {
+                      const std::vector<const Example*>& examples, const ForestOptions& forests,
+                      double learning_rate, double max_grad_norm, uint64_t mask_seed) {
   StepResult result = accumulate_gradients(decoder, adapter, examples, forests, mask_seed);
   if (!result.finite) return result;
   double scale = 1.0 / static_cast<double>(result.supervised_tokens);

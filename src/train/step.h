@@ -23,11 +23,12 @@ struct StepResult {
 // One step of `optimizer` on `examples`. The gradient is that of the mean over all supervised tokens of the step,
 // however its examples are dealt to passes. `mask_seed` names the step's dropout masks.
 StepResult train_step(const Decoder& decoder, Adapter& adapter, AdamW& optimizer,
-                      const std::vector<const Example*>& examples, const ForestOptions& forests, double learning_rate,
-                      double max_grad_norm, uint64_t mask_seed);
+                      const std::vector<const Example*>& examples, const ForestOptions& forests,
+                      double learning_rate, double max_grad_norm, uint64_t mask_seed);
 
 // The gradients alone, of the summed loss, left in adapter.gradients(). For train_step and for tests.
-StepResult accumulate_gradients(const Decoder& decoder, Adapter& adapter, const std::vector<const Example*>& examples,
-                                const ForestOptions& forests, uint64_t mask_seed);
+StepResult accumulate_gradients(const Decoder& decoder, Adapter& adapter,
+                                const std::vector<const Example*>& examples, const ForestOptions& forests,
+                                uint64_t mask_seed);
 
 }  // namespace lora

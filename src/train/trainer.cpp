@@ -23,13 +23,15 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kMostBadInARow = 3;
-constexpr uint64_t kOrderStream = 0x6f72646572;  // "order": keeps the data order apart from other streams of the seed
-constexpr uint64_t kMaskStream = 0x6d61736b;     // "mask"
+constexpr uint64_t kOrderStream =
+    0x6f72646572;  // "order": keeps the data order apart from other streams of the seed
+constexpr uint64_t kMaskStream = 0x6d61736b;  // "mask"
 
 class Run {
  public:
   Run(const Decoder& decoder, Adapter& adapter, const std::vector<Example>& train_rows,
-      const std::vector<Example>& valid_rows, const TrainOptions& options, const TrainingRun& run, Progress& progress)
+      const std::vector<Example>& valid_rows, const TrainOptions& options, const TrainingRun& run,
+      Progress& progress)
       : decoder_(decoder),
         adapter_(adapter),
         train_rows_(train_rows),
@@ -38,12 +40,15 @@ class Run {
         run_(run),
         progress_(progress),
         length_(run_length(options, static_cast<int64_t>(train_rows.size()))),
-        schedule_{options.lr_scheduler_type, options.learning_rate, options.warmup_steps, length_.total_steps},
+        schedule_{options.lr_scheduler_type, options.learning_rate, options.warmup_steps,
+                  length_.total_steps},
         forests_{options.share_prefixes, options.micro_batch_tokens},
-        optimizer_(adapter.parameters(), {options.adam_beta1, options.adam_beta2, options.adam_epsilon, options.weight_decay}),
+        optimizer_(adapter.parameters(),
+                   {options.adam_beta1, options.adam_beta2, options.adam_epsilon, options.weight_decay}),
         checkpoints_(run.output_dir / "checkpoints", run.run_hash),
         metrics_(run.output_dir / "metrics.jsonl"),
-        eval_steps_(options.eval_steps > 0 ? options.eval_steps : std::max<int64_t>(1, (length_.total_steps + 9) / 10)) {}
+        eval_steps_(options.eval_steps > 0 ? options.eval_steps
+                                           : std::max<int64_t>(1, (length_.total_steps + 9) / 10)) {}
 
   TrainReport run() {
     resume();
@@ -62,15 +67,18 @@ class Run {
       progress_.print(fmt::format("going on from {}", checkpoints_.path_of(state_.step).string()));
     }
     metrics_.keep_until(state_.step);
-    began_ = std::chrono::steady_clock::now() -
-             std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(state_.seconds));
+    began_ =
+        std::chrono::steady_clock::now() - std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+                                               std::chrono::duration<double>(state_.seconds));
   }
 
   // The rows of batch number state_.batch: a permutation of all rows for each epoch, cut in order.
   std::vector<const Example*> next_batch() {
-    const int64_t epoch = state_.batch / length_.steps_per_epoch, place = state_.batch % length_.steps_per_epoch;
+    const int64_t epoch = state_.batch / length_.steps_per_epoch,
+                  place = state_.batch % length_.steps_per_epoch;
     if (epoch != order_epoch_) {
-      order_ = Random(options_.seed, mix64(kOrderStream, static_cast<uint64_t>(epoch))).permutation(train_rows_.size());
+      order_ = Random(options_.seed, mix64(kOrderStream, static_cast<uint64_t>(epoch)))
+                   .permutation(train_rows_.size());
       order_epoch_ = epoch;
     }
     const auto begin = static_cast<size_t>(place * options_.batch_size());
@@ -83,8 +91,8 @@ class Run {
   void step() {
     const double learning_rate = schedule_.at(state_.step);
     const uint64_t mask_seed = mix64(mix64(options_.seed, kMaskStream), static_cast<uint64_t>(state_.batch));
-    const StepResult result = train_step(decoder_, adapter_, optimizer_, next_batch(), forests_, learning_rate,
-                                         options_.max_grad_norm, mask_seed);
+    const StepResult result = train_step(decoder_, adapter_, optimizer_, next_batch(), forests_,
+                                         learning_rate, options_.max_grad_norm, mask_seed);
     ++state_.batch;
     if (!result.finite) return note_bad(result);
     state_.bad_in_a_row = 0;
@@ -97,7 +105,8 @@ class Run {
     std::optional<double> eval_loss;
     if (evaluates && !valid_rows_.empty()) eval_loss = evaluate();
     state_.seconds = seconds();
-    if (state_.step % options_.logging_steps == 0 || evaluates) log(learning_rate, result.grad_norm, eval_loss);
+    if (state_.step % options_.logging_steps == 0 || evaluates)
+      log(learning_rate, result.grad_norm, eval_loss);
     if (evaluates) save(eval_loss);
     show(result);
   }
@@ -109,9 +118,10 @@ class Run {
     const std::string what = fmt::format("loss or gradient of a batch is not finite{}",
                                          lines.empty() ? "" : "; the loss was not in line " + lines);
     if (state_.bad_in_a_row >= kMostBadInARow)
-      throw Error::input({.where = fmt::format("step {}", state_.step + 1),
-                          .found = fmt::format("{} batches in a row: {}", kMostBadInARow, what),
-                          .fix = "Lower learning_rate, or look at those rows. The last checkpoint is sound."});
+      throw Error::input(
+          {.where = fmt::format("step {}", state_.step + 1),
+           .found = fmt::format("{} batches in a row: {}", kMostBadInARow, what),
+           .fix = "Lower learning_rate, or look at those rows. The last checkpoint is sound."});
     report_.warnings.push_back(fmt::format("step {}: {}; the batch was left out", state_.step + 1, what));
     progress_.print("warning: " + report_.warnings.back());
   }
@@ -127,7 +137,8 @@ class Run {
   [[noreturn]] void refuse_held_out(const std::vector<Score>& scores) const {
     std::string lines;
     for (size_t i = 0; i < scores.size(); ++i)
-      if (!std::isfinite(scores[i].nll)) lines += (lines.empty() ? "" : ", ") + std::to_string(valid_rows_[i].line);
+      if (!std::isfinite(scores[i].nll))
+        lines += (lines.empty() ? "" : ", ") + std::to_string(valid_rows_[i].line);
     throw Error::input({.where = fmt::format("step {}", state_.step),
                         .found = "the loss of held-out rows is not finite: line " + lines,
                         .fix = "Lower learning_rate, or look at those rows. The last checkpoint is sound."});
@@ -169,7 +180,8 @@ class Run {
     checkpoints_.save(state_, adapter_, optimizer_, run_.record);
     throw Error(ErrorKind::kInterrupted,
                 {.where = run_.output_dir.string(),
-                 .found = fmt::format("stopped after step {} of {}; a checkpoint is saved", state_.step, length_.total_steps),
+                 .found = fmt::format("stopped after step {} of {}; a checkpoint is saved", state_.step,
+                                      length_.total_steps),
                  .fix = "Give the same command again to go on."});
   }
 
@@ -177,7 +189,8 @@ class Run {
     progress_.clear();
     // The adapter that is kept is the best one, not the last.
     if (state_.best_step != state_.step) checkpoints_.read_adapter(state_.best_step, adapter_);
-    const fs::path final_path = run_.output_dir / "adapter", temporary = run_.output_dir / "incomplete-adapter";
+    const fs::path final_path = run_.output_dir / "adapter",
+                   temporary = run_.output_dir / "incomplete-adapter";
     fs::remove_all(temporary);
     fs::create_directories(temporary);
     save_peft(temporary, adapter_, &run_.record);
@@ -200,14 +213,16 @@ class Run {
     sitting_.steps += 1;
     sitting_.tokens += r.tokens;
     sitting_.supervised += r.supervised_tokens;
-    const double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - sitting_.began).count();
-    const double left = elapsed / static_cast<double>(sitting_.steps) * static_cast<double>(length_.total_steps - state_.step);
-    progress_.update(fmt::format("step {}/{}  loss {:.4f}{}  {:.0f} tokens/s ({:.0f} supervised)  {}  {} left", state_.step,
-                                 length_.total_steps, r.loss,
-                                 state_.best_eval_loss ? fmt::format("  held-out {:.4f}", *state_.best_eval_loss) : "",
-                                 static_cast<double>(sitting_.tokens) / elapsed,
-                                 static_cast<double>(sitting_.supervised) / elapsed,
-                                 bytes_text(static_cast<double>(peak_resident_bytes())), duration_text(left)));
+    const double elapsed =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - sitting_.began).count();
+    const double left = elapsed / static_cast<double>(sitting_.steps) *
+                        static_cast<double>(length_.total_steps - state_.step);
+    progress_.update(fmt::format(
+        "step {}/{}  loss {:.4f}{}  {:.0f} tokens/s ({:.0f} supervised)  {}  {} left", state_.step,
+        length_.total_steps, r.loss,
+        state_.best_eval_loss ? fmt::format("  held-out {:.4f}", *state_.best_eval_loss) : "",
+        static_cast<double>(sitting_.tokens) / elapsed, static_cast<double>(sitting_.supervised) / elapsed,
+        bytes_text(static_cast<double>(peak_resident_bytes())), duration_text(left)));
   }
 
   const Decoder& decoder_;
@@ -242,7 +257,8 @@ class Run {
 TrainReport train(const Decoder& decoder, Adapter& adapter, const std::vector<Example>& train_rows,
                   const std::vector<Example>& valid_rows, const TrainOptions& options, const TrainingRun& run,
                   Progress& progress) {
-  if (train_rows.empty()) throw Error::input({.where = "train_data", .found = "there are no rows to train on"});
+  if (train_rows.empty())
+    throw Error::input({.where = "train_data", .found = "there are no rows to train on"});
   return Run(decoder, adapter, train_rows, valid_rows, options, run, progress).run();
 }
 

@@ -23,7 +23,7 @@ struct TrainingRun {
 
 struct TrainReport {
   int64_t steps = 0, total_steps = 0;
-  int64_t best_step = 0;               // the step whose adapter was kept
+  int64_t best_step = 0;  // the step whose adapter was kept
   std::optional<double> first_eval_loss{}, best_eval_loss{};
   double seconds = 0;
   std::vector<std::string> warnings{};

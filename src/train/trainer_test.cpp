@@ -106,7 +106,8 @@ TEST_F(Trainer, ResumeAfterAKillGivesTheStraightRunsBytes) {
     ASSERT_TRUE(fs::exists(folder / "checkpoints" / ("step-" + std::to_string(10 / every * every))));
     std::ofstream(folder / "metrics.jsonl", std::ios::app) << R"({"step":)";
     run(name, options);
-    EXPECT_EQ(bytes("straight/adapter/adapter_model.safetensors"), bytes(name + "/adapter/adapter_model.safetensors"));
+    EXPECT_EQ(bytes("straight/adapter/adapter_model.safetensors"),
+              bytes(name + "/adapter/adapter_model.safetensors"));
     EXPECT_EQ(metrics_of(folder), lines);
   }
 }
@@ -128,7 +129,8 @@ TEST_F(Trainer, InterruptedAfterEveryStepGivesTheStraightRunsBytes) {
         if (error.kind() != ErrorKind::kInterrupted) std::exit(1);
       }
     }
-    const bool same = bytes("straight/adapter/adapter_model.safetensors") == bytes("interrupted/adapter/adapter_model.safetensors") &&
+    const bool same = bytes("straight/adapter/adapter_model.safetensors") ==
+                          bytes("interrupted/adapter/adapter_model.safetensors") &&
                       metrics_of(folder_.path() / "straight") == metrics_of(folder_.path() / "interrupted");
     fs::remove_all(folder_.path());
     std::exit(!same ? 2 : sittings != 12 ? 3 : 0);
@@ -225,9 +227,11 @@ TEST_F(Trainer, TheBestAdapterIsKeptNotTheLast) {
   EXPECT_DOUBLE_EQ(*report.best_eval_loss, best);
   EXPECT_EQ(bytes("a/adapter/adapter_model.safetensors"),
             bytes("a/checkpoints/step-" + std::to_string(best_step) + "/adapter_model.safetensors"));
-  EXPECT_NE(bytes("a/adapter/adapter_model.safetensors"), bytes("a/checkpoints/step-30/adapter_model.safetensors"));
+  EXPECT_NE(bytes("a/adapter/adapter_model.safetensors"),
+            bytes("a/checkpoints/step-30/adapter_model.safetensors"));
   const Score sum = total(score(decoder_, &adapter, valid_, {true, options.micro_batch_tokens}));
-  EXPECT_DOUBLE_EQ(sum.nll / static_cast<double>(sum.tokens), best) << "the adapter in memory is the kept one too";
+  EXPECT_DOUBLE_EQ(sum.nll / static_cast<double>(sum.tokens), best)
+      << "the adapter in memory is the kept one too";
 }
 
 TEST_F(Trainer, ABestCheckpointThatWasAlteredIsNotKeptSilently) {
@@ -237,7 +241,8 @@ TEST_F(Trainer, ABestCheckpointThatWasAlteredIsNotKeptSilently) {
   options.lr_scheduler_type = LrScheduler::kConstant;
   const int64_t best_step = run("a", options).best_step;
   ASSERT_LT(best_step, 28);
-  const fs::path file = folder_.path() / "a/checkpoints" / ("step-" + std::to_string(best_step)) / "adapter_model.safetensors";
+  const fs::path file =
+      folder_.path() / "a/checkpoints" / ("step-" + std::to_string(best_step)) / "adapter_model.safetensors";
   std::string altered = read_file(file);
   altered[altered.size() - 2] ^= 1;
   write_file_atomic(file, altered, IfExists::kReplace);
@@ -245,7 +250,8 @@ TEST_F(Trainer, ABestCheckpointThatWasAlteredIsNotKeptSilently) {
     run("a", options);  // resumes from the last step, and has only the best adapter to fetch
     FAIL() << "it was taken";
   } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("step-" + std::to_string(best_step)), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("step-" + std::to_string(best_step)), std::string::npos)
+        << error.what();
   }
 }
 
@@ -254,7 +260,8 @@ TEST_F(Trainer, WithoutHeldOutRowsTheLastIsKept) {
   const TrainReport report = run("a", options_of(7));
   EXPECT_EQ(report.best_step, 7);
   EXPECT_FALSE(report.best_eval_loss);
-  EXPECT_EQ(bytes("a/adapter/adapter_model.safetensors"), bytes("a/checkpoints/step-7/adapter_model.safetensors"));
+  EXPECT_EQ(bytes("a/adapter/adapter_model.safetensors"),
+            bytes("a/checkpoints/step-7/adapter_model.safetensors"));
 }
 
 TEST_F(Trainer, NoRowsAreRefused) {

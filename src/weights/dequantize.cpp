@@ -111,7 +111,8 @@ inline void scale_and_min(const uint8_t* s, int i, int& scale, int& min) {
   }
 }
 
-struct Q4_K {  // d, dmin, 12 bytes of scales, then 4 x 32 bytes: low nibbles a sub-block of 32, high nibbles the next
+struct
+    Q4_K {  // d, dmin, 12 bytes of scales, then 4 x 32 bytes: low nibbles a sub-block of 32, high nibbles the next
   static constexpr size_t kSize = 256, kBytes = 144;
   static void block(const uint8_t* in, float* out) {
     const float d = half_at(in), dmin = half_at(in + 2);
@@ -126,7 +127,8 @@ struct Q4_K {  // d, dmin, 12 bytes of scales, then 4 x 32 bytes: low nibbles a 
   }
 };
 
-struct Q5_K {  // as Q4_K, with 32 bytes between scales and nibbles: bit i of byte j is the fifth bit of element (i, j)
+struct
+    Q5_K {  // as Q4_K, with 32 bytes between scales and nibbles: bit i of byte j is the fifth bit of element (i, j)
   static constexpr size_t kSize = 256, kBytes = 176;
   static void block(const uint8_t* in, float* out) {
     const float d = half_at(in), dmin = half_at(in + 2);
@@ -186,9 +188,18 @@ void plain_to_floats(const uint8_t* in, float* out, size_t n, Convert convert) {
 
 bool can_dequantize(DType dtype) {
   switch (dtype) {
-    case DType::kF64: case DType::kF32: case DType::kF16: case DType::kBF16:
-    case DType::kQ4_0: case DType::kQ4_1: case DType::kQ5_0: case DType::kQ5_1: case DType::kQ8_0:
-    case DType::kQ4_K: case DType::kQ5_K: case DType::kQ6_K:
+    case DType::kF64:
+    case DType::kF32:
+    case DType::kF16:
+    case DType::kBF16:
+    case DType::kQ4_0:
+    case DType::kQ4_1:
+    case DType::kQ5_0:
+    case DType::kQ5_1:
+    case DType::kQ8_0:
+    case DType::kQ4_K:
+    case DType::kQ5_K:
+    case DType::kQ6_K:
       return true;
     default:
       return false;
@@ -203,28 +214,41 @@ void dequantize(DType dtype, std::span<const std::byte> blocks, std::span<float>
   const DTypeLayout layout = dtype_layout(dtype);
   if (out.size() % layout.block_size != 0 || blocks.size() % layout.block_bytes != 0 ||
       blocks.size() / layout.block_bytes != out.size() / layout.block_size)
-    throw Error::input({.found = std::to_string(blocks.size()) + " bytes of " + std::string(dtype_name(dtype)) +
-                                 " are not " + std::to_string(out.size()) + " elements"});
+    throw Error::input({.found = std::to_string(blocks.size()) + " bytes of " +
+                                 std::string(dtype_name(dtype)) + " are not " + std::to_string(out.size()) +
+                                 " elements"});
   const auto* in = reinterpret_cast<const uint8_t*>(blocks.data());
   const size_t n = out.size();
   if (n == 0) return;
   switch (dtype) {
-    case DType::kF64: return plain_to_floats<double>(in, out.data(), n, [](double x) { return static_cast<float>(x); });
-    case DType::kF32: std::memcpy(out.data(), in, n * sizeof(float)); return;
-    case DType::kF16: return plain_to_floats<uint16_t>(in, out.data(), n, half_to_float);
+    case DType::kF64:
+      return plain_to_floats<double>(in, out.data(), n, [](double x) { return static_cast<float>(x); });
+    case DType::kF32:
+      std::memcpy(out.data(), in, n * sizeof(float));
+      return;
+    case DType::kF16:
+      return plain_to_floats<uint16_t>(in, out.data(), n, half_to_float);
     case DType::kBF16:
-      return plain_to_floats<uint16_t>(in, out.data(), n, [](uint16_t x) {
-        return std::bit_cast<float>(static_cast<uint32_t>(x) << 16);
-      });
-    case DType::kQ4_0: return blocks_to_floats<Q4_0>(in, out.data(), n);
-    case DType::kQ4_1: return blocks_to_floats<Q4_1>(in, out.data(), n);
-    case DType::kQ5_0: return blocks_to_floats<Q5_0>(in, out.data(), n);
-    case DType::kQ5_1: return blocks_to_floats<Q5_1>(in, out.data(), n);
-    case DType::kQ8_0: return blocks_to_floats<Q8_0>(in, out.data(), n);
-    case DType::kQ4_K: return blocks_to_floats<Q4_K>(in, out.data(), n);
-    case DType::kQ5_K: return blocks_to_floats<Q5_K>(in, out.data(), n);
-    case DType::kQ6_K: return blocks_to_floats<Q6_K>(in, out.data(), n);
-    default: return;
+      return plain_to_floats<uint16_t>(
+          in, out.data(), n, [](uint16_t x) { return std::bit_cast<float>(static_cast<uint32_t>(x) << 16); });
+    case DType::kQ4_0:
+      return blocks_to_floats<Q4_0>(in, out.data(), n);
+    case DType::kQ4_1:
+      return blocks_to_floats<Q4_1>(in, out.data(), n);
+    case DType::kQ5_0:
+      return blocks_to_floats<Q5_0>(in, out.data(), n);
+    case DType::kQ5_1:
+      return blocks_to_floats<Q5_1>(in, out.data(), n);
+    case DType::kQ8_0:
+      return blocks_to_floats<Q8_0>(in, out.data(), n);
+    case DType::kQ4_K:
+      return blocks_to_floats<Q4_K>(in, out.data(), n);
+    case DType::kQ5_K:
+      return blocks_to_floats<Q5_K>(in, out.data(), n);
+    case DType::kQ6_K:
+      return blocks_to_floats<Q6_K>(in, out.data(), n);
+    default:
+      return;
   }
 }
 

@@ -22,7 +22,9 @@ std::vector<float> floats(DType dtype, const std::vector<uint8_t>& bytes, size_t
   return out;
 }
 
-void put(std::vector<uint8_t>& bytes, size_t at, uint16_t half) { std::memcpy(&bytes[at], &half, 2); }
+void put(std::vector<uint8_t>& bytes, size_t at, uint16_t half) {
+  std::memcpy(&bytes[at], &half, 2);
+}
 
 TEST(Dequantize, PlainTypes) {
   std::vector<uint8_t> bytes(8);
@@ -112,10 +114,10 @@ TEST(Dequantize, SuperBlocks) {
   EXPECT_EQ(out[128], 17.f * (11 + 16) - 2.f * 34);
 
   put(q6, 208, kTwo);
-  q6[0] = 0x5f;              // low bits: element 0: 15, element 64: 5
-  q6[128] = 0x03 | 0x10;     // high bits: element 0: 3, element 64: 1
-  q6[192] = 2;               // scale of elements 0-15
-  q6[192 + 4] = 0xff;        // of elements 64-79: -1
+  q6[0] = 0x5f;           // low bits: element 0: 15, element 64: 5
+  q6[128] = 0x03 | 0x10;  // high bits: element 0: 3, element 64: 1
+  q6[192] = 2;            // scale of elements 0-15
+  q6[192 + 4] = 0xff;     // of elements 64-79: -1
   out = floats(DType::kQ6_K, q6, 256);
   EXPECT_EQ(out[0], 2.f * 2 * (63 - 32));
   EXPECT_EQ(out[64], 2.f * -1 * (21 - 32));

@@ -84,7 +84,8 @@ const Architecture* find_architecture(std::string_view name) {
 // The layer's number when `name` fits `pattern` ("" when the pattern has no `#`); nullopt when it does not fit.
 std::optional<std::string_view> match(std::string_view pattern, std::string_view name) {
   const size_t hash = pattern.find('#');
-  if (hash == std::string_view::npos) return pattern == name ? std::optional(std::string_view()) : std::nullopt;
+  if (hash == std::string_view::npos)
+    return pattern == name ? std::optional(std::string_view()) : std::nullopt;
   const std::string_view before = pattern.substr(0, hash), after = pattern.substr(hash + 1);
   if (name.size() <= before.size() + after.size() || !name.starts_with(before) || !name.ends_with(after))
     return std::nullopt;
@@ -94,8 +95,8 @@ std::optional<std::string_view> match(std::string_view pattern, std::string_view
   return plain ? std::optional(number) : std::nullopt;
 }
 
-std::optional<std::string> translate(std::string_view architecture, std::string_view name, std::string_view Row::*from,
-                                     std::string_view Row::*to) {
+std::optional<std::string> translate(std::string_view architecture, std::string_view name,
+                                     std::string_view Row::*from, std::string_view Row::*to) {
   const Architecture* found = find_architecture(architecture);
   if (!found) return std::nullopt;
   for (const Table table : found->tables)
@@ -110,7 +111,9 @@ std::optional<std::string> translate(std::string_view architecture, std::string_
 
 }  // namespace
 
-bool gguf_architecture_known(std::string_view architecture) { return find_architecture(architecture) != nullptr; }
+bool gguf_architecture_known(std::string_view architecture) {
+  return find_architecture(architecture) != nullptr;
+}
 
 std::optional<std::string> hf_name_of(std::string_view architecture, std::string_view gguf_name) {
   return translate(architecture, gguf_name, &Row::gguf, &Row::hf);

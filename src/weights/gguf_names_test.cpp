@@ -27,9 +27,9 @@ TEST(GgufNames, TranslateBothWays) {
 }
 
 TEST(GgufNames, RefuseWhatTheTablesHaveNot) {
-  for (const char* name : {"rope_freqs.weight", "blk..attn_q.weight", "blk.x.attn_q.weight", "blk.-1.attn_q.weight",
-                           "blk.01.attn_q.weight", "blk.1.attn_q.weight ", "blk.#.attn_q.weight", "", "blk.1",
-                           "blk.1.attn_q_norm.weight"})
+  for (const char* name : {"rope_freqs.weight", "blk..attn_q.weight", "blk.x.attn_q.weight",
+                           "blk.-1.attn_q.weight", "blk.01.attn_q.weight", "blk.1.attn_q.weight ",
+                           "blk.#.attn_q.weight", "", "blk.1", "blk.1.attn_q_norm.weight"})
     EXPECT_EQ(hf_name_of("llama", name), std::nullopt) << name;
   EXPECT_EQ(gguf_name_of("llama", "model.layers.0.self_attn.rotary_emb.inv_freq"), std::nullopt);
   EXPECT_EQ(hf_name_of("mamba", "token_embd.weight"), std::nullopt);

@@ -20,17 +20,28 @@ constexpr int64_t kGrain = 1 << 16;
 // The type of LibTorch that has the very bytes of `dtype`.
 std::optional<at::ScalarType> same_type(DType dtype) {
   switch (dtype) {
-    case DType::kF64: return at::kDouble;
-    case DType::kF32: return at::kFloat;
-    case DType::kF16: return at::kHalf;
-    case DType::kBF16: return at::kBFloat16;
-    case DType::kI8: return at::kChar;
-    case DType::kI16: return at::kShort;
-    case DType::kI32: return at::kInt;
-    case DType::kI64: return at::kLong;
-    case DType::kU8: return at::kByte;
-    case DType::kBool: return at::kBool;
-    default: return std::nullopt;
+    case DType::kF64:
+      return at::kDouble;
+    case DType::kF32:
+      return at::kFloat;
+    case DType::kF16:
+      return at::kHalf;
+    case DType::kBF16:
+      return at::kBFloat16;
+    case DType::kI8:
+      return at::kChar;
+    case DType::kI16:
+      return at::kShort;
+    case DType::kI32:
+      return at::kInt;
+    case DType::kI64:
+      return at::kLong;
+    case DType::kU8:
+      return at::kByte;
+    case DType::kBool:
+      return at::kBool;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -73,14 +84,16 @@ at::Tensor load_tensor(const TensorInfo& info, at::ScalarType dtype) {
     at::Tensor out = empty_tensor(info, dtype);
     auto* to = static_cast<std::byte*>(out.data_ptr());
     const auto size = static_cast<int64_t>(info.bytes.size());
-    for_elements(size, [&](int64_t first, int64_t n) { std::memcpy(to + first, info.bytes.data() + first, n); });
+    for_elements(size,
+                 [&](int64_t first, int64_t n) { std::memcpy(to + first, info.bytes.data() + first, n); });
     return out;
   }
-  const bool floating = dtype == at::kFloat || dtype == at::kDouble || dtype == at::kHalf || dtype == at::kBFloat16;
+  const bool floating =
+      dtype == at::kFloat || dtype == at::kDouble || dtype == at::kHalf || dtype == at::kBFloat16;
   if (!can_dequantize(info.dtype) || !floating)
     throw Error::input({.where = "tensor " + info.name,
-                        .found = "weights of type " + std::string(dtype_name(info.dtype)) + " cannot be loaded as " +
-                                 c10::toString(dtype),
+                        .found = "weights of type " + std::string(dtype_name(info.dtype)) +
+                                 " cannot be loaded as " + c10::toString(dtype),
                         .fix = "Use a file with common types, e.g. F16, Q8_0 or Q4_K_M."});
   at::Tensor out = empty_tensor(info, at::kFloat);
   auto* to = out.mutable_data_ptr<float>();
@@ -93,7 +106,11 @@ at::Tensor load_tensor(const TensorInfo& info, at::ScalarType dtype) {
   return dtype == at::kFloat ? out : out.to(dtype);
 }
 
-at::Tensor undo_rope_permutation(const at::Tensor& w, int64_t n_heads) { return swap_within_heads(w, n_heads, true); }
-at::Tensor redo_rope_permutation(const at::Tensor& w, int64_t n_heads) { return swap_within_heads(w, n_heads, false); }
+at::Tensor undo_rope_permutation(const at::Tensor& w, int64_t n_heads) {
+  return swap_within_heads(w, n_heads, true);
+}
+at::Tensor redo_rope_permutation(const at::Tensor& w, int64_t n_heads) {
+  return swap_within_heads(w, n_heads, false);
+}
 
 }  // namespace lora

@@ -68,8 +68,7 @@ TEST(LoadTensor, OwnsItsMemory) {
 
 TEST(LoadTensor, RefusesByName) {
   const auto bytes = random_bytes(1024);
-  for (const DType dtype : {DType::kQ2_K, DType::kI32, DType::kBool})
-    try {
+  for (const DType dtype : {DType::kQ2_K, DType::kI32, DType::kBool}) try {
       load_tensor(info(dtype, {256}, bytes));
       ADD_FAILURE();
     } catch (const Error& e) {
@@ -87,7 +86,8 @@ TEST(RopePermutation, OfOneHeadByHand) {
   EXPECT_TRUE(at::equal(redo_rope_permutation(hf, 2), gguf));
   EXPECT_TRUE(at::equal(undo_rope_permutation(gguf, 2), hf));
   // head_dim 6 is not its own inverse: 0, 3, 1, 4, 2, 5.
-  EXPECT_TRUE(at::equal(redo_rope_permutation(at::arange(6, at::kFloat), 1), at::tensor({0.f, 3.f, 1.f, 4.f, 2.f, 5.f})));
+  EXPECT_TRUE(at::equal(redo_rope_permutation(at::arange(6, at::kFloat), 1),
+                        at::tensor({0.f, 3.f, 1.f, 4.f, 2.f, 5.f})));
   const at::Tensor w = at::randn({24, 5});
   const at::Tensor permuted = redo_rope_permutation(w, 4);
   EXPECT_TRUE(permuted.is_contiguous());
@@ -112,7 +112,9 @@ TEST(RopePermutation, InterleavedAndHalfRotationAgree) {
     return out;
   };
   const double hf = at::dot(rotate(q, 3, false), rotate(k, 11, false)).item<double>();
-  const double gguf = at::dot(rotate(redo_rope_permutation(q, 1), 3, true), rotate(redo_rope_permutation(k, 1), 11, true)).item<double>();
+  const double gguf =
+      at::dot(rotate(redo_rope_permutation(q, 1), 3, true), rotate(redo_rope_permutation(k, 1), 11, true))
+          .item<double>();
   EXPECT_NEAR(hf, gguf, 1e-12);
 }
 

@@ -17,8 +17,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         } catch (const Error&) {
         }
       };
-      attempt([&] { for (const char c : file.get_string(key)) sink = sink + static_cast<unsigned char>(c); });
-      attempt([&] { for (const std::string_view s : file.string_array(key)) if (!s.empty()) sink = sink + static_cast<unsigned char>(s.back()); });
+      attempt([&] {
+        for (const char c : file.get_string(key)) sink = sink + static_cast<unsigned char>(c);
+      });
+      attempt([&] {
+        for (const std::string_view s : file.string_array(key))
+          if (!s.empty()) sink = sink + static_cast<unsigned char>(s.back());
+      });
       attempt([&] { sink = sink + static_cast<unsigned>(file.get_uint(key)); });
       attempt([&] { sink = sink + static_cast<unsigned>(file.get_int(key)); });
       attempt([&] { sink = sink + (file.get_float(key) > 0); });

@@ -7,7 +7,8 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace lora;
   try {
-    const SafetensorsFile file = SafetensorsFile::parse("fuzz.safetensors", std::as_bytes(std::span(data, size)));
+    const SafetensorsFile file =
+        SafetensorsFile::parse("fuzz.safetensors", std::as_bytes(std::span(data, size)));
     volatile unsigned sink = 0;
     for (const TensorInfo& tensor : file.tensors()) {
       if (tensor_bytes(tensor.dtype, tensor.shape, tensor.name) != tensor.bytes.size()) __builtin_trap();

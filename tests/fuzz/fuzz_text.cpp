@@ -34,7 +34,8 @@ VocabularyData vocabulary() {
   data.tokens.push_back("<|x|>");
   data.kinds.assign(data.tokens.size(), TokenKind::kNormal);
   data.kinds.back() = TokenKind::kControl;
-  data.added.push_back({.id = static_cast<int32_t>(data.tokens.size() - 1), .content = "<|x|>", .special = true});
+  data.added.push_back(
+      {.id = static_cast<int32_t>(data.tokens.size() - 1), .content = "<|x|>", .special = true});
   return data;
 }
 

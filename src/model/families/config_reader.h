@@ -19,7 +19,9 @@ class ConfigReader {
     require(key, has(key) && config_[key].is_number_integer(), "a whole number");
     return config_[key].get<int64_t>();
   }
-  int64_t integer(const std::string& key, int64_t otherwise) const { return has(key) ? integer(key) : otherwise; }
+  int64_t integer(const std::string& key, int64_t otherwise) const {
+    return has(key) ? integer(key) : otherwise;
+  }
 
   double number(const std::string& key) const {
     require(key, has(key) && config_[key].is_number(), "a number");

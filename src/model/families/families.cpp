@@ -7,7 +7,9 @@
 namespace lora {
 namespace {
 
-std::vector<Family> all_families() { return {llama_family()}; }
+std::vector<Family> all_families() {
+  return {llama_family()};
+}
 
 }  // namespace
 
@@ -22,8 +24,9 @@ Family family_of(const Checkpoint& checkpoint) {
   }
   std::string known;
   for (const Family& family : all_families()) {
-    const bool match = checkpoint.is_gguf() ? family.name == name
-                                            : std::ranges::find(family.hf_model_types, name) != family.hf_model_types.end();
+    const bool match = checkpoint.is_gguf()
+                           ? family.name == name
+                           : std::ranges::find(family.hf_model_types, name) != family.hf_model_types.end();
     if (match) return family;
     known += (known.empty() ? "" : ", ") + family.name;
   }

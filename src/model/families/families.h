@@ -12,8 +12,8 @@
 namespace lora {
 
 struct Family {
-  std::string name;                                          // general.architecture of a GGUF
-  std::vector<std::string> hf_model_types;                   // model_type of config.json
+  std::string name;                         // general.architecture of a GGUF
+  std::vector<std::string> hf_model_types;  // model_type of config.json
   std::function<ModelConfig(const GgufFile&)> config_from_gguf;
   std::function<ModelConfig(const nlohmann::json&)> config_from_hf;
 };

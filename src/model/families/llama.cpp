@@ -15,7 +15,9 @@ void refuse(bool present, const std::string& what) {
 
 ModelConfig from_gguf(const GgufFile& file) {
   const auto key = [](const std::string& name) { return "llama." + name; };
-  const auto integer = [&](const std::string& name) { return static_cast<int64_t>(file.get_uint(key(name))); };
+  const auto integer = [&](const std::string& name) {
+    return static_cast<int64_t>(file.get_uint(key(name)));
+  };
   ModelConfig c;
   c.hidden_size = integer("embedding_length");
   c.intermediate_size = integer("feed_forward_length");
@@ -32,7 +34,8 @@ ModelConfig from_gguf(const GgufFile& file) {
   refuse(file.find("rope_freqs.weight") != nullptr, "the tensor rope_freqs.weight (Llama 3's rope scaling)");
   refuse(file.has(key("rope.scaling.type")) && file.get_string(key("rope.scaling.type")) != "none",
          "rope scaling");
-  refuse(file.has(key("rope.dimension_count")) && integer("rope.dimension_count") != c.head_dim, "partial rotary embedding");
+  refuse(file.has(key("rope.dimension_count")) && integer("rope.dimension_count") != c.head_dim,
+         "partial rotary embedding");
   refuse(file.has(key("expert_count")) && integer("expert_count") > 0, "a mixture of experts");
   const TensorInfo* embedding = file.find("token_embd.weight");
   if (!embedding || embedding->shape.size() != 2)
@@ -52,7 +55,8 @@ ModelConfig from_hf(const nlohmann::json& json) {
   c.num_hidden_layers = config.integer("num_hidden_layers");
   c.num_attention_heads = config.integer("num_attention_heads");
   c.num_key_value_heads = config.integer("num_key_value_heads", c.num_attention_heads);
-  c.head_dim = config.integer("head_dim", c.num_attention_heads > 0 ? c.hidden_size / c.num_attention_heads : 0);
+  c.head_dim =
+      config.integer("head_dim", c.num_attention_heads > 0 ? c.hidden_size / c.num_attention_heads : 0);
   c.max_position_embeddings = config.integer("max_position_embeddings", 2048);
   c.rms_norm_eps = config.number("rms_norm_eps", 1e-6);
   c.attention_bias = config.flag("attention_bias", false);
@@ -76,6 +80,8 @@ ModelConfig from_hf(const nlohmann::json& json) {
 
 }  // namespace
 
-Family llama_family() { return {"llama", {"llama"}, from_gguf, from_hf}; }
+Family llama_family() {
+  return {"llama", {"llama"}, from_gguf, from_hf};
+}
 
 }  // namespace lora

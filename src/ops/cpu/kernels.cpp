@@ -97,8 +97,8 @@ void RmsNormBackwardT(const T* x, const T* w, const T* rstd, const T* dy, int64_
 }
 
 template <class T>
-void RopeT(const T* x, const T* cos, const T* sin, int64_t rows, int64_t heads, int64_t head_dim, int64_t rotary_dim,
-           T direction, T* y) {
+void RopeT(const T* x, const T* cos, const T* sin, int64_t rows, int64_t heads, int64_t head_dim,
+           int64_t rotary_dim, T direction, T* y) {
   const Tag<T> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   const int64_t half = rotary_dim / 2;
@@ -267,28 +267,76 @@ void DropoutRowT(const T* x, uint64_t row_key, double p, int64_t n, bool accumul
 }
 
 // Highway dispatches plain functions, not templates: one name for each kernel and type.
-void RmsNormF(const float* x, const float* w, float e, int64_t r, int64_t n, float* y, float* s) { RmsNormT(x, w, e, r, n, y, s); }
-void RmsNormD(const double* x, const double* w, double e, int64_t r, int64_t n, double* y, double* s) { RmsNormT(x, w, e, r, n, y, s); }
-void NormAgainF(const float* x, const float* w, const float* s, int64_t r, int64_t n, float* y) { for (int64_t t = 0; t < r; ++t) NormRow(x + t * n, w, s[t], n, y + t * n); }
-void NormAgainD(const double* x, const double* w, const double* s, int64_t r, int64_t n, double* y) { for (int64_t t = 0; t < r; ++t) NormRow(x + t * n, w, s[t], n, y + t * n); }
-void RmsNormBackwardF(const float* x, const float* w, const float* s, const float* g, int64_t r, int64_t n, float* dx) { RmsNormBackwardT(x, w, s, g, r, n, dx); }
-void RmsNormBackwardD(const double* x, const double* w, const double* s, const double* g, int64_t r, int64_t n, double* dx) { RmsNormBackwardT(x, w, s, g, r, n, dx); }
-void RopeF(const float* x, const float* c, const float* s, int64_t r, int64_t h, int64_t hd, int64_t rd, float dir, float* y) { RopeT(x, c, s, r, h, hd, rd, dir, y); }
-void RopeD(const double* x, const double* c, const double* s, int64_t r, int64_t h, int64_t hd, int64_t rd, double dir, double* y) { RopeT(x, c, s, r, h, hd, rd, dir, y); }
-void SwigluF(const float* g, const float* u, int64_t n, float* h) { SwigluT(g, u, n, h); }
-void SwigluD(const double* g, const double* u, int64_t n, double* h) { SwigluT(g, u, n, h); }
-void SwigluBackwardF(const float* g, const float* u, const float* e, int64_t n, float* dg, float* du) { SwigluBackwardT(g, u, e, n, dg, du); }
-void SwigluBackwardD(const double* g, const double* u, const double* e, int64_t n, double* dg, double* du) { SwigluBackwardT(g, u, e, n, dg, du); }
-float SoftmaxRowF(float* s, int64_t n, float scale) { return SoftmaxRowT(s, n, scale); }
-double SoftmaxRowD(double* s, int64_t n, double scale) { return SoftmaxRowT(s, n, scale); }
-void SoftmaxAgainF(float* s, int64_t n, float scale, float lse) { ExpRow(s, n, scale, lse); }
-void SoftmaxAgainD(double* s, int64_t n, double scale, double lse) { ExpRow(s, n, scale, lse); }
-void SoftmaxBackwardF(const float* p, int64_t n, float delta, float scale, float* dp) { SoftmaxRowBackwardT(p, n, delta, scale, dp); }
-void SoftmaxBackwardD(const double* p, int64_t n, double delta, double scale, double* dp) { SoftmaxRowBackwardT(p, n, delta, scale, dp); }
-float DotF(const float* a, const float* b, int64_t n) { return DotT(a, b, n); }
-double DotD(const double* a, const double* b, int64_t n) { return DotT(a, b, n); }
-void DropoutRowF(const float* x, uint64_t key, double p, int64_t n, bool acc, float* y) { DropoutRowT(x, key, p, n, acc, y); }
-void DropoutRowD(const double* x, uint64_t key, double p, int64_t n, bool acc, double* y) { DropoutRowT(x, key, p, n, acc, y); }
+void RmsNormF(const float* x, const float* w, float e, int64_t r, int64_t n, float* y, float* s) {
+  RmsNormT(x, w, e, r, n, y, s);
+}
+void RmsNormD(const double* x, const double* w, double e, int64_t r, int64_t n, double* y, double* s) {
+  RmsNormT(x, w, e, r, n, y, s);
+}
+void NormAgainF(const float* x, const float* w, const float* s, int64_t r, int64_t n, float* y) {
+  for (int64_t t = 0; t < r; ++t) NormRow(x + t * n, w, s[t], n, y + t * n);
+}
+void NormAgainD(const double* x, const double* w, const double* s, int64_t r, int64_t n, double* y) {
+  for (int64_t t = 0; t < r; ++t) NormRow(x + t * n, w, s[t], n, y + t * n);
+}
+void RmsNormBackwardF(const float* x, const float* w, const float* s, const float* g, int64_t r, int64_t n,
+                      float* dx) {
+  RmsNormBackwardT(x, w, s, g, r, n, dx);
+}
+void RmsNormBackwardD(const double* x, const double* w, const double* s, const double* g, int64_t r,
+                      int64_t n, double* dx) {
+  RmsNormBackwardT(x, w, s, g, r, n, dx);
+}
+void RopeF(const float* x, const float* c, const float* s, int64_t r, int64_t h, int64_t hd, int64_t rd,
+           float dir, float* y) {
+  RopeT(x, c, s, r, h, hd, rd, dir, y);
+}
+void RopeD(const double* x, const double* c, const double* s, int64_t r, int64_t h, int64_t hd, int64_t rd,
+           double dir, double* y) {
+  RopeT(x, c, s, r, h, hd, rd, dir, y);
+}
+void SwigluF(const float* g, const float* u, int64_t n, float* h) {
+  SwigluT(g, u, n, h);
+}
+void SwigluD(const double* g, const double* u, int64_t n, double* h) {
+  SwigluT(g, u, n, h);
+}
+void SwigluBackwardF(const float* g, const float* u, const float* e, int64_t n, float* dg, float* du) {
+  SwigluBackwardT(g, u, e, n, dg, du);
+}
+void SwigluBackwardD(const double* g, const double* u, const double* e, int64_t n, double* dg, double* du) {
+  SwigluBackwardT(g, u, e, n, dg, du);
+}
+float SoftmaxRowF(float* s, int64_t n, float scale) {
+  return SoftmaxRowT(s, n, scale);
+}
+double SoftmaxRowD(double* s, int64_t n, double scale) {
+  return SoftmaxRowT(s, n, scale);
+}
+void SoftmaxAgainF(float* s, int64_t n, float scale, float lse) {
+  ExpRow(s, n, scale, lse);
+}
+void SoftmaxAgainD(double* s, int64_t n, double scale, double lse) {
+  ExpRow(s, n, scale, lse);
+}
+void SoftmaxBackwardF(const float* p, int64_t n, float delta, float scale, float* dp) {
+  SoftmaxRowBackwardT(p, n, delta, scale, dp);
+}
+void SoftmaxBackwardD(const double* p, int64_t n, double delta, double scale, double* dp) {
+  SoftmaxRowBackwardT(p, n, delta, scale, dp);
+}
+float DotF(const float* a, const float* b, int64_t n) {
+  return DotT(a, b, n);
+}
+double DotD(const double* a, const double* b, int64_t n) {
+  return DotT(a, b, n);
+}
+void DropoutRowF(const float* x, uint64_t key, double p, int64_t n, bool acc, float* y) {
+  DropoutRowT(x, key, p, n, acc, y);
+}
+void DropoutRowD(const double* x, uint64_t key, double p, int64_t n, bool acc, double* y) {
+  DropoutRowT(x, key, p, n, acc, y);
+}
 
 }  // namespace HWY_NAMESPACE
 }  // namespace lora::ops::cpu
@@ -297,35 +345,101 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace lora::ops::cpu {
 
-HWY_EXPORT(RmsNormF); HWY_EXPORT(RmsNormD); HWY_EXPORT(NormAgainF); HWY_EXPORT(NormAgainD);
-HWY_EXPORT(RmsNormBackwardF); HWY_EXPORT(RmsNormBackwardD); HWY_EXPORT(RopeF); HWY_EXPORT(RopeD);
-HWY_EXPORT(SwigluF); HWY_EXPORT(SwigluD); HWY_EXPORT(SwigluBackwardF); HWY_EXPORT(SwigluBackwardD);
-HWY_EXPORT(SoftmaxRowF); HWY_EXPORT(SoftmaxRowD); HWY_EXPORT(SoftmaxAgainF); HWY_EXPORT(SoftmaxAgainD);
-HWY_EXPORT(SoftmaxBackwardF); HWY_EXPORT(SoftmaxBackwardD); HWY_EXPORT(DotF); HWY_EXPORT(DotD);
-HWY_EXPORT(DropoutRowF); HWY_EXPORT(DropoutRowD);
+HWY_EXPORT(RmsNormF);
+HWY_EXPORT(RmsNormD);
+HWY_EXPORT(NormAgainF);
+HWY_EXPORT(NormAgainD);
+HWY_EXPORT(RmsNormBackwardF);
+HWY_EXPORT(RmsNormBackwardD);
+HWY_EXPORT(RopeF);
+HWY_EXPORT(RopeD);
+HWY_EXPORT(SwigluF);
+HWY_EXPORT(SwigluD);
+HWY_EXPORT(SwigluBackwardF);
+HWY_EXPORT(SwigluBackwardD);
+HWY_EXPORT(SoftmaxRowF);
+HWY_EXPORT(SoftmaxRowD);
+HWY_EXPORT(SoftmaxAgainF);
+HWY_EXPORT(SoftmaxAgainD);
+HWY_EXPORT(SoftmaxBackwardF);
+HWY_EXPORT(SoftmaxBackwardD);
+HWY_EXPORT(DotF);
+HWY_EXPORT(DotD);
+HWY_EXPORT(DropoutRowF);
+HWY_EXPORT(DropoutRowD);
 
-void rms_norm(const float* x, const float* w, float eps, int64_t rows, int64_t d, float* y, float* rstd) { HWY_DYNAMIC_DISPATCH(RmsNormF)(x, w, eps, rows, d, y, rstd); }
-void rms_norm(const double* x, const double* w, double eps, int64_t rows, int64_t d, double* y, double* rstd) { HWY_DYNAMIC_DISPATCH(RmsNormD)(x, w, eps, rows, d, y, rstd); }
-void rms_norm_again(const float* x, const float* w, const float* rstd, int64_t rows, int64_t d, float* y) { HWY_DYNAMIC_DISPATCH(NormAgainF)(x, w, rstd, rows, d, y); }
-void rms_norm_again(const double* x, const double* w, const double* rstd, int64_t rows, int64_t d, double* y) { HWY_DYNAMIC_DISPATCH(NormAgainD)(x, w, rstd, rows, d, y); }
-void rms_norm_backward(const float* x, const float* w, const float* rstd, const float* dy, int64_t rows, int64_t d, float* dx) { HWY_DYNAMIC_DISPATCH(RmsNormBackwardF)(x, w, rstd, dy, rows, d, dx); }
-void rms_norm_backward(const double* x, const double* w, const double* rstd, const double* dy, int64_t rows, int64_t d, double* dx) { HWY_DYNAMIC_DISPATCH(RmsNormBackwardD)(x, w, rstd, dy, rows, d, dx); }
-void rope(const float* x, const float* c, const float* s, int64_t rows, int64_t heads, int64_t hd, int64_t rd, float dir, float* y) { HWY_DYNAMIC_DISPATCH(RopeF)(x, c, s, rows, heads, hd, rd, dir, y); }
-void rope(const double* x, const double* c, const double* s, int64_t rows, int64_t heads, int64_t hd, int64_t rd, double dir, double* y) { HWY_DYNAMIC_DISPATCH(RopeD)(x, c, s, rows, heads, hd, rd, dir, y); }
-void swiglu(const float* g, const float* u, int64_t n, float* h) { HWY_DYNAMIC_DISPATCH(SwigluF)(g, u, n, h); }
-void swiglu(const double* g, const double* u, int64_t n, double* h) { HWY_DYNAMIC_DISPATCH(SwigluD)(g, u, n, h); }
-void swiglu_backward(const float* g, const float* u, const float* dh, int64_t n, float* dg, float* du) { HWY_DYNAMIC_DISPATCH(SwigluBackwardF)(g, u, dh, n, dg, du); }
-void swiglu_backward(const double* g, const double* u, const double* dh, int64_t n, double* dg, double* du) { HWY_DYNAMIC_DISPATCH(SwigluBackwardD)(g, u, dh, n, dg, du); }
-float softmax_row(float* s, int64_t n, float scale) { return HWY_DYNAMIC_DISPATCH(SoftmaxRowF)(s, n, scale); }
-double softmax_row(double* s, int64_t n, double scale) { return HWY_DYNAMIC_DISPATCH(SoftmaxRowD)(s, n, scale); }
-void softmax_row_again(float* s, int64_t n, float scale, float lse) { HWY_DYNAMIC_DISPATCH(SoftmaxAgainF)(s, n, scale, lse); }
-void softmax_row_again(double* s, int64_t n, double scale, double lse) { HWY_DYNAMIC_DISPATCH(SoftmaxAgainD)(s, n, scale, lse); }
-void softmax_row_backward(const float* p, int64_t n, float delta, float scale, float* dp) { HWY_DYNAMIC_DISPATCH(SoftmaxBackwardF)(p, n, delta, scale, dp); }
-void softmax_row_backward(const double* p, int64_t n, double delta, double scale, double* dp) { HWY_DYNAMIC_DISPATCH(SoftmaxBackwardD)(p, n, delta, scale, dp); }
-float dot(const float* a, const float* b, int64_t n) { return HWY_DYNAMIC_DISPATCH(DotF)(a, b, n); }
-double dot(const double* a, const double* b, int64_t n) { return HWY_DYNAMIC_DISPATCH(DotD)(a, b, n); }
-void dropout_row(const float* x, uint64_t key, double p, int64_t n, bool acc, float* y) { HWY_DYNAMIC_DISPATCH(DropoutRowF)(x, key, p, n, acc, y); }
-void dropout_row(const double* x, uint64_t key, double p, int64_t n, bool acc, double* y) { HWY_DYNAMIC_DISPATCH(DropoutRowD)(x, key, p, n, acc, y); }
+void rms_norm(const float* x, const float* w, float eps, int64_t rows, int64_t d, float* y, float* rstd) {
+  HWY_DYNAMIC_DISPATCH(RmsNormF)(x, w, eps, rows, d, y, rstd);
+}
+void rms_norm(const double* x, const double* w, double eps, int64_t rows, int64_t d, double* y,
+              double* rstd) {
+  HWY_DYNAMIC_DISPATCH(RmsNormD)(x, w, eps, rows, d, y, rstd);
+}
+void rms_norm_again(const float* x, const float* w, const float* rstd, int64_t rows, int64_t d, float* y) {
+  HWY_DYNAMIC_DISPATCH(NormAgainF)(x, w, rstd, rows, d, y);
+}
+void rms_norm_again(const double* x, const double* w, const double* rstd, int64_t rows, int64_t d,
+                    double* y) {
+  HWY_DYNAMIC_DISPATCH(NormAgainD)(x, w, rstd, rows, d, y);
+}
+void rms_norm_backward(const float* x, const float* w, const float* rstd, const float* dy, int64_t rows,
+                       int64_t d, float* dx) {
+  HWY_DYNAMIC_DISPATCH(RmsNormBackwardF)(x, w, rstd, dy, rows, d, dx);
+}
+void rms_norm_backward(const double* x, const double* w, const double* rstd, const double* dy, int64_t rows,
+                       int64_t d, double* dx) {
+  HWY_DYNAMIC_DISPATCH(RmsNormBackwardD)(x, w, rstd, dy, rows, d, dx);
+}
+void rope(const float* x, const float* c, const float* s, int64_t rows, int64_t heads, int64_t hd, int64_t rd,
+          float dir, float* y) {
+  HWY_DYNAMIC_DISPATCH(RopeF)(x, c, s, rows, heads, hd, rd, dir, y);
+}
+void rope(const double* x, const double* c, const double* s, int64_t rows, int64_t heads, int64_t hd,
+          int64_t rd, double dir, double* y) {
+  HWY_DYNAMIC_DISPATCH(RopeD)(x, c, s, rows, heads, hd, rd, dir, y);
+}
+void swiglu(const float* g, const float* u, int64_t n, float* h) {
+  HWY_DYNAMIC_DISPATCH(SwigluF)(g, u, n, h);
+}
+void swiglu(const double* g, const double* u, int64_t n, double* h) {
+  HWY_DYNAMIC_DISPATCH(SwigluD)(g, u, n, h);
+}
+void swiglu_backward(const float* g, const float* u, const float* dh, int64_t n, float* dg, float* du) {
+  HWY_DYNAMIC_DISPATCH(SwigluBackwardF)(g, u, dh, n, dg, du);
+}
+void swiglu_backward(const double* g, const double* u, const double* dh, int64_t n, double* dg, double* du) {
+  HWY_DYNAMIC_DISPATCH(SwigluBackwardD)(g, u, dh, n, dg, du);
+}
+float softmax_row(float* s, int64_t n, float scale) {
+  return HWY_DYNAMIC_DISPATCH(SoftmaxRowF)(s, n, scale);
+}
+double softmax_row(double* s, int64_t n, double scale) {
+  return HWY_DYNAMIC_DISPATCH(SoftmaxRowD)(s, n, scale);
+}
+void softmax_row_again(float* s, int64_t n, float scale, float lse) {
+  HWY_DYNAMIC_DISPATCH(SoftmaxAgainF)(s, n, scale, lse);
+}
+void softmax_row_again(double* s, int64_t n, double scale, double lse) {
+  HWY_DYNAMIC_DISPATCH(SoftmaxAgainD)(s, n, scale, lse);
+}
+void softmax_row_backward(const float* p, int64_t n, float delta, float scale, float* dp) {
+  HWY_DYNAMIC_DISPATCH(SoftmaxBackwardF)(p, n, delta, scale, dp);
+}
+void softmax_row_backward(const double* p, int64_t n, double delta, double scale, double* dp) {
+  HWY_DYNAMIC_DISPATCH(SoftmaxBackwardD)(p, n, delta, scale, dp);
+}
+float dot(const float* a, const float* b, int64_t n) {
+  return HWY_DYNAMIC_DISPATCH(DotF)(a, b, n);
+}
+double dot(const double* a, const double* b, int64_t n) {
+  return HWY_DYNAMIC_DISPATCH(DotD)(a, b, n);
+}
+void dropout_row(const float* x, uint64_t key, double p, int64_t n, bool acc, float* y) {
+  HWY_DYNAMIC_DISPATCH(DropoutRowF)(x, key, p, n, acc, y);
+}
+void dropout_row(const double* x, uint64_t key, double p, int64_t n, bool acc, double* y) {
+  HWY_DYNAMIC_DISPATCH(DropoutRowD)(x, key, p, n, acc, y);
+}
 
 }  // namespace lora::ops::cpu
 #endif  // HWY_ONCE

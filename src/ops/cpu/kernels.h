@@ -10,30 +10,35 @@ namespace lora::ops::cpu {
 // RMSNorm (arXiv 1910.07467): y = x * rstd * weight with rstd = 1 / sqrt(mean(x^2) + eps), a row at a time.
 // x, y: (rows, d); weight: (d); rstd: (rows), written.
 void rms_norm(const float* x, const float* weight, float eps, int64_t rows, int64_t d, float* y, float* rstd);
-void rms_norm(const double* x, const double* weight, double eps, int64_t rows, int64_t d, double* y, double* rstd);
+void rms_norm(const double* x, const double* weight, double eps, int64_t rows, int64_t d, double* y,
+              double* rstd);
 // y again, from the rstd that the forward pass kept.
-void rms_norm_again(const float* x, const float* weight, const float* rstd, int64_t rows, int64_t d, float* y);
-void rms_norm_again(const double* x, const double* weight, const double* rstd, int64_t rows, int64_t d, double* y);
+void rms_norm_again(const float* x, const float* weight, const float* rstd, int64_t rows, int64_t d,
+                    float* y);
+void rms_norm_again(const double* x, const double* weight, const double* rstd, int64_t rows, int64_t d,
+                    double* y);
 // dx = gradient of x for dy; may be the same memory as dy.
 void rms_norm_backward(const float* x, const float* weight, const float* rstd, const float* dy, int64_t rows,
                        int64_t d, float* dx);
-void rms_norm_backward(const double* x, const double* weight, const double* rstd, const double* dy, int64_t rows,
-                       int64_t d, double* dx);
+void rms_norm_backward(const double* x, const double* weight, const double* rstd, const double* dy,
+                       int64_t rows, int64_t d, double* dx);
 
 // Rotary embedding (arXiv 2104.09864) in the "rotate half" layout of Transformers: in each head the pair (i, i + n/2)
 // of the first n = rotary_dim numbers is turned. cos, sin: (rows, n/2); x, y: (rows, heads * head_dim).
 // direction = +1 turns forward; -1 turns back, which is the gradient. y may be x.
 void rope(const float* x, const float* cos, const float* sin, int64_t rows, int64_t heads, int64_t head_dim,
           int64_t rotary_dim, float direction, float* y);
-void rope(const double* x, const double* cos, const double* sin, int64_t rows, int64_t heads, int64_t head_dim,
-          int64_t rotary_dim, double direction, double* y);
+void rope(const double* x, const double* cos, const double* sin, int64_t rows, int64_t heads,
+          int64_t head_dim, int64_t rotary_dim, double direction, double* y);
 
 // SwiGLU (arXiv 2002.05202): h = silu(gate) * up over n numbers.
 void swiglu(const float* gate, const float* up, int64_t n, float* h);
 void swiglu(const double* gate, const double* up, int64_t n, double* h);
 // dgate, dup for dh; dup may be the same memory as dh.
-void swiglu_backward(const float* gate, const float* up, const float* dh, int64_t n, float* dgate, float* dup);
-void swiglu_backward(const double* gate, const double* up, const double* dh, int64_t n, double* dgate, double* dup);
+void swiglu_backward(const float* gate, const float* up, const float* dh, int64_t n, float* dgate,
+                     float* dup);
+void swiglu_backward(const double* gate, const double* up, const double* dh, int64_t n, double* dgate,
+                     double* dup);
 
 // One row of scores in place: s = softmax(scale * s). Returns log(sum(exp(scale * s))).
 float softmax_row(float* s, int64_t n, float scale);
