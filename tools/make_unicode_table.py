@@ -55,7 +55,7 @@ def main():
             row = "   "
         row += item
     print(row)
-    print("};\n// clang-format on\n\n}  // namespace\n\nstd::span<const UnicodeStandIn> unicode_stand_ins() { return kStandIns; }\n\n}  // namespace lora")
+    print("};\n// clang-format on\n\n}  // namespace\n\nstd::span<const UnicodeStandIn> unicode_stand_ins() {\n  return kStandIns;\n}\n\n}  // namespace lora")
 
 
 main()

@@ -79,6 +79,8 @@ constexpr UnicodeStandIn kStandIns[] = {
 
 }  // namespace
 
-std::span<const UnicodeStandIn> unicode_stand_ins() { return kStandIns; }
+std::span<const UnicodeStandIn> unicode_stand_ins() {
+  return kStandIns;
+}
 
 }  // namespace lora
