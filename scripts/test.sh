@@ -58,10 +58,7 @@ stage_fuzz() { # every target on its corpus and beyond it; a crash leaves its in
   echo "fuzz: ${#targets[@]} targets, $fuzz_seconds s each, no crash"
 }
 
-stage_slow() {
-  ctest --test-dir build --output-on-failure -L slow
-  python_tests tests -m slow
-}
+stage_slow() { python_tests tests/parity -m slow; }
 
 stage_bench() {
   preset release

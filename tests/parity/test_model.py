@@ -218,6 +218,27 @@ def test_gradients_of_the_bundled_model(tmp_path, rows, tuned, adapter):
     assert answer["forests"] > 1 and answer["unique_tokens"] < 0.9 * answer["tokens"], answer
 
 
+@pytest.mark.slow
+@needs_model
+def test_layouts_of_the_bundled_model_agree(tmp_path, rows, adapter):
+    """However a step is laid into passes, in float32 as it is trained. float64: src/train/exactness_test.cpp."""
+    layouts = {
+        "one packed forest": dict(share_prefixes=False, max_tokens=1 << 20),
+        "each row alone": dict(share_prefixes=False, max_tokens=1),
+        "some rows at a time": dict(share_prefixes=False, max_tokens=400),
+        "shared prefixes": dict(share_prefixes=True, max_tokens=1 << 20),
+        "shared, some at a time": dict(share_prefixes=True, max_tokens=400),
+        "plain operations": dict(share_prefixes=False, max_tokens=1 << 20, reference=True),
+    }
+    runs = {name: tool(tmp_path, what="gradients", examples=rows[:8], model=GGUF, adapter=adapter, **layout)
+            for name, layout in layouts.items()}
+    (first, gradients), *_ = runs.values()
+    for name, (answer, others) in list(runs.items())[1:]:
+        hold(f"SmolLM2, {name}: loss against one packed forest", abs(answer["loss"] - first["loss"]) / first["loss"], 1e-5)
+        hold(f"SmolLM2, {name}: gradients, largest relative of {len(others)}",
+             max(relative(others[n], g) for n, g in gradients.items()), 1e-4)
+
+
 @needs_model
 def test_ten_steps_of_the_bundled_model(tmp_path, rows, tuned, adapter):
     trained = copy.deepcopy(tuned)
