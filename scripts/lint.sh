@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 ./setup --lint
 cache=${LORA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/lora.cpp}
 clang_format=$cache/venv-lint-$(sha256sum <requirements/lint.txt | cut -c1-12)/bin/clang-format
-mapfile -t sources < <(find src tools tests bench include \( -name '*.cpp' -o -name '*.h' -o -name '*.cu' \) | sort)
+mapfile -t sources < <(find src tools tests bench \( -name '*.cpp' -o -name '*.h' -o -name '*.cu' \) | sort)
 ((${#sources[@]})) || { echo "lint: no sources found" >&2; exit 1; }
 
 case ${1:-lint} in
@@ -47,7 +47,7 @@ done < <(tr '\n' ' ' <CMakeLists.txt | grep -oP 'lora_room\(\K[^)]*' | sed -e 's
 
 while read -r header; do
   complain "$header: no #pragma once"
-done < <(find src include tests bench -name '*.h' -exec grep -L '^#pragma once' {} +)
+done < <(find src tests bench -name '*.h' -exec grep -L '^#pragma once' {} +)
 
 if command -v shellcheck >/dev/null; then
   shellcheck setup scripts/*.sh .ci/run || complain "shell scripts"
