@@ -93,8 +93,8 @@ ops::HeadLoss Decoder::loss(const Forest& forest, const Adapter* adapter,
   if (mask_seed) context.keys = index_tensor({forest.path_keys.begin(), forest.path_keys.end()});
   const Tensor x = hidden(context, forest.ids).index_select(0, index_tensor(forest.rows));  // (S, hidden)
   const Tensor normed = ops::rms_norm(x, weights_.norm, config_.rms_norm_eps, backend_);
-  const Tensor ones = at::ones({forest.supervised_tokens()}, normed.options());
-  return ops::head_loss(normed, weights_.head, index_tensor(forest.targets), ones, backend_);
+  const Tensor row_weights = at::tensor(forest.row_weights, at::kDouble).to(normed.options());  // (S)
+  return ops::head_loss(normed, weights_.head, index_tensor(forest.targets), row_weights, backend_);
 }
 
 Tensor Decoder::logits(const Forest& forest, const Adapter* adapter) const {

@@ -23,6 +23,7 @@ struct Forest {
   std::vector<int64_t> rows;
   std::vector<int64_t> targets;
   std::vector<int64_t> row_examples;
+  std::vector<double> row_weights;  // in the loss; 1 unless the user gave the row another
 
   int64_t num_examples = 0;
   int64_t num_tokens = 0;  // before sharing: what the examples count together

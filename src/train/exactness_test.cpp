@@ -56,7 +56,7 @@ class Exactness : public ::testing::TestWithParam<double> {  // lora_dropout
     const StepResult r = accumulate_gradients(decoder, adapter_, examples, forests, mask_seed);
     EXPECT_TRUE(r.finite);
     EXPECT_EQ(r.examples, static_cast<int64_t>(examples.size()));
-    return {r.loss * static_cast<double>(r.supervised_tokens), adapter_.gradients().clone(), r.unique_tokens};
+    return {r.loss * r.weight, adapter_.gradients().clone(), r.unique_tokens};
   }
 
   void expect_same(const std::string& name, const Result& a, const Result& b) {
@@ -114,6 +114,25 @@ TEST_P(Exactness, HowExamplesAreDealtDoesNotMatter) {
   expect_same("a_few_each_unshared", run(all_, {false, 40}), one);
   ASSERT_GT(deal(all_, {true, 40}).size(), 2u);
   ASSERT_LT(deal(all_, {true, 40}).size(), 8u);
+}
+
+// A row of weight 2 counts as two of it, a row of weight 0.25 a quarter, in the loss and in what it is divided by.
+TEST_P(Exactness, AWeightCountsARowSoManyTimes) {
+  std::vector<Example> weighted = rows_;
+  weighted[1].weight = 2;
+  weighted[5].weight = 0.25;
+  const Result got = run(pointers(weighted), {true, kNoLimit});
+  Result sum = run(all_, {true, kNoLimit});
+  const Result twice = run({all_[1]}, {true, kNoLimit}), quarter = run({all_[5]}, {true, kNoLimit});
+  sum.loss += twice.loss - 0.75 * quarter.loss;
+  sum.gradients += twice.gradients - 0.75 * quarter.gradients;
+  expect_same("weights", got, sum);
+
+  const Decoder decoder = testing::tiny_decoder(at::kDouble, ops::Backend::kFused);
+  const StepResult step =
+      accumulate_gradients(decoder, adapter_, pointers(weighted), {true, kNoLimit}, kMaskSeed);
+  EXPECT_EQ(step.weight, static_cast<double>(step.supervised_tokens + rows_[1].num_supervised()) -
+                             0.75 * static_cast<double>(rows_[5].num_supervised()));
 }
 
 // 1 x 8 = 2 x 4 = 8 x 1: batches of 8, 2 and 1 examples, added up.

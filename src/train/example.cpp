@@ -25,7 +25,7 @@ std::vector<Example> make_examples(const Renderer& renderer, const std::vector<C
   int64_t longest = 0;
   for (const Conversation& conversation : conversations) {
     const Rendered rendered = renderer.render(conversation, source);
-    Example example{rendered.ids, rendered.supervised, conversation.line};
+    Example example{rendered.ids, rendered.supervised, conversation.line, conversation.weight};
     if (!example.supervised.empty()) example.supervised[0] = 0;
     if (example.num_supervised() == 0)
       throw Error::input({.where = fmt::format("{}:{}", source, conversation.line),

@@ -80,6 +80,7 @@ class Builder {
         forest_.rows.push_back(rows_[e][i]);
         forest_.targets.push_back(example.ids[i + 1]);
         forest_.row_examples.push_back(static_cast<int64_t>(e));
+        forest_.row_weights.push_back(example.weight);
       }
     }
     return std::move(forest_);

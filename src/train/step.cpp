@@ -56,10 +56,10 @@ StepResult accumulate_gradients(const Decoder& decoder, Adapter& adapter,
     result.tokens += forest.num_tokens;
     result.unique_tokens += forest.unique_tokens();
     result.supervised_tokens += forest.supervised_tokens();
+    for (const double weight : forest.row_weights) result.weight += weight;
   }
-  const double count = static_cast<double>(result.supervised_tokens);
-  result.loss = total / count;
-  result.grad_norm = norm_of(adapter.gradients()) / count;
+  result.loss = total / result.weight;
+  result.grad_norm = norm_of(adapter.gradients()) / result.weight;
   result.finite = result.finite && std::isfinite(result.grad_norm);
   return result;
 }
@@ -69,7 +69,7 @@ StepResult train_step(const Decoder& decoder, Adapter& adapter, AdamW& optimizer
                       double learning_rate, double max_grad_norm, uint64_t mask_seed) {
   StepResult result = accumulate_gradients(decoder, adapter, examples, forests, mask_seed);
   if (!result.finite) return result;
-  double scale = 1.0 / static_cast<double>(result.supervised_tokens);
+  double scale = 1.0 / result.weight;
   if (max_grad_norm > 0) scale *= std::min(1.0, max_grad_norm / (result.grad_norm + 1e-6));
   optimizer.step(adapter.gradients(), scale, learning_rate);
   return result;
