@@ -1,15 +1,18 @@
 // The decoder and the trainer from the command line, for comparison with other programs (tests/parity):
 //   model_tool JOB.json
-// The job is an object:
-//   what            "logits", "gradients", "steps" or "dropout"
+// The file holds a job, or an array of jobs, done one after another; one that fails answers {"error": …} and the rest
+// goes on. A job is an object:
+//   what            "logits", "gradients", "steps", "generate" or "dropout"
 //   model           a GGUF file or a Hugging Face folder
 //   adapter         a folder in PEFT's format; or new_adapter {r, lora_alpha, lora_dropout, use_rslora, target_modules,
 //                   seed}; or neither: the base alone
 //   examples        [{"ids":[…],"supervised":[0|1, …]}, …]
 //   share_prefixes  (true), max_tokens (512), reference (false): see ForestOptions and ops::Backend
+//   dtype           ("float32") or "float64": what is computed in and written
 //   mask_seed       (0) for gradients
 //   batches         for steps: indices into examples, a list for each step; with learning_rate, lr_scheduler_type,
-//                   warmup_steps, weight_decay, max_grad_norm
+//                   warmup_steps, weight_decay, max_grad_norm, optim, loraplus_lr_ratio
+//   prompts         for generate, greedily: [[id, …], …]; with max_new_tokens (16), batch_size (32), stop_ids ([])
 //   mask_seeds      for dropout: one set of masks each
 //   save_adapter    a folder to write the adapter to when all is done
 //   out             the safetensors file to write:
@@ -17,7 +20,7 @@
 //     gradients  "layers.0.self_attn.q_proj.lora_A", …: of the mean nll over all supervised tokens
 //     dropout    "masks.layers.0.self_attn.q_proj.E" (seeds, T, in) and, where the module reads hidden_size numbers,
 //                "outputs.…" (seeds, T, out): the module applied to the embeddings of example E
-// Counts, losses, gradient norms and learning rates go to standard output as JSON. No tokenizer: ids in, ids out.
+// Counts, losses, gradient norms, learning rates and generated ids go to standard output as JSON. No tokenizer: ids in, ids out.
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
@@ -31,6 +34,7 @@
 #include "base/error.h"
 #include "deploy/peft.h"
 #include "files/checkpoint.h"
+#include "generate/generator.h"
 #include "model/decoder.h"
 #include "train/schedule.h"
 #include "train/step.h"
@@ -44,10 +48,11 @@ using nlohmann::json;
 class Output {
  public:
   void add(const std::string& name, const at::Tensor& tensor) {
-    alive_.push_back(tensor.detach().to(at::kFloat).contiguous());
+    const bool wide = tensor.scalar_type() == at::kDouble;
+    alive_.push_back(tensor.detach().to(wide ? at::kDouble : at::kFloat).contiguous());
     const at::Tensor& t = alive_.back();
-    infos_.push_back({name, DType::kF32, t.sizes().vec(),
-                      std::as_bytes(std::span(t.const_data_ptr<float>(), static_cast<size_t>(t.numel())))});
+    infos_.push_back({name, wide ? DType::kF64 : DType::kF32, t.sizes().vec(),
+                      {static_cast<const std::byte*>(t.const_data_ptr()), t.nbytes()}});
   }
   void write(const std::string& path) const { write_safetensors(path, infos_, {{"format", "pt"}}); }
 
@@ -58,19 +63,20 @@ class Output {
 
 class Job {
  public:
-  explicit Job(json options) : options_(std::move(options)), decoder_(open()) {
-    for (const json& e : options_.at("examples"))
+  explicit Job(json options)
+      : options_(std::move(options)), dtype_(parse_dtype(options_)), decoder_(open()) {
+    for (const json& e : options_.value("examples", json::array()))
       examples_.push_back({e.at("ids"), e.at("supervised"), examples_.size() + 1});
     forests_ = {options_.value("share_prefixes", true), options_.value("max_tokens", int64_t{512})};
     if (options_.contains("adapter")) {
-      adapter_ = load_peft(options_["adapter"].get<std::string>(), decoder_.config());
+      adapter_ = load_peft(options_["adapter"].get<std::string>(), decoder_.config(), dtype_);
     } else if (options_.contains("new_adapter")) {
       const json& c = options_["new_adapter"];
       adapter_ = Adapter::create(
           decoder_.config(),
           {c.at("r"), c.at("lora_alpha"), c.value("lora_dropout", 0.0), c.value("use_rslora", false),
            parse_target_modules(c.value("target_modules", std::vector<std::string>{"all-linear"}))},
-          c.value("seed", uint64_t{0}));
+          c.value("seed", uint64_t{0}), dtype_);
     }
   }
 
@@ -83,10 +89,12 @@ class Job {
       answer = gradients();
     else if (what == "steps")
       answer = steps();
+    else if (what == "generate")
+      answer = generated();
     else if (what == "dropout")
       answer = dropout();
     else
-      throw Error::input({.where = "what", .found = what, .expected = "logits, gradients, steps or dropout"});
+      throw Error::input({.where = "what", .found = what, .expected = "logits, gradients, steps, generate or dropout"});
     if (options_.contains("out")) output_.write(options_["out"]);
     if (options_.contains("save_adapter")) {
       const std::filesystem::path folder = options_["save_adapter"].get<std::string>();
@@ -97,11 +105,18 @@ class Job {
   }
 
  private:
+  static at::ScalarType parse_dtype(const json& options) {
+    const std::string name = options.value("dtype", "float32");
+    if (name == "float32") return at::kFloat;
+    if (name == "float64") return at::kDouble;
+    throw Error::input({.where = "dtype", .found = name, .expected = "float32 or float64"});
+  }
+
   Decoder open() const {
     const Checkpoint checkpoint = Checkpoint::open(options_.at("model").get<std::string>());
     const ModelConfig config = read_model_config(checkpoint);
     const bool reference = options_.value("reference", false);
-    return {config, load_weights(checkpoint, config),
+    return {config, load_weights(checkpoint, config, dtype_),
             reference ? ops::Backend::kReference : ops::Backend::kFused};
   }
 
@@ -150,17 +165,31 @@ class Job {
     const Schedule schedule{parse_lr_scheduler(options_.value("lr_scheduler_type", "linear")),
                             options_.at("learning_rate"), options_.value("warmup_steps", int64_t{0}),
                             static_cast<int64_t>(batches.size())};
-    AdamW optimizer(adapter().parameters(), {.weight_decay = options_.value("weight_decay", 0.0)});
+    const std::unique_ptr<Optimizer> optimizer = make_optimizer(
+        options_.value("optim", "adamw"), adapter(), {.weight_decay = options_.value("weight_decay", 0.0)},
+        options_.value("loraplus_lr_ratio", 1.0));
     json losses, norms, rates;
     for (size_t i = 0; i < batches.size(); ++i) {
       const double rate = schedule.at(static_cast<int64_t>(i));
-      const StepResult r = train_step(decoder_, adapter(), optimizer, members(batches[i]), forests_, rate,
+      const StepResult r = train_step(decoder_, adapter(), *optimizer, members(batches[i]), forests_, rate,
                                       options_.value("max_grad_norm", 0.0), i);
       losses.push_back(r.loss);
       norms.push_back(r.grad_norm);
       rates.push_back(rate);
     }
     return {{"losses", losses}, {"grad_norms", norms}, {"learning_rates", rates}};
+  }
+
+  json generated() {
+    const auto prompts = options_.at("prompts").get<std::vector<std::vector<int32_t>>>();
+    GenerateOptions options;  // greedy unless told otherwise
+    options.max_new_tokens = options_.value("max_new_tokens", int64_t{16});
+    options.batch_size = options_.value("batch_size", int64_t{32});
+    options.stop_ids = options_.value("stop_ids", std::vector<int32_t>());
+    json answers = json::array();
+    for (const Answer& answer : generate(decoder_, adapter_ ? &*adapter_ : nullptr, prompts, options))
+      answers.push_back(answer.ids);
+    return {{"answers", answers}};
   }
 
   json dropout() {
@@ -197,12 +226,21 @@ class Job {
   }
 
   json options_;
+  at::ScalarType dtype_;
   Decoder decoder_;
   std::optional<Adapter> adapter_;
   std::vector<Example> examples_;
   ForestOptions forests_;
   Output output_;
 };
+
+json run_or_error(const json& job) {
+  try {
+    return Job(job).run();
+  } catch (const std::exception& error) {
+    return {{"error", error.what()}};
+  }
+}
 
 }  // namespace
 
@@ -212,7 +250,13 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    std::cout << Job(json::parse(read_file(argv[1]))).run() << '\n';
+    const json file = json::parse(read_file(argv[1]));
+    json answer;
+    if (file.is_array())
+      for (const json& job : file) answer.push_back(run_or_error(job));
+    else
+      answer = Job(file).run();
+    std::cout << answer << '\n';
     return 0;
   } catch (const std::exception& error) {
     std::cerr << error.what() << '\n';

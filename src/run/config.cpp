@@ -9,6 +9,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "train/optimizer.h"
 
 namespace lora {
 namespace {
@@ -219,6 +220,8 @@ void finish(RunConfig& c) {
   require_range("max_steps", static_cast<double>(c.train.max_steps), 0, 1e12);
   require_range("learning_rate", c.train.learning_rate, 0, 1);
   require_range("warmup_steps", static_cast<double>(c.train.warmup_steps), 0, 1e12);
+  require_range("num_decay_steps", static_cast<double>(c.train.num_decay_steps), 0, 1e12);
+  require_range("loraplus_lr_ratio", c.train.loraplus_lr_ratio, 1e-6, 1e6);
   require_range("weight_decay", c.train.weight_decay, 0, 1);
   require(c.train.adam_beta1 >= 0 && c.train.adam_beta1 < 1, "adam_beta1",
           fmt::format("{}", c.train.adam_beta1), "a number from 0 to below 1");
@@ -234,8 +237,7 @@ void finish(RunConfig& c) {
   require_range("eval_batch_size", static_cast<double>(c.eval_batch_size), 1, 4096);
   require_range("micro_batch_tokens", static_cast<double>(c.train.micro_batch_tokens), 1, 1 << 24);
   require_range("threads", static_cast<double>(c.threads), 0, 4096);
-  require(c.optim == "adamw" || c.optim == "adamw_torch" || c.optim == "adamw_8bit", "optim",
-          "\"" + c.optim + "\"", "adamw or adamw_8bit");
+  require(optimizer_known(c.train.optim), "optim", "\"" + c.train.optim + "\"", "adamw or adamw_8bit");
   require(c.eval_strategy == "steps" || c.eval_strategy == "no", "eval_strategy",
           "\"" + c.eval_strategy + "\"", "steps or no");
   require(c.dataset_text_field == "messages", "dataset_text_field", "\"" + c.dataset_text_field + "\"",
@@ -248,8 +250,6 @@ void finish(RunConfig& c) {
     c.notes.push_back(
         "load_in_4bit: 4-bit training is not in yet; the base is held in fp32, with the values that its file "
         "has");
-  if (c.optim == "adamw_8bit")
-    c.notes.push_back("optim = adamw_8bit: 8-bit states are not in yet; AdamW with fp32 states is used");
 }
 
 nlohmann::ordered_json config_json(const RunConfig& config) {

@@ -27,7 +27,6 @@ struct RunConfig {
   std::vector<std::string> target_modules{"all-linear"};
   TrainOptions train;
   int64_t max_seq_length = 2048;
-  std::string optim = "adamw";
   bool load_in_4bit = false;
   bool fp16 = false;
   bool bf16 = false;

@@ -91,12 +91,18 @@ const std::vector<ConfigKey>& config_keys() {
                     [](RunConfig& c) -> auto& { return c.train.max_steps; }));
     k.push_back(key("learning_rate", Type::kNumber, "the peak",
                     [](RunConfig& c) -> auto& { return c.train.learning_rate; }));
-    k.push_back(key("lr_scheduler_type", Type::kString, "linear, cosine, constant or constant_with_warmup",
+    k.push_back(key("lr_scheduler_type", Type::kString,
+                    "linear, cosine, constant, constant_with_warmup or warmup_stable_decay",
                     [](RunConfig& c) -> auto& { return c.train.lr_scheduler_type; }));
     k.push_back(key("warmup_steps", Type::kInteger, "steps in which the learning rate rises from 0",
                     [](RunConfig& c) -> auto& { return c.train.warmup_steps; }));
-    k.push_back(
-        key("optim", Type::kString, "adamw or adamw_8bit", [](RunConfig& c) -> auto& { return c.optim; }));
+    k.push_back(key("num_decay_steps", Type::kInteger,
+                    "last steps of warmup_stable_decay, in which it falls to 0; 0: a fifth of all",
+                    [](RunConfig& c) -> auto& { return c.train.num_decay_steps; }));
+    k.push_back(key("loraplus_lr_ratio", Type::kNumber, "learning rate of B over that of A (LoRA+)",
+                    [](RunConfig& c) -> auto& { return c.train.loraplus_lr_ratio; }));
+    k.push_back(key("optim", Type::kString, "adamw or adamw_8bit",
+                    [](RunConfig& c) -> auto& { return c.train.optim; }));
     k.push_back(key("weight_decay", Type::kNumber, "decoupled, of AdamW",
                     [](RunConfig& c) -> auto& { return c.train.weight_decay; }));
     k.push_back(key("adam_beta1", Type::kNumber, "AdamW's first decay",

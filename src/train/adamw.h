@@ -1,37 +1,26 @@
 // AdamW (arXiv 1711.05101) over one flat vector of parameters, with torch.optim.AdamW's arithmetic.
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
-#include <cstdint>
+#include "train/optimizer.h"
 
 namespace lora {
 
-struct AdamWOptions {
-  double beta1 = 0.9;
-  double beta2 = 0.999;
-  double epsilon = 1e-8;
-  double weight_decay = 0;
-};
-
-class AdamW {
+class AdamW : public Optimizer {
  public:
-  // `parameters` is updated in place; float or double.
-  AdamW(at::Tensor parameters, AdamWOptions options);
+  // `parameters` is updated in place; float or double. `runs` lie in it in ascending order; what is in none is left
+  // alone. No runs: all of it is one.
+  AdamW(at::Tensor parameters, AdamWOptions options, std::vector<ParameterRun> runs = {});
 
-  // One step along `gradients * gradient_scale`.
-  void step(const at::Tensor& gradients, double gradient_scale, double learning_rate);
+  void step(const at::Tensor& gradients, double gradient_scale, double learning_rate) override;
+  std::vector<std::pair<std::string, at::Tensor>> state() const override;
 
-  // What a checkpoint keeps: first and second moments, and how many steps were made.
   at::Tensor first_moment() const { return m_; }
   at::Tensor second_moment() const { return v_; }
-  int64_t steps() const { return steps_; }
-  void restore(const at::Tensor& first_moment, const at::Tensor& second_moment, int64_t steps);
 
  private:
   at::Tensor parameters_, m_, v_;
   AdamWOptions options_;
-  int64_t steps_ = 0;
+  std::vector<ParameterRun> runs_;
 };
 
 }  // namespace lora

@@ -28,14 +28,27 @@ std::string hash_of_state(Json state) {
 }
 
 TensorInfo describe(const std::string& name, const at::Tensor& t) {
-  return {name, DType::kF32, t.sizes().vec(),
-          std::as_bytes(std::span(t.data_ptr<float>(), static_cast<size_t>(t.numel())))};
+  return {name, t.scalar_type() == at::kByte ? DType::kU8 : DType::kF32, t.sizes().vec(),
+          std::span(static_cast<const std::byte*>(t.const_data_ptr()), t.nbytes())};
 }
 
-at::Tensor read_tensor(const SafetensorsFile& file, const std::string& name) {
-  const TensorInfo* info = file.find(name);
-  if (!info) throw Error::input({.where = file.name(), .found = "the tensor " + name + " is missing"});
-  return load_tensor(*info);
+void write_optimizer(const fs::path& path, const Optimizer& optimizer) {
+  std::vector<TensorInfo> tensors;
+  for (const auto& [name, tensor] : optimizer.state()) tensors.push_back(describe(name, tensor));
+  write_safetensors(path, tensors);
+}
+
+// Errors: kInput when the file is of another optimizer.
+void read_optimizer(const fs::path& path, Optimizer& optimizer) {
+  const SafetensorsFile file = SafetensorsFile::open(path);
+  for (const auto& [name, tensor] : optimizer.state()) {
+    const TensorInfo* info = file.find(name);
+    if (!info || at::IntArrayRef(info->shape) != tensor.sizes())
+      throw Error::input({.where = path.string(),
+                          .found = "the tensor " + name + " is missing, or of another shape",
+                          .fix = "Remove the checkpoint."});
+    at::Tensor(tensor).copy_(load_tensor(*info, tensor.scalar_type()));
+  }
 }
 
 }  // namespace
@@ -68,7 +81,7 @@ std::vector<int64_t> CheckpointFolder::steps_on_disk() const {
   return steps;
 }
 
-void CheckpointFolder::save(const TrainState& state, const Adapter& adapter, const AdamW& optimizer,
+void CheckpointFolder::save(const TrainState& state, const Adapter& adapter, const Optimizer& optimizer,
                             const AdapterRecord& record) const {
   const fs::path final_path = path_of(state.step);
   if (fs::exists(final_path) && valid_state(final_path)) return;
@@ -77,9 +90,7 @@ void CheckpointFolder::save(const TrainState& state, const Adapter& adapter, con
   fs::remove_all(temporary);
   fs::create_directories(temporary);
   save_peft(temporary, adapter, &record);
-  const at::Tensor m = optimizer.first_moment(), v = optimizer.second_moment();
-  const std::vector<TensorInfo> moments{describe("first_moment", m), describe("second_moment", v)};
-  write_safetensors(temporary / kOptimizerFile, moments);
+  write_optimizer(temporary / kOptimizerFile, optimizer);
   Json json{{"format", 1},
             {"run", run_hash_},
             {"batch", state.batch},
@@ -128,16 +139,15 @@ void CheckpointFolder::read_adapter(int64_t step, Adapter& adapter) const {
   read_matrices(folder, adapter);
 }
 
-std::optional<TrainState> CheckpointFolder::restore_newest(Adapter& adapter, AdamW& optimizer) const {
+std::optional<TrainState> CheckpointFolder::restore_newest(Adapter& adapter, Optimizer& optimizer) const {
   std::vector<int64_t> steps = steps_on_disk();
   for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
     const fs::path folder = path_of(*step);
     const auto json = valid_state(folder);
     if (!json) continue;
     read_matrices(folder, adapter);
-    const SafetensorsFile moments = SafetensorsFile::open(folder / kOptimizerFile);
-    optimizer.restore(read_tensor(moments, "first_moment"), read_tensor(moments, "second_moment"),
-                      json->at("optimizer_steps").get<int64_t>());
+    read_optimizer(folder / kOptimizerFile, optimizer);
+    optimizer.set_steps(json->at("optimizer_steps").get<int64_t>());
     TrainState state;
     state.batch = json->at("batch");
     state.step = json->at("step");

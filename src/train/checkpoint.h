@@ -9,7 +9,7 @@
 
 #include "deploy/peft.h"
 #include "model/adapter.h"
-#include "train/adamw.h"
+#include "train/optimizer.h"
 
 namespace lora {
 
@@ -31,11 +31,11 @@ class CheckpointFolder {
 
   // Writes step-N atomically (nothing happens when it is there already) and removes older ones that are neither the
   // best nor the newest two.
-  void save(const TrainState& state, const Adapter& adapter, const AdamW& optimizer,
+  void save(const TrainState& state, const Adapter& adapter, const Optimizer& optimizer,
             const AdapterRecord& record) const;
 
   // Restores the newest checkpoint whose files match their recorded hashes. nullopt when there is none.
-  std::optional<TrainState> restore_newest(Adapter& adapter, AdamW& optimizer) const;
+  std::optional<TrainState> restore_newest(Adapter& adapter, Optimizer& optimizer) const;
 
   // The adapter of step-N. Errors: kMachine when that checkpoint is missing or its files do not match their hashes.
   void read_adapter(int64_t step, Adapter& adapter) const;

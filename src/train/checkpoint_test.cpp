@@ -8,6 +8,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "model/testing.h"
+#include "train/adamw.h"
 
 namespace lora {
 namespace {
@@ -21,7 +22,7 @@ class CheckpointTest : public ::testing::Test {
     fill_with_noise(adapter_.parameters(), step);
     fill_with_noise(optimizer_.first_moment(), step + 100);
     fill_with_noise(optimizer_.second_moment(), step + 200);
-    optimizer_.restore(optimizer_.first_moment().clone(), optimizer_.second_moment().clone(), step - 1);
+    optimizer_.set_steps(step - 1);
     const TrainState state{.batch = step + 1,
                            .step = step,
                            .bad_in_a_row = 1,

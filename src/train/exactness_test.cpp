@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "model/testing.h"
+#include "train/adamw.h"
 #include "train/score.h"
 #include "train/step.h"
 #include "train/testing.h"

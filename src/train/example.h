@@ -15,7 +15,7 @@ struct Example {
   std::vector<int32_t> ids;
   std::vector<uint8_t> supervised;  // as long as ids; the first is never set: nothing predicts it
   size_t line = 0;                  // in the user's file
-  double weight = 1;                // of its tokens in the training loss; scores and held-out losses ignore it
+  double weight = 1;  // of its tokens in the training loss; scores and held-out losses ignore it
 
   int64_t num_supervised() const;
   // Tokens that are read: what follows the last supervised token predicts nothing, so nothing reads it.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "train/schedule.h"
 
@@ -20,6 +21,9 @@ struct TrainOptions {
   double learning_rate = 2e-4;
   LrScheduler lr_scheduler_type = LrScheduler::kLinear;
   int64_t warmup_steps = 10;
+  int64_t num_decay_steps = 0;   // of warmup_stable_decay, its last steps; 0: a fifth of all
+  std::string optim = "adamw";   // or "adamw_8bit": moments in a quarter of the memory, nearly the same steps
+  double loraplus_lr_ratio = 1;  // learning rate of B over that of A (LoRA+)
   double weight_decay = 0;
   double adam_beta1 = 0.9;
   double adam_beta2 = 0.999;

@@ -18,6 +18,9 @@ const std::map<std::string, std::vector<double>> kTransformers{
      {0.0, 6.666666666666667e-05, 0.00013333333333333334, 0.0002, 0.0001900968867902419,
       0.00016234898018587337, 0.00012225209339563145, 7.774790660436858e-05, 3.7651019814126654e-05,
       9.903113209758096e-06, 0.0}},
+    {"warmup_stable_decay",  // num_decay_steps=2, a fifth
+     {0.0, 6.666666666666667e-05, 0.00013333333333333334, 0.0002, 0.0002, 0.0002, 0.0002, 0.0002, 0.0002,
+      0.0001, 0.0}},
     {"constant", std::vector<double>(11, 2e-4)},
     {"constant_with_warmup",
      {0.0, 6.666666666666667e-05, 0.00013333333333333334, 2e-4, 2e-4, 2e-4, 2e-4, 2e-4, 2e-4, 2e-4, 2e-4}},
@@ -30,6 +33,23 @@ TEST(Schedule, GivesTransformersNumbers) {
     for (size_t step = 0; step < expected.size(); ++step)
       EXPECT_NEAR(schedule.at(static_cast<int64_t>(step)), expected[step], 1e-18) << name << " step " << step;
   }
+}
+
+TEST(Schedule, TheDecayOfWarmupStableDecayCanBeSet) {
+  const std::vector<double> transformers{0.0,
+                                         6.666666666666667e-05,
+                                         0.00013333333333333334,
+                                         0.0002,
+                                         0.0002,
+                                         0.0002,
+                                         0.00018090169943749476,
+                                         0.00013090169943749476,
+                                         6.909830056250527e-05,
+                                         1.9098300562505266e-05,
+                                         0.0};  // num_decay_steps=5
+  const Schedule schedule{LrScheduler::kWarmupStableDecay, 2e-4, 3, 10, 5};
+  for (size_t step = 0; step < transformers.size(); ++step)
+    EXPECT_NEAR(schedule.at(static_cast<int64_t>(step)), transformers[step], 1e-18) << "step " << step;
 }
 
 TEST(Schedule, WithoutWarmupItStartsAtThePeak) {

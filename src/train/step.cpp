@@ -64,7 +64,7 @@ StepResult accumulate_gradients(const Decoder& decoder, Adapter& adapter,
   return result;
 }
 
-StepResult train_step(const Decoder& decoder, Adapter& adapter, AdamW& optimizer,
+StepResult train_step(const Decoder& decoder, Adapter& adapter, Optimizer& optimizer,
                       const std::vector<const Example*>& examples, const ForestOptions& forests,
                       double learning_rate, double max_grad_norm, uint64_t mask_seed) {
   StepResult result = accumulate_gradients(decoder, adapter, examples, forests, mask_seed);

@@ -40,11 +40,13 @@ class Run {
         run_(run),
         progress_(progress),
         length_(run_length(options, static_cast<int64_t>(train_rows.size()))),
-        schedule_{options.lr_scheduler_type, options.learning_rate, options.warmup_steps,
-                  length_.total_steps},
+        schedule_{options.lr_scheduler_type, options.learning_rate, options.warmup_steps, length_.total_steps,
+                  options.num_decay_steps},
         forests_{options.share_prefixes, options.micro_batch_tokens},
-        optimizer_(adapter.parameters(),
-                   {options.adam_beta1, options.adam_beta2, options.adam_epsilon, options.weight_decay}),
+        optimizer_(make_optimizer(
+            options.optim, adapter,
+            {options.adam_beta1, options.adam_beta2, options.adam_epsilon, options.weight_decay},
+            options.loraplus_lr_ratio)),
         checkpoints_(run.output_dir / "checkpoints", run.run_hash),
         metrics_(run.output_dir / "metrics.jsonl"),
         eval_steps_(options.eval_steps > 0 ? options.eval_steps
@@ -62,7 +64,7 @@ class Run {
 
  private:
   void resume() {
-    if (const auto state = checkpoints_.restore_newest(adapter_, optimizer_)) {
+    if (const auto state = checkpoints_.restore_newest(adapter_, *optimizer_)) {
       state_ = *state;
       progress_.print(fmt::format("going on from {}", checkpoints_.path_of(state_.step).string()));
     }
@@ -91,7 +93,7 @@ class Run {
   void step() {
     const double learning_rate = schedule_.at(state_.step);
     const uint64_t mask_seed = mix64(mix64(options_.seed, kMaskStream), static_cast<uint64_t>(state_.batch));
-    const StepResult result = train_step(decoder_, adapter_, optimizer_, next_batch(), forests_,
+    const StepResult result = train_step(decoder_, adapter_, *optimizer_, next_batch(), forests_,
                                          learning_rate, options_.max_grad_norm, mask_seed);
     ++state_.batch;
     if (!result.finite) return note_bad(result);
@@ -145,7 +147,8 @@ class Run {
   }
 
   void add_to_window(const StepResult& r) {
-    window_.loss += r.loss * static_cast<double>(r.supervised_tokens);
+    window_.loss += r.loss * r.weight;
+    window_weight_ += r.weight;
     window_.examples += r.examples;
     window_.tokens += r.tokens;
     window_.unique_tokens += r.unique_tokens;
@@ -155,7 +158,8 @@ class Run {
   void log(double learning_rate, double grad_norm, std::optional<double> eval_loss) {
     window_.step = state_.step;
     window_.epoch = static_cast<double>(state_.batch) / static_cast<double>(length_.steps_per_epoch);
-    window_.loss /= static_cast<double>(window_.supervised_tokens);
+    window_.loss /= window_weight_;
+    window_weight_ = 0;
     window_.eval_loss = eval_loss;
     window_.learning_rate = learning_rate;
     window_.grad_norm = grad_norm;
@@ -170,14 +174,14 @@ class Run {
       state_.best_step = state_.step;
     }
     if (valid_rows_.empty()) state_.best_step = state_.step;
-    checkpoints_.save(state_, adapter_, optimizer_, run_.record);
+    checkpoints_.save(state_, adapter_, *optimizer_, run_.record);
   }
 
   [[noreturn]] void stop() {
     state_.seconds = seconds();
     // The steps since the last line would otherwise be missing from the record.
     if (window_.examples > 0) log(schedule_.at(state_.step - 1), last_grad_norm_, std::nullopt);
-    checkpoints_.save(state_, adapter_, optimizer_, run_.record);
+    checkpoints_.save(state_, adapter_, *optimizer_, run_.record);
     throw Error(ErrorKind::kInterrupted,
                 {.where = run_.output_dir.string(),
                  .found = fmt::format("stopped after step {} of {}; a checkpoint is saved", state_.step,
@@ -234,7 +238,7 @@ class Run {
   const RunLength length_;
   const Schedule schedule_;
   const ForestOptions forests_;
-  AdamW optimizer_;
+  const std::unique_ptr<Optimizer> optimizer_;
   const CheckpointFolder checkpoints_;
   const MetricsFile metrics_;
   const int64_t eval_steps_;
@@ -242,6 +246,7 @@ class Run {
   TrainState state_;
   TrainReport report_;
   MetricsLine window_;
+  double window_weight_ = 0;  // of its supervised tokens
   double last_grad_norm_ = 0;
   std::vector<size_t> order_;
   int64_t order_epoch_ = -1;
