@@ -37,6 +37,7 @@ struct RunConfig {
   int64_t valid_size = 0;
   int64_t max_new_tokens = 0;  // 0: by the longest reference answer
   int64_t eval_batch_size = 32;
+  bool few_shot = true;    // the base is asked with examples in its prompt too
   int64_t threads = 0;     // 0: all cores
   bool reference = false;  // the plain twins of the fused operations
 

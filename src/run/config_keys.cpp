@@ -133,6 +133,9 @@ const std::vector<ConfigKey>& config_keys() {
     k.push_back(key("eval_batch_size", Type::kInteger,
                     "answers written together; changes speed and memory only",
                     [](RunConfig& c) -> auto& { return c.eval_batch_size; }, {"per_device_eval_batch_size"}));
+    k.push_back(key("few_shot", Type::kBool,
+                    "ask the base with examples in its prompt too: would prompting have done?",
+                    [](RunConfig& c) -> auto& { return c.few_shot; }));
     k.push_back(key("share_prefixes", Type::kBool,
                     "lay a prefix that examples share once; off: slower, the same result",
                     [](RunConfig& c) -> auto& { return c.train.share_prefixes; }));

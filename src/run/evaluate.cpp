@@ -64,6 +64,18 @@ Questions make_questions(const Session& session, const std::vector<Conversation>
   return questions;
 }
 
+std::optional<Questions> with_examples(const Session& session, const Questions& questions,
+                                       const std::vector<Conversation>& rows, const FewShotExamples& examples,
+                                       size_t k) {
+  Questions with = questions;
+  const int64_t room = session.decoder().config().max_position_embeddings - questions.max_new_tokens;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    with.prompt_ids[i] = session.renderer().render_prompt(examples.prompt(rows[i], k));
+    if (static_cast<int64_t>(with.prompt_ids[i].size()) > room) return std::nullopt;
+  }
+  return with;
+}
+
 ContestantAnswers ask(const Session& session, const Adapter* adapter, const std::string& name,
                       const Questions& questions, int64_t batch_size, Progress& progress) {
   GenerateOptions options;
@@ -85,11 +97,46 @@ ContestantAnswers ask(const Session& session, const Adapter* adapter, const std:
                                       static_cast<double>(tokens) / seconds));
       });
   progress.clear();
-  ContestantAnswers result{name, {}, {}};
+  ContestantAnswers result{.name = name, .answers = {}, .stopped = {}};
   for (const Answer& answer : answers) {
     result.answers.push_back(session.tokenizer().decode(answer.ids));
     result.stopped.push_back(answer.stopped);
   }
+  return result;
+}
+
+std::optional<ContestantAnswers> ask_few_shot(const Session& session, const FewShotExamples& examples,
+                                              const Questions& questions,
+                                              const std::vector<Conversation>& test,
+                                              const std::vector<Conversation>& valid, const Metrics& metrics,
+                                              int64_t batch_size, Progress& progress) {
+  if (!examples.any_for(test)) return std::nullopt;
+  std::optional<Questions> chosen;
+  size_t chosen_k = 0, most_passed = 0;
+  for (const size_t k : kFewShotTried) {
+    std::optional<Questions> asked = with_examples(session, questions, test, examples, k);
+    if (!asked) break;  // more will not fit either
+    size_t passed = 0;
+    if (!valid.empty()) {
+      const Questions plain = make_questions(session, valid, questions.max_new_tokens, "held-out rows");
+      const auto tried = with_examples(session, plain, valid, examples, k);
+      if (!tried) break;
+      const ContestantAnswers answers = ask(
+          session, nullptr, fmt::format("base with {} examples (a trial)", k), *tried, batch_size, progress);
+      for (size_t i = 0; i < valid.size(); ++i)
+        passed += metrics.checks[0].check->run(answers.answers[i], tried->references[i]).passed;
+    }
+    if (chosen && passed <= most_passed) continue;
+    chosen = std::move(asked);
+    chosen_k = k;
+    most_passed = passed;
+  }
+  if (!chosen) return std::nullopt;
+  ContestantAnswers result =
+      ask(session, nullptr, fmt::format("base with {} examples", chosen_k), *chosen, batch_size, progress);
+  result.name = "few_shot";
+  result.num_fewshot = chosen_k;
+  result.prompt_ids = std::move(chosen->prompt_ids);
   return result;
 }
 
@@ -126,7 +173,8 @@ Evaluation judge(const Questions& questions, const std::vector<ContestantAnswers
       lines += dump(Json{{"id", i},
                          {"line", questions.lines[i]},
                          {"contestant", answers.name},
-                         {"prompt_ids", questions.prompt_ids[i]},
+                         {"prompt_ids",
+                          answers.prompt_ids.empty() ? questions.prompt_ids[i] : answers.prompt_ids[i]},
                          {"answer", answers.answers[i]},
                          {"reference", questions.references[i]},
                          {"stopped", static_cast<bool>(answers.stopped[i])},
@@ -146,7 +194,9 @@ void save_answers(const std::filesystem::path& file, const ContestantAnswers& an
             {"run", run_hash},
             {"contestant", answers.name},
             {"answers", answers.answers},
-            {"stopped", answers.stopped}};
+            {"stopped", answers.stopped},
+            {"num_fewshot", answers.num_fewshot},
+            {"prompt_ids", answers.prompt_ids}};
   write_file_atomic(file, dump(json) + "\n", IfExists::kReplace);
 }
 
@@ -156,7 +206,8 @@ std::optional<ContestantAnswers> load_answers(const std::filesystem::path& file,
   try {
     const Json json = Json::parse(read_file(file));
     if (json.at("run") != run_hash) return std::nullopt;
-    ContestantAnswers answers{json.at("contestant"), json.at("answers"), json.at("stopped")};
+    ContestantAnswers answers{json.at("contestant"), json.at("answers"), json.at("stopped"),
+                              json.at("num_fewshot"), json.at("prompt_ids")};
     if (answers.answers.size() != count || answers.stopped.size() != count) return std::nullopt;
     return answers;
   } catch (const Json::exception&) {

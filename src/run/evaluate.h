@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "eval/comparison.h"
 #include "eval/primary_metric.h"
 #include "model/adapter.h"
+#include "run/few_shot.h"
 #include "run/session.h"
 
 namespace lora {
@@ -29,15 +31,10 @@ struct Questions {
 Questions make_questions(const Session& session, const std::vector<Conversation>& rows,
                          int64_t max_new_tokens, const std::string& source);
 
-struct ContestantAnswers {
-  std::string name;  // "base", "tuned"
-  std::vector<std::string> answers;
-  std::vector<bool> stopped;
-};
-
-// Greedy answers of the model with or without an adapter.
-ContestantAnswers ask(const Session& session, const Adapter* adapter, const std::string& name,
-                      const Questions& questions, int64_t batch_size, Progress& progress);
+// The same questions with up to `k` examples before each; nullopt when one would not fit the model's context.
+std::optional<Questions> with_examples(const Session& session, const Questions& questions,
+                                       const std::vector<Conversation>& rows, const FewShotExamples& examples,
+                                       size_t k);
 
 // The checks of an evaluation: the primary metric, chosen from the reference answers before any model was asked, and
 // descriptive ones beside it.
@@ -49,6 +46,28 @@ struct Metrics {
   };
   std::vector<Named> checks;  // the primary one first
 };
+
+struct ContestantAnswers {
+  std::string name;  // "base", "few_shot", "tuned"
+  std::vector<std::string> answers;
+  std::vector<bool> stopped;
+  size_t num_fewshot = 0;                             // examples in each prompt
+  std::vector<std::vector<int32_t>> prompt_ids = {};  // what was asked, where it is not Questions::prompt_ids
+};
+
+// Greedy answers of the model with or without an adapter.
+ContestantAnswers ask(const Session& session, const Adapter* adapter, const std::string& name,
+                      const Questions& questions, int64_t batch_size, Progress& progress);
+
+// The base with examples: as many of kFewShotTried as answer best on `valid` (with equal results the fewest), then asked
+// `test`. nullopt when there is no example to show, or none fits.
+std::optional<ContestantAnswers> ask_few_shot(const Session& session, const FewShotExamples& examples,
+                                              const Questions& questions,
+                                              const std::vector<Conversation>& test,
+                                              const std::vector<Conversation>& valid, const Metrics& metrics,
+                                              int64_t batch_size, Progress& progress);
+
+// Chosen from the references and, for the format, the training rows.
 Metrics choose_metrics(const std::vector<std::string>& references,
                        const std::vector<Conversation>& training_rows);
 

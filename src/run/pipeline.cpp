@@ -84,12 +84,14 @@ class Pipeline {
     result.notes = config_.notes;
     std::optional<Questions> questions;
     std::optional<Metrics> metrics;
-    std::optional<ContestantAnswers> base;
+    std::vector<ContestantAnswers> contestants;
     if (scope_ == Scope::kWholeRun) {
       questions = make_questions(session, split_.test, config_.max_new_tokens, test_source());
       metrics = choose_metrics(questions->references, split_.train);
       result.primary_why = metrics->primary.why;
-      base = ask_base(session, *questions);
+      contestants.push_back(ask_base(session, *questions));
+      if (auto few_shot = ask_with_examples(session, *questions, *metrics))
+        contestants.push_back(std::move(*few_shot));
     }
 
     describe(session, train_rows, valid_rows);
@@ -97,9 +99,8 @@ class Pipeline {
     result.training = train(session.decoder(), adapter, train_rows, valid_rows, config_.train,
                             {folder_, run_hash_, session.record()}, progress_);
     if (scope_ == Scope::kWholeRun) {
-      const ContestantAnswers tuned =
-          ask(session, &adapter, "tuned", *questions, config_.eval_batch_size, progress_);
-      result.evaluation = judge(*questions, {*base, tuned}, *metrics, folder_ / "eval");
+      contestants.push_back(ask(session, &adapter, "tuned", *questions, config_.eval_batch_size, progress_));
+      result.evaluation = judge(*questions, contestants, *metrics, folder_ / "eval");
     }
     write_file_atomic(folder_ / "finished.json", finished_json(result).dump(2) + "\n", IfExists::kReplace);
     return result;
@@ -224,6 +225,33 @@ class Pipeline {
     ContestantAnswers base = ask(session, nullptr, "base", questions, config_.eval_batch_size, progress_);
     save_answers(file, base, run_hash_);
     return base;
+  }
+
+  // The base with examples in its prompt, unless the user wants none: would prompting have done?
+  std::optional<ContestantAnswers> ask_with_examples(const Session& session, const Questions& questions,
+                                                     const Metrics& metrics) {
+    if (!config_.few_shot) return std::nullopt;
+    const fs::path file = folder_ / "eval" / "few_shot.json";
+    if (auto saved = load_answers(file, run_hash_, questions.references.size())) return saved;
+    const FewShotExamples examples(split_.train, config_.train.seed);
+    auto few_shot = ask_few_shot(session, examples, questions, split_.test, split_.valid, metrics,
+                                 config_.eval_batch_size, progress_);
+    if (!few_shot) {
+      progress_.print(
+          "note: the base is not asked with examples in its prompt, since no training row can serve, or none "
+          "fits the context");
+      return std::nullopt;
+    }
+    save_answers(file, *few_shot, run_hash_);
+    size_t passed = 0;
+    for (size_t i = 0; i < questions.references.size(); ++i)
+      passed += metrics.checks[0].check->run(few_shot->answers[i], questions.references[i]).passed;
+    progress_.print(fmt::format("the base, shown {} examples: {} of {} {}{}", few_shot->num_fewshot, passed,
+                                questions.references.size(), metrics.primary.name,
+                                10 * passed >= 9 * questions.references.size()
+                                    ? ". Prompting already does this well; Ctrl-C saves the training"
+                                    : ""));
+    return few_shot;
   }
 
   void describe(const Session& session, const std::vector<Example>& train_rows,
