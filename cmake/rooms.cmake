@@ -28,7 +28,6 @@ function(lora_room name)
     target_compile_definitions(${name}_test PRIVATE LORA_SOURCE_DIR="${CMAKE_SOURCE_DIR}" LORA_DEPS_DIR="${LORA_DEPS}")
     target_link_libraries(${name}_test PRIVATE lora_${name} GTest::gtest GTest::gtest_main)
     add_test(NAME ${name} COMMAND ${name}_test)
-    set_tests_properties(${name} PROPERTIES ENVIRONMENT "LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/lsan.supp")
   endif()
 endfunction()
 

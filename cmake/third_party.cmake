@@ -2,7 +2,9 @@
 # Nothing of them is copied into the repository.
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
-find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto SSL)
+find_package(ZLIB REQUIRED)
+find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(ICU REQUIRED IMPORTED_TARGET icu-uc)
@@ -14,23 +16,6 @@ if(LORA_WITH_TORCH)
   pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
 endif()
 
-# llama.cpp's Jinja engine: chat templates are rendered by it. value.cpp needs its JSON wrapper (json.cpp) to compile,
-# and that wants ggml.h and ggml_abort() for its assertions; cmake/ggml_abort.cpp stands in for the rest of ggml.
-# The sdist's own nlohmann stays private: the rooms use Debian's. NDEBUG: the engine's asserts can be reached from a
-# template, and the exceptions behind them are what a user should see.
-set(llama_common "${LORA_DEPS}/llama.cpp/common")
-if(NOT EXISTS "${llama_common}/jinja/runtime.cpp")
-  message(FATAL_ERROR "No chat template engine at ${llama_common}/jinja. Run ./setup again: the pinned sdist is missing or torn.")
-endif()
-add_library(jinja STATIC
-  "${llama_common}/jinja/lexer.cpp" "${llama_common}/jinja/parser.cpp" "${llama_common}/jinja/runtime.cpp"
-  "${llama_common}/jinja/string.cpp" "${llama_common}/jinja/value.cpp" "${llama_common}/jinja/caps.cpp"
-  "${llama_common}/unicode.cpp" "${llama_common}/json.cpp" "${CMAKE_SOURCE_DIR}/cmake/ggml_abort.cpp")
-target_include_directories(jinja SYSTEM PUBLIC "${llama_common}")
-target_include_directories(jinja SYSTEM PRIVATE "${LORA_DEPS}/llama.cpp/vendor" "${LORA_DEPS}/llama.cpp/ggml/include")
-target_compile_definitions(jinja PRIVATE NDEBUG)
-target_compile_options(jinja PRIVATE -w)
-
 # An allocator that hands freed tensors back to the system sooner than glibc's. Sanitizers bring their own.
 find_library(TCMALLOC_MINIMAL tcmalloc_minimal)
 if(TCMALLOC_MINIMAL AND NOT LORA_SANITIZE)
@@ -38,3 +23,14 @@ if(TCMALLOC_MINIMAL AND NOT LORA_SANITIZE)
   # Nothing calls it by name, so the linker has to be told to keep it.
   target_link_libraries(tcmalloc INTERFACE "-Wl,--push-state,--no-as-needed,${TCMALLOC_MINIMAL},--pop-state")
 endif()
+
+# cpp-httplib out of the same sdist, with OpenSSL: what `lora pull` reaches a hub through. No decompression.
+set(httplib_folder "${LORA_DEPS}/llama.cpp/vendor/cpp-httplib")
+if(NOT EXISTS "${httplib_folder}/httplib.cpp")
+  message(FATAL_ERROR "No cpp-httplib at ${httplib_folder}. Run ./setup again: the pinned sdist is missing or torn.")
+endif()
+add_library(httplib STATIC "${httplib_folder}/httplib.cpp")
+target_include_directories(httplib SYSTEM PUBLIC "${httplib_folder}")
+target_compile_definitions(httplib PUBLIC CPPHTTPLIB_OPENSSL_SUPPORT)
+target_compile_options(httplib PRIVATE -w)
+target_link_libraries(httplib PUBLIC OpenSSL::SSL OpenSSL::Crypto Threads::Threads)

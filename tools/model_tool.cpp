@@ -67,7 +67,8 @@ class Job {
       : options_(std::move(options)), dtype_(parse_dtype(options_)), decoder_(open()) {
     for (const json& e : options_.value("examples", json::array()))
       examples_.push_back({e.at("ids"), e.at("supervised"), examples_.size() + 1});
-    forests_ = {options_.value("share_prefixes", true), options_.value("max_tokens", int64_t{512})};
+    forests_ = {options_.value("share_prefixes", true), options_.value("max_tokens", int64_t{512}),
+                decoder_.config().long_rope_length()};
     if (options_.contains("adapter")) {
       adapter_ = load_peft(options_["adapter"].get<std::string>(), decoder_.config(), dtype_);
     } else if (options_.contains("new_adapter")) {
@@ -139,7 +140,7 @@ class Job {
 
   json logits() {
     const c10::NoGradGuard no_grad;
-    const Forest forest = build_forest(all(), forests_.share_prefixes);
+    const Forest forest = build_forest(all(), forests_.share_prefixes, forests_.split_length);
     const at::Tensor every = decoder_.logits(forest, adapter_ ? &*adapter_ : nullptr);
     for (size_t e = 0; e < examples_.size(); ++e) {
       std::vector<int64_t> rows;

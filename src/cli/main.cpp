@@ -36,17 +36,21 @@ int main(int argc, char** argv) {
   program.require_subcommand(1);
   program.footer(
       "Examples:\n"
+      "  lora check data.jsonl                  find what would spoil a fine-tune on it, and mend it\n"
       "  lora run my.toml                       split, train, compare with the base, verdict\n"
       "  lora inspect model.gguf data.jsonl     see what the model is trained on, token by token\n"
       "  lora generate model.gguf --prompt Hi   ask a model\n"
-      "Every command has --help. Nothing reaches the network.");
+      "Every command has --help. Only `lora pull` reaches the network.");
   lora::cli::Action action;
+  lora::cli::add_check(program, action);
   lora::cli::add_run(program, action);
   lora::cli::add_train(program, action);
   lora::cli::add_eval(program, action);
   lora::cli::add_score(program, action);
   lora::cli::add_generate(program, action);
   lora::cli::add_inspect(program, action);
+  lora::cli::add_split(program, action);
+  lora::cli::add_pull(program, action);
   try {
     program.parse(argc, argv);
     return action();

@@ -25,6 +25,7 @@ nlohmann::ordered_json result_json(const PipelineResult& result, const std::stri
   if (t.best_eval_loss) json["training"]["eval_loss_best"] = *t.best_eval_loss;
   json["notes"] = result.notes;
   if (result.evaluation) json["evaluation"] = summary_json(*result.evaluation);
+  if (result.golden) json["golden"] = summary_json(*result.golden);
   return json;
 }
 
@@ -37,7 +38,9 @@ void print_text(const PipelineResult& result, const std::string& output_dir) {
   if (!result.evaluation) return;
   fmt::print("\n{}\n{}\n", result.primary_why, comparison_table(*result.evaluation));
   fmt::print("verdict: {}\n{}\n", verdict_name(result.evaluation->verdict), result.evaluation->sentence);
-  fmt::print("every prompt with both answers: {}/eval/answers.jsonl\n", output_dir);
+  if (result.golden)
+    fmt::print("\ngolden rows, apart from the verdict:\n{}", comparison_table(*result.golden));
+  fmt::print("every prompt with all answers: {}/eval/answers.jsonl\n", output_dir);
 }
 
 int execute(const RunOptions& options, Scope scope) {

@@ -1,10 +1,10 @@
-// Chat JSON Lines: one {"messages": [{"role": …, "content": …}, …]} a line, as TRL and the OpenAI API take
-// it. Strict: the first bad row ends the job with an Error that says file:line:col (column in characters,
-// from 1), what is there and how to mend it. Other formats are recognised by name and refused; nothing is
-// converted or skipped here. Knows no tokens: over-length rows and control tokens inside a text are for
-// whoever holds the tokenizer.
+// Data files whole: read strictly, and written as chat JSON Lines, one {"messages": [{"role": …, "content": …}, …]} a
+// line, as TRL and the OpenAI API take it (docs/formats/data.md). The first bad row ends the job with an Error that
+// says file:line:col (column in characters, from 1), what is there and how to mend it; nothing is skipped. Knows no
+// tokens: over-length rows and control tokens inside a text are for whoever holds the tokenizer.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <filesystem>
 #include <string>
@@ -13,21 +13,15 @@
 
 #include "base/atomic_file.h"
 #include "data/conversation.h"
+#include "data/line_source.h"
+#include "data/row_reader.h"
 
 namespace lora {
 
-// Longest line that is read, in bytes: a longer one is rather a file of another format.
-constexpr size_t kMaxLineBytes = size_t{16} << 20;
-
-enum class RowKind {
-  kTraining,  // ends in an assistant turn
-  kPrompt,    // may end in a user (or tool) turn: something to answer
-};
-
 // Rows to train on or to be judged by: an optional system message, then user and assistant in turn (tool
 // messages may follow an assistant's), at least one assistant turn, the last message the assistant's, no
-// assistant turn empty. Blank lines may stand at the end only. Errors: kInput as above, and for an empty
-// file; kMachine when it is unreadable.
+// assistant turn empty. Blank lines may stand at the end only. The file may be gzip. Errors: kInput as above,
+// for other formats (each by name) and for an empty file; kMachine when it is unreadable.
 std::vector<Conversation> read_chat_jsonl(const std::filesystem::path& path);
 
 // Rows to generate from: as above, but the last message may be the user's.
@@ -36,8 +30,18 @@ std::vector<Conversation> read_prompts_jsonl(const std::filesystem::path& path);
 // The same on text in memory; `name` stands for the file in errors.
 std::vector<Conversation> parse_chat_jsonl(std::string_view text, std::string_view name, RowKind kind);
 
-// One row as a line without its line break: {"messages":[{"role":…,"content":…}]}, with "golden":true where
-// it is set.
+// Rows of every format that the row reader knows, as strictly.
+struct RowsRead {
+  std::vector<Conversation> rows;
+  std::array<size_t, kRowFormats> formats{};  // rows of each format
+  // One sentence for the user: which formats, and that every token of plain-text rows is learned from.
+  std::string said;
+};
+RowsRead read_rows(const std::filesystem::path& path, const RowOptions& options = {});
+std::string formats_in_words(const std::array<size_t, kRowFormats>& formats);
+
+// One row as a line without its line break: {"messages":[{"role":…,"content":…}]}, with tools, weight, golden and
+// tags where they are set; plain text as {"text":…}. Reading it again gives the same conversation.
 std::string chat_jsonl_line(const Conversation& conversation);
 
 // Writes all rows atomically. Errors: kInput when content is not UTF-8 or the file exists (kRefuse),

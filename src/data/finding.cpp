@@ -7,6 +7,7 @@
 #include <cassert>
 
 #include "base/error.h"
+#include "data/nearest_word.h"
 
 namespace lora {
 namespace {
@@ -25,6 +26,7 @@ constexpr std::array kCodes{
     FindingCode{"line-too-long", kError, "a line over the size cap"},
     FindingCode{"missing-messages", kError, "a row without messages, or of no known format"},
     FindingCode{"unknown-role", kError, "a role that is not system, user, assistant or tool"},
+    FindingCode{"invalid-value", kError, "a key whose value is not of its kind"},
     FindingCode{"non-string-content", kError, "content that is not a string"},
     FindingCode{"empty-content", kError, "a message without text"},
     FindingCode{"no-assistant", kError, "a row without an answer to learn from"},
@@ -47,28 +49,13 @@ constexpr std::array kCodes{
     FindingCode{"possible-personal-data", kWarning, "what looks like personal data"},
     FindingCode{"language-mix", kWarning, "an answer in another language than its question or its like"},
     FindingCode{"few-examples", kWarning, "fewer rows than a fine-tune can learn from"},
+    FindingCode{"coverage-gap", kNote, "something that the held-out set holds and the data does not"},
 };
 
 size_t index_of(std::string_view code) {
   const auto* at =
       std::find_if(kCodes.begin(), kCodes.end(), [&](const auto& row) { return row.code == code; });
   return static_cast<size_t>(at - kCodes.begin());
-}
-
-// Levenshtein distance, for "did you mean".
-size_t distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({changed, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
 }
 
 }  // namespace
@@ -87,7 +74,7 @@ Findings::Findings(const std::set<std::string>& ignored)
   for (const std::string& code : ignored) {
     if (index_of(code) < kCodes.size()) continue;
     const auto* nearest = std::min_element(kCodes.begin(), kCodes.end(), [&](const auto& a, const auto& b) {
-      return distance(code, a.code) < distance(code, b.code);
+      return letters_apart(code, a.code) < letters_apart(code, b.code);
     });
     throw Error::input(
         {.where = "--ignore",

@@ -24,31 +24,6 @@ bool is_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$';
 }
 
-// Whether a number that std::from_chars calls out of range is too large (true) or rounds to zero.
-bool is_overflow(std::string_view number) {
-  int64_t magnitude = 0;  // decimal exponent of the first digit that is not zero
-  bool seen_point = false, seen_digit = false;
-  size_t i = number[0] == '-' ? 1 : 0;
-  for (; i < number.size() && (is_digit(number[i]) || number[i] == '.'); ++i) {
-    if (number[i] == '.') {
-      seen_point = true;
-    } else if (seen_digit || number[i] != '0') {
-      seen_digit = true;
-      if (!seen_point) ++magnitude;
-    } else if (seen_point) {
-      --magnitude;
-    }
-  }
-  int64_t exponent = 0;
-  bool negative = false;
-  for (++i; i < number.size(); ++i) {  // number[i - 1] was 'e' or 'E', or the end
-    if (number[i] == '-') negative = true;
-    if (is_digit(number[i]))
-      exponent = std::min<int64_t>(exponent * 10 + (number[i] - '0'), int64_t{1} << 40);
-  }
-  return magnitude + (negative ? -exponent : exponent) > 0;
-}
-
 // Recursive descent. A function returns false once `problem_` is set, and everything unwinds.
 class Reader {
  public:
@@ -257,7 +232,7 @@ class Reader {
     }
     double as_double = 0;
     if (std::from_chars(first, last, as_double).ec == std::errc::result_out_of_range) {
-      if (is_overflow(number))
+      if (is_number_too_large(number))
         return fail(Kind::kNumberTooLarge, begin, "a number too large for a double", "at most 1.8e308",
                     "Write it as a string.");
       as_double = number[0] == '-' ? -0.0 : 0.0;
@@ -523,6 +498,30 @@ class Reader {
 };
 
 }  // namespace
+
+bool is_number_too_large(std::string_view number) {
+  int64_t magnitude = 0;  // decimal exponent of the first digit that is not zero
+  bool seen_point = false, seen_digit = false;
+  size_t i = number[0] == '-' ? 1 : 0;
+  for (; i < number.size() && (is_digit(number[i]) || number[i] == '.'); ++i) {
+    if (number[i] == '.') {
+      seen_point = true;
+    } else if (seen_digit || number[i] != '0') {
+      seen_digit = true;
+      if (!seen_point) ++magnitude;
+    } else if (seen_point) {
+      --magnitude;
+    }
+  }
+  int64_t exponent = 0;
+  bool negative = false;
+  for (++i; i < number.size(); ++i) {  // number[i - 1] was 'e' or 'E', or the end
+    if (number[i] == '-') negative = true;
+    if (is_digit(number[i]))
+      exponent = std::min<int64_t>(exponent * 10 + (number[i] - '0'), int64_t{1} << 40);
+  }
+  return magnitude + (negative ? -exponent : exponent) > 0;
+}
 
 const JsonPlace& JsonPlace::at(std::string_view name) const {
   const auto member =

@@ -76,6 +76,9 @@ struct JsonText {
   bool ok() const { return !problem.has_value(); }
 };
 
+// Whether a JSON number that does not fit a double is too large for it (else it rounds to zero).
+bool is_number_too_large(std::string_view number);
+
 // Reads one JSON value; white space may stand around it. Never throws for bad text: look at `problem`.
 JsonText read_json(std::string_view text, const JsonOptions& options = {});
 

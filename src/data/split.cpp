@@ -4,13 +4,18 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <cmath>
+#include <map>
+#include <optional>
 #include <string_view>
 #include <tuple>
 #include <unordered_map>
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "data/format_family.h"
+#include "data/row_parts.h"
+#include "data/twin_rows.h"
+#include "data/words.h"
 
 namespace lora {
 namespace {
@@ -18,43 +23,64 @@ namespace {
 constexpr uint64_t kSidePurpose = 0x73696465;     // keys the rank of a group
 constexpr uint64_t kStratumPurpose = 0x73747261;  // keys the offset of a stratum
 
+constexpr size_t kMostLabels = 20;
+
 uint64_t hash_text(std::string_view text, uint64_t seed) {
   return XXH3_64bits_withSeed(text.data(), text.size(), seed);
 }
 
-// Lower case (ASCII), white space runs as one blank, digit runs as one 0 if asked.
-std::string folded(std::string_view text, bool fold_digits) {
-  std::string out;
-  out.reserve(text.size());
-  for (char c : text) {
-    if (c == ' ' || (c >= '\t' && c <= '\r')) {
-      if (!out.empty() && out.back() != ' ') out += ' ';
-    } else if (fold_digits && c >= '0' && c <= '9') {
-      if (out.empty() || out.back() != '0') out += '0';
-    } else {
-      out += (c >= 'A' && c <= 'Z') ? static_cast<char>(c - 'A' + 'a') : c;
-    }
+uint64_t system_hash(const Conversation& row) {
+  if (row.is_plain_text()) return 2;
+  return row.messages.front().role == "system" ? hash_text(row.messages.front().content, 1) : 0;
+}
+
+// What kind of answer a row gives. Texts for people are one kind: whether an answer has a list in it changes from
+// question to question.
+uint64_t answer_kind(const Conversation& row, uint64_t& label) {
+  label = 0;
+  const size_t last = last_answer(row);
+  if (last == row.messages.size()) return 0;
+  const std::string& answer = row.messages[last].content;
+  const FormatFamily family = format_family(answer);
+  if (family.kind == FormatKind::kShortText || family.kind == FormatKind::kYesNo) label = words_hash(answer);
+  return is_prose_format(family.kind) ? static_cast<uint64_t>(FormatKind::kProse)
+                                      : static_cast<uint64_t>(family.kind);
+}
+
+// A stratum per system prompt and kind of answer, and per label where answers are few labels. The commonest kind under
+// a system prompt goes by the prompt alone.
+std::vector<uint64_t> strata_of(const std::vector<Conversation>& rows) {
+  std::vector<uint64_t> systems(rows.size()), kinds(rows.size()), labels(rows.size());
+  std::map<uint64_t, std::map<uint64_t, size_t>> kinds_of, labels_of;  // by system prompt: rows of each
+  for (size_t i = 0; i < rows.size(); ++i) {
+    systems[i] = system_hash(rows[i]);
+    kinds[i] = answer_kind(rows[i], labels[i]);
+    ++kinds_of[systems[i]][kinds[i]];
+    if (labels[i] != 0) ++labels_of[systems[i]][labels[i]];
   }
-  if (!out.empty() && out.back() == ' ') out.pop_back();
-  return out;
-}
-
-uint64_t user_text_hash(const Conversation& row, bool fold_digits) {
-  uint64_t hash = fold_digits;
-  for (const Message& message : row.messages)
-    if (message.role == "user") hash = hash_text(folded(message.content, fold_digits), hash);
-  return hash;
-}
-
-uint64_t stratum_of(const Conversation& row) {
-  const bool has_system = !row.messages.empty() && row.messages.front().role == "system";
-  return has_system ? hash_text(row.messages.front().content, 1) : 0;
+  const auto commonest = [](const std::map<uint64_t, size_t>& counts) {
+    return std::max_element(counts.begin(), counts.end(),
+                            [](const auto& a, const auto& b) { return a.second < b.second; })
+        ->first;
+  };
+  std::vector<uint64_t> strata = systems;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const std::map<uint64_t, size_t>& labels_here = labels_of[systems[i]];
+    size_t with_label = 0;
+    for (const auto& [label, count] : labels_here) with_label += count;
+    if (labels[i] != 0 && labels_here.size() <= kMostLabels && labels_here.size() * 5 <= with_label)
+      strata[i] = mix64(systems[i], labels[i]);
+    else if (kinds[i] != commonest(kinds_of[systems[i]]))
+      strata[i] = mix64(systems[i], kinds[i]);
+  }
+  return strata;
 }
 
 // A group of near duplicates. `position` in [0, 1) orders the groups: test takes the lowest, then valid, then
 // train.
 struct Group {
   uint64_t id = 0;
+  bool golden = false;  // holds a golden row
   uint64_t stratum = 0;
   uint64_t rank = 0;
   double position = 0;
@@ -62,7 +88,7 @@ struct Group {
 };
 
 std::vector<Group> ordered_groups(const std::vector<Conversation>& rows, uint64_t seed) {
-  const std::vector<uint64_t> ids = near_duplicate_groups(rows);
+  const std::vector<uint64_t> ids = near_duplicate_groups(rows), strata = strata_of(rows);
   std::vector<Group> groups;
   std::unordered_map<uint64_t, size_t> index;
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -73,7 +99,8 @@ std::vector<Group> ordered_groups(const std::vector<Conversation>& rows, uint64_
                         .rank = mix64(mix64(seed, kSidePurpose), ids[i]),
                         .rows = {}});
     Group& group = groups[at->second];
-    group.stratum = std::min(group.stratum, stratum_of(rows[i]));
+    group.stratum = std::min(group.stratum, strata[i]);
+    group.golden |= rows[i].golden;
     group.rows.push_back(i);
   }
   std::sort(groups.begin(), groups.end(), [](const Group& a, const Group& b) {
@@ -90,6 +117,9 @@ std::vector<Group> ordered_groups(const std::vector<Conversation>& rows, uint64_
       groups[i].position = (static_cast<double>(i - begin) + start) / static_cast<double>(end - begin);
     begin = end;
   }
+  for (Group& group : groups)
+    if (group.rows.size() > 10 && group.rows.size() * 50 > rows.size())
+      group.position += 1;  // dear to hold out
   std::sort(groups.begin(), groups.end(), [](const Group& a, const Group& b) {
     return std::tie(a.position, a.rank, a.id) < std::tie(b.position, b.rank, b.id);
   });
@@ -118,15 +148,26 @@ size_t default_valid_size(size_t groups) {
                       .fix = "Add examples, or hold out fewer."});
 }
 
-std::string sizes_in_words(const Split& split, size_t rows, size_t groups, bool with_test) {
+// Why so many are asked for the verdict.
+std::string_view reason_of_size(size_t asked, size_t groups, size_t test) {
+  if (asked != 0) return "as asked";
+  if (groups < 1000 && test == 50) return "50: more would cost training rows and show little more";
+  if (test == 20) return "20: with fewer only a very large difference would show";
+  if (test < 20) return "a third: fewer rows would prove nothing, more would leave too few to learn from";
+  return groups < 1000 ? "a sixth of the different rows" : "a twentieth of the different rows, at most 200";
+}
+
+std::string sizes_in_words(const Split& split, size_t rows, size_t groups, bool with_test, size_t asked) {
   std::string why = fmt::format("{} rows", rows);
-  if (groups < rows) why += fmt::format(" ({} different up to case, white space and digits)", groups);
+  if (groups < rows) why += fmt::format(" ({} different: near duplicates count as one)", groups);
   why +=
       fmt::format(": {} to train on, {} to choose the checkpoint by", split.train.size(), split.valid.size());
   if (with_test) {
-    why += fmt::format(", {} held out for the verdict", split.test.size());
-    if (split.test.size() < 6) why += " (fewer than 6 can never show a difference)";
+    why += fmt::format(", {} held out for the verdict ({})", split.test.size(),
+                       reason_of_size(asked, groups, split.test.size()));
+    if (split.test.size() < 6) why += "; fewer than 6 can never show a difference";
   }
+  if (!split.golden.empty()) why += fmt::format("; {} golden rows are asked separately", split.golden.size());
   if (!split.set_aside.empty())
     why += fmt::format(
         "; {} near duplicates of held-out rows are left out, so that nothing asked was trained on",
@@ -134,30 +175,12 @@ std::string sizes_in_words(const Split& split, size_t rows, size_t groups, bool 
   return why + ".";
 }
 
-Split split_groups(const std::vector<Conversation>& rows, uint64_t seed, bool with_test, size_t test_size,
-                   size_t valid_size) {
-  const std::vector<Group> groups = ordered_groups(rows, seed);
-  if (!with_test)
-    test_size = 0;
-  else if (test_size == 0)
-    test_size = default_test_size(groups.size());
-  if (valid_size == 0) valid_size = default_valid_size(groups.size());
-  if (test_size >= groups.size() || valid_size >= groups.size() - test_size)
-    refuse_sizes(rows.size(), groups.size(), test_size, valid_size);
+enum class Side : uint8_t { kTrain, kValid, kTest, kAside, kGolden };
 
-  enum class Side : uint8_t { kTrain, kValid, kTest, kAside };
-  std::vector<Side> sides(rows.size(), Side::kTrain);
-  for (size_t i = 0; i < test_size + valid_size; ++i) {
-    // The row that counts is chosen by content, so that the order of the rows does not matter.
-    const std::vector<size_t>& members = groups[i].rows;
-    const size_t chosen = *std::min_element(members.begin(), members.end(), [&](size_t a, size_t b) {
-      return content_hash(rows[a]) < content_hash(rows[b]);
-    });
-    for (size_t row : members) sides[row] = Side::kAside;
-    sides[chosen] = i < test_size ? Side::kTest : Side::kValid;
-  }
+Split parts_of(const std::vector<Conversation>& rows, const std::vector<Side>& sides) {
   Split split;
   for (size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i].golden) split.golden.push_back(rows[i]);
     switch (sides[i]) {
       case Side::kTrain:
         split.train.push_back(rows[i]);
@@ -171,60 +194,99 @@ Split split_groups(const std::vector<Conversation>& rows, uint64_t seed, bool wi
       case Side::kAside:
         split.set_aside.push_back(rows[i]);
         break;
+      case Side::kGolden:
+        break;  // listed above
     }
   }
-  split.why = sizes_in_words(split, rows.size(), groups.size(), with_test);
+  return split;
+}
+
+// Golden rows are on no other side unless they are trained on; their near duplicates are set aside.
+void place_golden(const std::vector<Conversation>& rows, const Group& group, bool in_train,
+                  std::vector<Side>& sides) {
+  for (size_t row : group.rows)
+    sides[row] = in_train ? Side::kTrain : rows[row].golden ? Side::kGolden : Side::kAside;
+}
+
+Split split_groups(const std::vector<Conversation>& rows, const SplitOptions& options, bool with_test) {
+  std::vector<Group> groups = ordered_groups(rows, options.seed);
+  std::vector<Side> sides(rows.size(), Side::kTrain);
+  std::erase_if(groups, [&](const Group& group) {
+    if (group.golden) place_golden(rows, group, options.golden_in_train, sides);
+    return group.golden;
+  });
+  size_t test_size = with_test ? options.test_size : 0, valid_size = options.valid_size;
+  if (with_test && test_size == 0) test_size = default_test_size(groups.size());
+  if (valid_size == 0) valid_size = default_valid_size(groups.size());
+  size_t rest = 0;  // rows that are not golden's
+  for (const Group& group : groups) rest += group.rows.size();
+  if (test_size >= groups.size() || valid_size >= groups.size() - test_size)
+    refuse_sizes(rest, groups.size(), test_size, valid_size);
+
+  for (size_t i = 0; i < test_size + valid_size; ++i) {
+    // The row that counts is chosen by content, so that the order of the rows does not matter.
+    const std::vector<size_t>& members = groups[i].rows;
+    const size_t chosen = *std::min_element(members.begin(), members.end(), [&](size_t a, size_t b) {
+      return content_hash(rows[a]) < content_hash(rows[b]);
+    });
+    for (size_t row : members) sides[row] = Side::kAside;
+    sides[chosen] = i < test_size ? Side::kTest : Side::kValid;
+  }
+  Split split = parts_of(rows, sides);
+  split.why = sizes_in_words(split, rest, groups.size(), with_test, options.test_size);
   return split;
 }
 
 }  // namespace
 
 Split split(const std::vector<Conversation>& rows, const SplitOptions& options) {
-  return split_groups(rows, options.seed, true, options.test_size, options.valid_size);
+  return split_groups(rows, options, true);
 }
 
 Split split_valid(const std::vector<Conversation>& rows, const SplitOptions& options) {
-  return split_groups(rows, options.seed, false, 0, options.valid_size);
+  return split_groups(rows, options, false);
+}
+
+Split split_nothing(const std::vector<Conversation>& rows, const SplitOptions& options) {
+  std::vector<Side> sides(rows.size(), Side::kTrain);
+  const bool any_golden =
+      std::any_of(rows.begin(), rows.end(), [](const Conversation& row) { return row.golden; });
+  if (any_golden)
+    for (const Group& group : ordered_groups(rows, options.seed))
+      if (group.golden) place_golden(rows, group, options.golden_in_train, sides);
+  return parts_of(rows, sides);
 }
 
 std::vector<Overlap> find_overlap(const std::vector<Conversation>& train,
                                   const std::vector<Conversation>& test) {
-  std::vector<Conversation> all = train;
-  all.insert(all.end(), test.begin(), test.end());
-  const std::vector<uint64_t> groups = near_duplicate_groups(all);
-  std::unordered_map<uint64_t, size_t> by_content, by_group;  // to the first row of test
+  std::unordered_map<uint64_t, size_t> by_content, by_question;  // to the first row of test
+  TwinRows twins;
   for (size_t i = 0; i < test.size(); ++i) {
     by_content.try_emplace(content_hash(test[i]), i);
-    by_group.try_emplace(groups[train.size() + i], i);
+    by_question.try_emplace(context_hash(test[i], last_answer(test[i])), i);
+    twins.add(test[i]);
   }
-  std::vector<Overlap> overlaps;
+  for (const Conversation& row : train) twins.add(row);
+  std::vector<std::optional<Overlap>> found(train.size());
+  if (!test.empty())
+    for (const Twin& twin :
+         twins.find([&](size_t row) { return row < test.size() ? test[row] : train[row - test.size()]; },
+                    test.size())) {
+      std::optional<Overlap>& overlap = found[twin.second - test.size()];
+      if (!overlap || twin.similarity > overlap->similarity)
+        overlap = {twin.second - test.size(), twin.first, false, false, twin.similarity};
+    }
   for (size_t i = 0; i < train.size(); ++i) {
     if (const auto exact = by_content.find(content_hash(train[i])); exact != by_content.end())
-      overlaps.push_back({i, exact->second, true});
-    else if (const auto near = by_group.find(groups[i]); near != by_group.end())
-      overlaps.push_back({i, near->second, false});
+      found[i] = {i, exact->second, true, true, 1};
+    else if (const auto same = by_question.find(context_hash(train[i], last_answer(train[i])));
+             same != by_question.end())
+      found[i] = {i, same->second, false, true, 1};
   }
+  std::vector<Overlap> overlaps;
+  for (const std::optional<Overlap>& overlap : found)
+    if (overlap) overlaps.push_back(*overlap);
   return overlaps;
-}
-
-std::vector<uint64_t> near_duplicate_groups(const std::vector<Conversation>& rows) {
-  std::vector<uint64_t> ids(rows.size());
-  std::unordered_map<uint64_t, std::vector<size_t>> without_digits;
-  for (size_t i = 0; i < rows.size(); ++i) {
-    ids[i] = user_text_hash(rows[i], true);
-    without_digits[ids[i]].push_back(i);
-  }
-  for (const auto& [id, members] : without_digits)
-    if (members.size() > 10 && members.size() * 20 > rows.size())
-      for (size_t i : members) ids[i] = user_text_hash(rows[i], false);
-  return ids;
-}
-
-uint64_t content_hash(const Conversation& conversation) {
-  uint64_t hash = 0;
-  for (const Message& message : conversation.messages)
-    hash = hash_text(message.content, hash_text(message.role, hash));
-  return hash;
 }
 
 }  // namespace lora

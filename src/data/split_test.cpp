@@ -1,5 +1,6 @@
 #include "data/split.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -150,16 +151,120 @@ TEST(Split, SystemPromptsOfOneRowAreHeldOutToo) {
   EXPECT_LT(single, 45);
 }
 
-TEST(NearDuplicates, FoldsDigitsUnlessNumbersAreTheContent) {
-  std::vector<Conversation> rows = different_rows(60);
-  rows.push_back(row("Ship order 17 today"));
-  rows.push_back(row("ship order 2044  today"));
-  auto groups = near_duplicate_groups(rows);
-  EXPECT_EQ(groups[60], groups[61]);
-  std::vector<Conversation> sums;
-  for (int i = 0; i < 60; ++i) sums.push_back(row("What is " + std::to_string(i) + " + 7?"));
-  groups = near_duplicate_groups(sums);
-  EXPECT_EQ(std::set<uint64_t>(groups.begin(), groups.end()).size(), 60u);
+// Random rows of all kinds: templates, copies, changed copies, conversations that go on, plain text, several systems.
+std::vector<Conversation> random_rows(uint64_t seed) {
+  Random random(seed);
+  const auto word = [&] {
+    return fmt::format("{}{}x", static_cast<char>('a' + random.below(20)), random.below(40));
+  };
+  const auto words = [&](uint64_t n) {
+    std::string text = word();
+    for (uint64_t i = 1; i < n; ++i) text.append(" ").append(word());
+    return text;
+  };
+  std::vector<Conversation> rows;
+  const size_t n = 60 + random.below(200);
+  while (rows.size() < n) {
+    const uint64_t kind = rows.empty() ? 0 : random.below(8);
+    Conversation next = rows.empty() ? Conversation{} : rows[random.below(rows.size())];
+    if (kind < 3) {
+      next = row(words(6 + random.below(20)), random.below(2) == 0 ? "yes" : words(8),
+                 random.below(3) == 0 ? "" : "s");
+      if (next.messages[0].content.empty()) next.messages.erase(next.messages.begin());
+    } else if (kind == 3) {
+      next = row("Please find the owner of the red " + word() + " in " + word() + " street", word(), "s");
+    } else if (kind == 4) {  // a copy, changed in what does not count
+      for (Message& m : next.messages)
+        if (m.role == "user") m.content += " .";
+    } else if (kind == 5) {  // one word more
+      for (Message& m : next.messages)
+        if (m.role == "user") m.content += " indeed";
+    } else if (kind == 6 && !next.is_plain_text()) {  // a conversation that goes on
+      next.messages.push_back({.role = "user", .content = words(5)});
+      next.messages.push_back({.role = "assistant", .content = words(5)});
+    } else {
+      next = {.messages = {}, .text = words(20)};
+    }
+    next.golden = random.below(40) == 0;
+    rows.push_back(next);
+  }
+  return rows;
+}
+
+TEST(Split, NothingThatBelongsTogetherIsParted) {
+  for (uint64_t seed = 0; seed < 25; ++seed) {
+    const auto rows = random_rows(seed);
+    const auto groups = near_duplicate_groups(rows);
+    std::map<uint64_t, uint64_t> group_of;  // by content
+    for (size_t i = 0; i < rows.size(); ++i) group_of[content_hash(rows[i])] = groups[i];
+    const Split parts = split(rows, {.seed = seed});
+    std::map<uint64_t, std::set<int>> sides;
+    int side = 0;
+    for (const auto* part : {&parts.train, &parts.valid, &parts.test, &parts.golden}) {
+      for (const auto& r : *part) sides[group_of.at(content_hash(r))].insert(side);
+      ++side;
+    }
+    for (const auto& [group, on] : sides) ASSERT_EQ(on.size(), 1u) << "seed " << seed;
+    // One row per group counts.
+    for (const auto* part : {&parts.valid, &parts.test}) {
+      std::set<uint64_t> seen;
+      for (const auto& r : *part) ASSERT_TRUE(seen.insert(group_of.at(content_hash(r))).second);
+    }
+    ASSERT_EQ(parts.train.size() + parts.valid.size() + parts.test.size() + parts.golden.size() +
+                  parts.set_aside.size(),
+              rows.size());
+    // By the plainest measure too: no question of train is asked.
+    for (const Overlap& overlap : find_overlap(parts.train, parts.test)) ASSERT_FALSE(overlap.same_question);
+    for (const auto& r : parts.train) ASSERT_FALSE(r.golden);
+  }
+}
+
+TEST(Split, GoldenRowsAreAskedSeparately) {
+  auto rows = different_rows(100);
+  rows[7].golden = rows[50].golden = true;
+  rows.push_back(rows[7]);
+  rows.back().golden = false;
+  rows.back().messages[1].content += "!";  // a near duplicate of a golden row
+  const Split parts = split(rows, {});
+  EXPECT_EQ(parts.golden.size(), 2u);
+  EXPECT_EQ(parts.set_aside.size(), 1u);
+  EXPECT_TRUE(find_overlap(parts.train, parts.golden).empty());
+  EXPECT_TRUE(find_overlap(parts.test, parts.golden).empty());
+  EXPECT_NE(parts.why.find("2 golden rows"), std::string::npos) << parts.why;
+  EXPECT_EQ(split_nothing(rows, {}).train.size(), 98u);
+
+  const Split trained = split(rows, {.golden_in_train = true});
+  EXPECT_EQ(trained.golden.size(), 2u);
+  EXPECT_EQ(trained.train.size(), parts.train.size() + 3);
+  EXPECT_EQ(find_overlap(trained.train, trained.golden).size(), 3u);
+  EXPECT_EQ(split_nothing(rows, {.golden_in_train = true}).train.size(), 101u);
+}
+
+TEST(Split, KeepsTheSharesOfAnswerFormatsAndLabels) {
+  std::vector<Conversation> rows = different_rows(240);
+  for (size_t i = 0; i < rows.size(); i += 4)
+    rows[i].messages.back().content = R"({"a": )" + std::to_string(i) + "}";
+  for (uint64_t seed = 0; seed < 4; ++seed) {
+    const Split parts = split(rows, {.seed = seed, .test_size = 40});
+    EXPECT_NEAR(std::count_if(parts.test.begin(), parts.test.end(),
+                              [](const auto& r) { return r.messages.back().content.front() == '{'; }),
+                10, 1);
+  }
+  for (size_t i = 0; i < rows.size(); ++i)
+    rows[i].messages.back().content = i % 10 == 0 ? "urgent" : i % 3 == 0 ? "later" : "never";
+  for (uint64_t seed = 0; seed < 4; ++seed) {
+    const Split parts = split(rows, {.seed = seed, .test_size = 40});
+    EXPECT_NEAR(std::count_if(parts.test.begin(), parts.test.end(),
+                              [](const auto& r) { return r.messages.back().content == "urgent"; }),
+                4, 1);
+  }
+}
+
+TEST(Split, AGroupTooLargeIsTrainedOn) {
+  std::vector<Conversation> rows = different_rows(100);
+  for (int i = 0; i < 60; ++i)
+    rows.push_back(row("one question that very many ask", "answer number " + std::to_string(i)));
+  for (uint64_t seed = 0; seed < 10; ++seed) EXPECT_TRUE(split(rows, {.seed = seed}).set_aside.empty());
 }
 
 TEST(FindOverlap, NamesExactAndNearRows) {
@@ -170,9 +275,26 @@ TEST(FindOverlap, NamesExactAndNearRows) {
   EXPECT_EQ(overlaps[0].train_index, 1u);
   EXPECT_EQ(overlaps[0].test_index, 1u);
   EXPECT_FALSE(overlaps[0].exact);
+  EXPECT_TRUE(overlaps[0].same_question);
   EXPECT_EQ(overlaps[1].train_index, 2u);
   EXPECT_EQ(overlaps[1].test_index, 0u);
   EXPECT_TRUE(overlaps[1].exact);
+}
+
+TEST(FindOverlap, NearRowsAreFoundAndAnswersDoNotCount) {
+  std::vector<Conversation> test = different_rows(40, "one two three four five six seven eight");
+  std::vector<Conversation> train = different_rows(40, "nine ten eleven twelve thirteen fourteen fifteen");
+  for (size_t i = 0; i < 40; ++i) train[i].messages.back().content = test[i].messages.back().content;
+  EXPECT_TRUE(find_overlap(train, test).empty()) << "equal answers to other questions";
+  test.push_back(row("Where did the grey goose of the old miller sleep in the cold winter", "In the barn."));
+  train.push_back(
+      row("Where did the grey goose of the old miller sleep in that cold winter", "In the barn."));
+  const auto overlaps = find_overlap(train, test);
+  ASSERT_EQ(overlaps.size(), 1u);
+  EXPECT_EQ(overlaps[0].train_index, 40u);
+  EXPECT_EQ(overlaps[0].test_index, 40u);
+  EXPECT_FALSE(overlaps[0].same_question);
+  EXPECT_LT(overlaps[0].similarity, 1);
 }
 
 TEST(ContentHash, KeepsRolesAndBordersApart) {

@@ -7,6 +7,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "deploy/peft_targets.h"
 #include "files/safetensors.h"
 #include "weights/load.h"
 
@@ -19,14 +20,15 @@ using Json = nlohmann::ordered_json;
 constexpr const char* kConfigFile = "adapter_config.json";
 constexpr const char* kWeightsFile = "adapter_model.safetensors";
 constexpr const char* kRecordFile = "lora.json";
+constexpr const char* kTemplateFile = "chat_template.jinja";
+constexpr uintmax_t kLargestTemplate = 1 << 20;
 
 std::string peft_key(const Adapter::Entry& entry) {
   return "base_model.model.model." + entry.name + ".weight";
 }
 
-Json config_json(const AdapterConfig& config, const AdapterRecord* record) {
-  std::vector<std::string> modules;
-  for (const Module m : config.target_modules) modules.emplace_back(module_name(m));
+Json config_json(const Adapter& adapter, const AdapterRecord* record) {
+  const AdapterConfig& config = adapter.config();
   Json json;
   json["peft_type"] = "LORA";
   json["task_type"] = "CAUSAL_LM";
@@ -38,7 +40,7 @@ Json config_json(const AdapterConfig& config, const AdapterRecord* record) {
   else
     json["lora_alpha"] = config.lora_alpha;
   json["lora_dropout"] = config.lora_dropout;
-  json["target_modules"] = modules;
+  json["target_modules"] = target_modules_json(adapter);
   json["use_rslora"] = config.use_rslora;
   json["bias"] = "none";
   json["fan_in_fan_out"] = false;
@@ -65,16 +67,10 @@ void refuse_unsupported(const Json& json, const fs::path& file) {
   const auto neutral = [](const Json& v) {
     return v.is_null() || v == false || v == "none" || (v.is_structured() && v.empty());
   };
-  for (const char* key : {"use_dora",          "bias",
-                          "modules_to_save",   "rank_pattern",
-                          "alpha_pattern",     "layers_to_transform",
-                          "layers_pattern",    "exclude_modules",
-                          "fan_in_fan_out",    "layer_replication",
-                          "lora_bias",         "trainable_token_indices",
-                          "target_parameters", "alora_invocation_tokens",
-                          "use_qalora",        "arrow_config",
-                          "use_bdlora",        "velora_config",
-                          "kasa_config",       "monteclora_config"}) {
+  for (const char* key : {"use_dora", "bias", "modules_to_save", "rank_pattern", "alpha_pattern",
+                          "fan_in_fan_out", "layer_replication", "lora_bias", "trainable_token_indices",
+                          "target_parameters", "alora_invocation_tokens", "use_qalora", "arrow_config",
+                          "use_bdlora", "velora_config", "kasa_config", "monteclora_config"}) {
     if (json.contains(key) && !neutral(json[key]))
       refuse(file, std::string("the setting \"") + key + "\" is " + json[key].dump(), "its default",
              "lora.cpp does not compute this setting yet, so the adapter is refused.");
@@ -101,37 +97,7 @@ T value_of(const Json& json, const char* key, const fs::path& file) {
   }
 }
 
-// PEFT means by a name every module whose path is the name or ends with "." and the name; "all-linear" it writes out as
-// whole paths when the model is small.
-std::vector<Module> targeted_modules(const std::vector<std::string>& names, int64_t num_layers,
-                                     const fs::path& file) {
-  std::vector<bool> used(names.size(), false);
-  std::vector<std::string> found;
-  for (const Module m : kModules) {
-    int64_t layers = 0;
-    for (int64_t layer = 0; layer < num_layers; ++layer) {
-      const std::string path = ".model.layers." + std::to_string(layer) + "." + std::string(module_path(m));
-      bool targeted = false;
-      for (size_t i = 0; i < names.size(); ++i) {
-        if (names[i].empty() || !path.ends_with("." + names[i])) continue;
-        targeted = used[i] = true;
-      }
-      layers += targeted;
-    }
-    if (layers != 0 && layers != num_layers)
-      refuse(file,
-             "\"target_modules\" names " + std::string(module_name(m)) + " in " + std::to_string(layers) +
-                 " of " + std::to_string(num_layers) + " layers",
-             "a module in all layers or in none",
-             "lora.cpp does not compute this setting yet, so the adapter is refused.");
-    if (layers != 0) found.emplace_back(module_name(m));
-  }
-  for (size_t i = 0; i < names.size(); ++i)
-    if (!used[i]) found.push_back(names[i]);  // refused by name below
-  return parse_target_modules(found);
-}
-
-AdapterConfig config_from(const Json& json, const fs::path& file, int64_t num_layers) {
+AdapterConfig config_from(const Json& json, const ModelConfig& model, const fs::path& file) {
   if (json.value("peft_type", std::string()) != "LORA")
     refuse(file, "peft_type is " + (json.contains("peft_type") ? json["peft_type"].dump() : "missing"),
            "\"LORA\"", "Only LoRA adapters can be loaded.");
@@ -142,12 +108,7 @@ AdapterConfig config_from(const Json& json, const fs::path& file, int64_t num_la
   if (json.contains("lora_dropout")) config.lora_dropout = value_of<double>(json, "lora_dropout", file);
   if (json.contains("use_rslora") && !json["use_rslora"].is_null())
     config.use_rslora = value_of<bool>(json, "use_rslora", file);
-  const Json& modules = json.contains("target_modules") ? json["target_modules"] : Json();
-  if (modules.is_string())
-    config.target_modules = parse_target_modules({modules.get<std::string>()});
-  else
-    config.target_modules =
-        targeted_modules(value_of<std::vector<std::string>>(json, "target_modules", file), num_layers, file);
+  config.target_modules = peft_targets(json, model, file);
   return config;
 }
 
@@ -163,15 +124,17 @@ void save_peft(const fs::path& folder, const Adapter& adapter, const AdapterReco
                        std::as_bytes(std::span(t.data_ptr<float>(), static_cast<size_t>(t.numel())))});
   }
   write_safetensors(folder / kWeightsFile, tensors, {{"format", "pt"}});
-  write_file_atomic(folder / kConfigFile, config_json(adapter.config(), record).dump(2) + "\n",
-                    IfExists::kReplace);
+  write_file_atomic(folder / kConfigFile, config_json(adapter, record).dump(2) + "\n", IfExists::kReplace);
   if (!record) return;
   Json json;
   json["format"] = 1;
   json["base"] = record->base_path;
   json["base_fingerprint"] = record->base_fingerprint;
+  if (!record->base_quantization.empty()) json["base_quantization"] = record->base_quantization;
   json["text_fingerprint"] = record->text_fingerprint;
   json["golden_ids"] = record->golden_ids;
+  if (!record->chat_template.empty())
+    write_file_atomic(folder / kTemplateFile, record->chat_template, IfExists::kReplace);
   write_file_atomic(folder / kRecordFile, json.dump(2) + "\n", IfExists::kReplace);
 }
 
@@ -203,8 +166,7 @@ Adapter load_peft(const fs::path& folder, const ModelConfig& model, at::ScalarTy
     refuse(folder, "there is no such folder",
            "a folder with adapter_config.json and adapter_model.safetensors", "Check the path.");
   const fs::path file = folder / kConfigFile;
-  Adapter adapter =
-      Adapter::create(model, config_from(read_json_file(file), file, model.num_hidden_layers), 0, dtype);
+  Adapter adapter = Adapter::create(model, config_from(read_json_file(file), model, file), 0, dtype);
   read_matrices(folder, adapter);
   return adapter;
 }
@@ -218,7 +180,19 @@ AdapterRecord read_record(const fs::path& folder) {
   record.base_fingerprint = value_of<std::string>(json, "base_fingerprint", file);
   record.text_fingerprint = value_of<std::string>(json, "text_fingerprint", file);
   record.golden_ids = value_of<std::vector<int32_t>>(json, "golden_ids", file);
+  if (json.contains("base_quantization"))
+    record.base_quantization = value_of<std::string>(json, "base_quantization", file);
+  record.chat_template = read_chat_template(folder).value_or("");
   return record;
+}
+
+std::optional<std::string> read_chat_template(const fs::path& folder) {
+  const fs::path file = folder / kTemplateFile;
+  if (!fs::exists(file)) return std::nullopt;
+  if (fs::file_size(file) > kLargestTemplate)
+    refuse(file, "the template has " + std::to_string(fs::file_size(file)) + " bytes",
+           "at most " + std::to_string(kLargestTemplate), "Give the right file with --chat-template.");
+  return read_file(file);
 }
 
 void check_record(const fs::path& folder, const std::string& base_fingerprint,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,14 +18,17 @@ struct AdapterRecord {
   std::string base_fingerprint;     // Checkpoint::fingerprint()
   std::string text_fingerprint;     // Renderer::fingerprint(): tokenizer and template
   std::vector<int32_t> golden_ids;  // a fixed conversation as this program rendered it
+  std::string base_quantization = {};  // quantization_of(base): "", "bitsandbytes nf4", …
+  std::string chat_template = {};  // kept as chat_template.jinja when it is not the base's own; else empty
 };
 
-// Writes adapter_config.json, adapter_model.safetensors and, with a record, lora.json into `folder`, which must exist.
+// Writes adapter_config.json, adapter_model.safetensors and, with a record, lora.json and chat_template.jinja into
+// `folder`, which must exist.
 // Errors: kMachine when it cannot be written.
 void save_peft(const std::filesystem::path& folder, const Adapter& adapter, const AdapterRecord* record);
 
 // Loads an adapter for a base of this shape. Strict: Errors (kInput) name a tensor that is missing, left over or of
-// another shape, and any setting that would change the result and is not supported (DoRA, biases, patterns, …).
+// another shape, and any setting that would change the result and is not supported (DoRA, biases, ranks that differ, …).
 Adapter load_peft(const std::filesystem::path& folder, const ModelConfig& model,
                   at::ScalarType dtype = at::kFloat);
 
@@ -33,6 +37,9 @@ void read_matrices(const std::filesystem::path& folder, Adapter& adapter);
 
 // The record beside an adapter; empty strings when there is no lora.json (an adapter from PEFT).
 AdapterRecord read_record(const std::filesystem::path& folder);
+
+// The chat template that lies beside an adapter: the one that it was trained with, where the base has none or another.
+std::optional<std::string> read_chat_template(const std::filesystem::path& folder);
 
 // Throws (kInput) when the adapter was trained on another base or with another tokenizer or template than given.
 // An adapter without a record passes.

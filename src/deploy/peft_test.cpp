@@ -9,6 +9,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "deploy/peft_targets.h"
 #include "files/safetensors.h"
 #include "model/testing.h"
 
@@ -84,7 +85,7 @@ TEST_F(Peft, SomeModulesAndRsloraRoundTrip) {
   config.r = 2;
   config.lora_alpha = 1.5;
   config.use_rslora = true;
-  config.target_modules = {Module::kV, Module::kDown};
+  config.target_modules = {"v_proj", "down_proj"};
   Adapter adapter = Adapter::create(testing::tiny_config(), config, 1);
   testing::randomize_B(adapter, 2);
   testing::TemporaryFolder folder;
@@ -149,10 +150,8 @@ TEST_F(Peft, SettingsThatWouldChangeTheResultAreNamed) {
                                                            {"modules_to_save", {"lm_head"}},
                                                            {"rank_pattern", {{"q_proj", 4}}},
                                                            {"alpha_pattern", {{"q_proj", 4}}},
-                                                           {"layers_to_transform", {0}},
                                                            {"fan_in_fan_out", true},
                                                            {"lora_bias", true},
-                                                           {"exclude_modules", {"q_proj"}},
                                                            {"trainable_token_indices", {1}},
                                                            {"target_parameters", {"experts"}},
                                                            {"layer_replication", {{0, 2}}},
@@ -179,6 +178,85 @@ TEST_F(Peft, DefaultsWrittenOutAreAccepted) {
                                                            {"target_modules", "all-linear"}};
   for (const auto& [name, value] : settings)
     EXPECT_EQ(config_error([&](Json& json) { json[name] = value; }), "no error") << name;
+}
+
+// As PEFT: a string is a regular expression for the whole path, a list holds endings of it.
+TEST_F(Peft, TargetsAreThoseOfPeft) {
+  const auto modules = [&](const Json& settings, int64_t layer) {
+    const ModelConfig model = testing::tiny_config();
+    AdapterConfig config = adapter_.config();
+    config.target_modules = peft_targets(settings, model, "adapter_config.json");
+    const Adapter adapter = Adapter::create(model, config, 0);
+    std::string names;
+    for (const Module m : model.modules)
+      if (adapter.has(layer, m)) names += std::string(module_name(m)) + " ";
+    return names;
+  };
+  const std::string all = "q_proj k_proj v_proj o_proj gate_proj up_proj down_proj ";
+  EXPECT_EQ(modules({{"target_modules", "all-linear"}}, 1), all);
+  EXPECT_EQ(modules({{"target_modules", {"v_proj", "self_attn.q_proj"}}}, 1), "q_proj v_proj ");
+  EXPECT_EQ(modules({{"target_modules", R"(.*\.(q|k)_proj)"}}, 1), "q_proj k_proj ");
+  EXPECT_EQ(modules({{"target_modules", R"(.*\.1\..*_proj)"}}, 1), all);
+  EXPECT_EQ(modules({{"target_modules", R"(.*\.1\..*_proj)"}}, 0), "");
+  EXPECT_EQ(modules({{"target_modules", {"model.layers.0.mlp.up_proj", "q_proj"}}}, 0), "q_proj up_proj ");
+  EXPECT_EQ(modules({{"target_modules", {"model.layers.0.mlp.up_proj", "q_proj"}}}, 2), "q_proj ");
+  EXPECT_EQ(modules({{"target_modules", {"gate_up_proj", "o_proj"}}}, 0), "o_proj ")
+      << "another family's name beside";
+  EXPECT_EQ(
+      modules({{"target_modules", "all-linear"}, {"exclude_modules", {"mlp.up_proj", "q_proj", "lm_head"}}},
+              0),
+      "k_proj v_proj o_proj gate_proj down_proj ");
+  EXPECT_EQ(modules({{"target_modules", "all-linear"}, {"exclude_modules", ".*mlp.*"}}, 0),
+            "q_proj k_proj v_proj o_proj ");
+  EXPECT_EQ(modules({{"target_modules", {"q_proj"}}, {"layers_to_transform", {0, 2}}}, 2), "q_proj ");
+  EXPECT_EQ(modules({{"target_modules", {"q_proj"}}, {"layers_to_transform", {0, 2}}}, 1), "");
+  EXPECT_EQ(
+      modules({{"target_modules", {"q_proj"}}, {"layers_to_transform", 1}, {"layers_pattern", "layers"}}, 1),
+      "q_proj ");
+
+  for (const Json& bad :
+       {Json{{"target_modules", {"q_proj"}}, {"layers_to_transform", {3}}},
+        Json{{"target_modules", {"q_proj"}}, {"layers_to_transform", {-1}}},
+        Json{{"target_modules", {"q_proj"}}, {"layers_to_transform", "all"}},
+        Json{{"target_modules", {"q_proj"}}, {"layers_to_transform", 1}, {"layers_pattern", "h"}},
+        Json{{"target_modules", {"q_proj"}}, {"exclude_modules", {"q_proj"}}},
+        Json{{"target_modules", {"c_attn", "c_proj"}}}, Json{{"target_modules", "(q_proj"}},
+        Json{{"target_modules", {1}}}, Json{{"target_modules", Json::array()}}, Json{}})
+    EXPECT_NE(error_of([&] { modules(bad, 0); }), "no error") << bad;
+}
+
+TEST_F(Peft, LayersThatDifferAreWrittenSoThatPeftReadsThem) {
+  const auto written = [](const std::vector<std::string>& targets) {
+    AdapterConfig config;
+    config.r = 2;
+    config.target_modules = targets;
+    Adapter adapter = Adapter::create(testing::tiny_config(), config, 1);
+    testing::randomize_B(adapter, 2);
+    testing::TemporaryFolder folder;
+    save_peft(folder.path(), adapter, nullptr);
+    const Adapter loaded = load_peft(folder.path(), testing::tiny_config());
+    EXPECT_TRUE(at::equal(loaded.parameters(), adapter.parameters()));
+    return Json::parse(read_file(folder.path() / "adapter_config.json"))["target_modules"];
+  };
+  EXPECT_EQ(written({".*\\.1\\.mlp\\.up_proj"}), Json(".*\\.1\\.mlp\\.up_proj"));
+  EXPECT_EQ(written({".*\\.1\\.mlp\\.up_proj", "model.layers.0.self_attn.q_proj"}),
+            Json({"model.layers.0.self_attn.q_proj", "model.layers.1.mlp.up_proj"}));
+  EXPECT_EQ(written({".*q_proj", "v_proj"}), Json({"q_proj", "v_proj"}));
+}
+
+TEST_F(Peft, WhatItWasTrainedOnAndWithIsKept) {
+  EXPECT_FALSE(fs::exists(folder_.path() / "chat_template.jinja"));
+  EXPECT_EQ(read_chat_template(folder_.path()), std::nullopt);
+  EXPECT_EQ(read_record(folder_.path()).base_quantization, "");
+  record_.base_quantization = "bitsandbytes nf4";
+  record_.chat_template = "{% for m in messages %}{{ m.content }}{% endfor %}\n";
+  save_peft(folder_.path(), adapter_, &record_);
+  EXPECT_EQ(read_chat_template(folder_.path()), record_.chat_template);
+  EXPECT_EQ(read_record(folder_.path()).chat_template, record_.chat_template);
+  EXPECT_EQ(read_record(folder_.path()).base_quantization, "bitsandbytes nf4");
+  write_file_atomic(folder_.path() / "chat_template.jinja", std::string((1 << 20) + 1, ' '),
+                    IfExists::kReplace);
+  EXPECT_TRUE(contains(error_of([&] { read_chat_template(folder_.path()); }), "chat_template.jinja"));
 }
 
 TEST_F(Peft, BrokenConfigurationsAreRefused) {

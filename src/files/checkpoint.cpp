@@ -129,12 +129,11 @@ Checkpoint Checkpoint::open(const fs::path& path) {
                         .expected = "a GGUF file or a Hugging Face folder"});
   } else {
     checkpoint.gguf_ = GgufFile::open(path);
-    const GgufFile& gguf = *checkpoint.gguf_;
-    if (const auto parts = gguf.optional_uint("split.count"); parts && *parts > 1)
-      throw Error::input({.where = path.string(),
-                          .found = "this is one of " + std::to_string(*parts) + " parts of a split GGUF file",
-                          .fix = "Join them first: llama-gguf-split --merge FIRST_PART OUTPUT."});
-    checkpoint.tensors_ = gguf.tensors();
+    // The file itself is the user's choice; its further parts were found by name.
+    for (const fs::path& part : checkpoint.gguf_->paths())
+      if (part != path)
+        file_inside(part.parent_path().empty() ? "." : part.parent_path(), part.filename().string());
+    checkpoint.tensors_ = checkpoint.gguf_->tensors();
   }
   checkpoint.index_tensors();
   return checkpoint;

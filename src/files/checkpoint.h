@@ -1,6 +1,6 @@
-// One base model on disk, whatever its container: a GGUF file, or a Hugging Face folder (config.json with
-// model.safetensors, or with model.safetensors.index.json and its shards). Names are the container's own:
-// weights/gguf_names.h translates. No tensors, no knowledge of model families.
+// One base model on disk, whatever its container: a GGUF file (with its further parts, when it is split), or a Hugging
+// Face folder (config.json with model.safetensors, or with model.safetensors.index.json and its shards). Names are the
+// container's own: weights/gguf_names.h translates. No tensors, no knowledge of model families.
 //
 // What is never done: pickled weights (.bin, .pt, .pth, .ckpt) are refused, not unpickled. A shard's name in the index must be
 // a plain file name. A weight file may be a link only when it leads to a file inside the same folder, or, in a folder

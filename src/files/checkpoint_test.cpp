@@ -78,9 +78,78 @@ TEST_F(CheckpointTest, OpensAGgufFileUnderAnyName) {
     EXPECT_EQ(checkpoint.find("w")->shape, std::vector<int64_t>{512});
     EXPECT_THROW(checkpoint.config(), Error);
   }
+}
+
+class SplitGguf : public CheckpointTest {
+ protected:
+  void SetUp() override {
+    for (uint32_t i = 0; i < 3; ++i) part(i, 3, std::string(1, static_cast<char>('a' + i)));
+  }
+  fs::path name(uint32_t i) const { return dir_ / ("m-0000" + std::to_string(i + 1) + "-of-00003.gguf"); }
+  void part(uint32_t i, uint32_t count, const std::string& tensor_name) {
+    GgufWriter writer;
+    if (i == 0) writer.set_string("general.architecture", "llama");
+    writer.set_uint32("split.no", i);
+    writer.set_uint32("split.count", count);
+    writer.set_int32("split.tensors.count", 3);
+    writer.add_tensor(tensor_name, DType::kF32, {16}, std::span(data_).subspan(64 * i, 64));
+    writer.write(name(i));
+  }
+};
+
+TEST_F(SplitGguf, AnyPartOpensAll) {
+  for (uint32_t i = 0; i < 3; ++i) {
+    const Checkpoint checkpoint = Checkpoint::open(name(i));
+    EXPECT_EQ(checkpoint.gguf().get_string("general.architecture"), "llama");
+    EXPECT_EQ(checkpoint.gguf().paths(), (std::vector{name(0), name(1), name(2)}));
+    ASSERT_EQ(checkpoint.tensors().size(), 3u);
+    for (uint32_t t = 0; t < 3; ++t) {
+      const std::string tensor(1, static_cast<char>('a' + t));
+      EXPECT_EQ(checkpoint.find(tensor)->bytes[0], data_[64 * t]);
+      EXPECT_EQ(checkpoint.gguf().find(tensor)->bytes[63], data_[64 * t + 63]);
+    }
+    checkpoint.release_pages();
+  }
+}
+
+TEST_F(SplitGguf, WritingItAgainMakesItWhole) {
+  const Checkpoint parts = Checkpoint::open(name(0));
+  GgufWriter writer;
+  writer.copy_metadata(parts.gguf());
+  for (const TensorInfo& t : parts.tensors()) writer.add_tensor(t.name, t.dtype, t.shape, t.bytes);
+  writer.write(dir_ / "whole.gguf");
+  const Checkpoint whole = Checkpoint::open(dir_ / "whole.gguf");
+  EXPECT_FALSE(whole.gguf().has("split.count"));
+  EXPECT_EQ(whole.fingerprint(), parts.fingerprint());
+}
+
+TEST_F(SplitGguf, RefusesPartsThatDoNotBelongTogether) {
+  part(1, 3, "a");
+  expect_refused(name(0), "\"a\" is in two parts");
+  part(1, 4, "b");
+  expect_refused(name(0), "part 2 of 3");
+  expect_refused(name(1), "-00002-of-00004.gguf");
+  part(1, 1, "b");
+  expect_refused(name(0), "part 2 of 3");
+  fs::remove(name(1));
+  expect_refused(name(2), "m-00002-of-00003.gguf is missing");
+  fs::rename(name(0), dir_ / "first.gguf");
+  expect_refused(dir_ / "first.gguf", "under another name");
+  fs::rename(dir_ / "first.gguf", name(0));
+  fs::create_directories(dir_ / "elsewhere");
+  part(1, 3, "b");
+  fs::rename(name(1), dir_ / "elsewhere" / "m.gguf");
+  fs::create_symlink("elsewhere/m.gguf", name(1));
+  expect_refused(name(0), "leads out");
+}
+
+TEST_F(SplitGguf, RefusesAnotherNumberOfTensorsThanAnnounced) {
+  GgufWriter writer;
+  writer.set_string("general.architecture", "llama");
   writer.set_uint32("split.count", 3);
-  writer.write(dir_ / "m.gguf");
-  expect_refused(dir_ / "m.gguf", "one of 3 parts");
+  writer.set_int32("split.tensors.count", 4);
+  writer.write(name(0));
+  expect_refused(name(0), "hold 2 tensors");
 }
 
 TEST_F(CheckpointTest, ShardingDoesNotChangeTheFingerprint) {

@@ -259,7 +259,7 @@ class GgufFile::Parser {
   std::vector<uint64_t> offsets_;
 };
 
-GgufFile GgufFile::open(const std::filesystem::path& path) {
+GgufFile GgufFile::open_part(const std::filesystem::path& path) {
   MappedFile mapped(path);
   GgufFile file = parse(path.string(), mapped.bytes());
   file.file_ = std::move(mapped);  // the mapping keeps its address

@@ -46,6 +46,8 @@ struct GgufValue {
 class GgufFile {
  public:
   // Errors: kInput when the file is missing, is no GGUF file, is big-endian, or breaks any rule of the format.
+  // A file that llama.cpp split (NAME-00001-of-00003.gguf) is opened with all its parts, whichever of them `path` names,
+  // and is one model from then on; more errors: a part is missing, or does not belong to the others (gguf_split.cpp).
   static GgufFile open(const std::filesystem::path& path);
   // The same from memory; `name` stands for the path in errors, `bytes` must outlive the object.
   static GgufFile parse(std::string name, std::span<const std::byte> bytes);
@@ -89,12 +91,17 @@ class GgufFile {
   uint32_t version() const { return version_; }
   uint64_t alignment() const { return alignment_; }
   const std::string& name() const { return name_; }  // the path, for messages
+  // The files that were opened, the first part first; empty for one from memory.
+  std::vector<std::filesystem::path> paths() const;
   void release_pages() const {
     if (file_) file_->release_pages();
+    for (const GgufFile& part : parts_) part.release_pages();
   }
 
  private:
   class Parser;
+  static GgufFile open_part(const std::filesystem::path& path);
+  void join(std::vector<GgufFile> others);
   GgufFile() = default;
   const GgufValue& require(std::string_view key, std::string_view expected) const;
   [[noreturn]] void wrong_type(std::string_view key, std::string_view expected) const;
@@ -107,6 +114,7 @@ class GgufFile {
   std::unordered_map<std::string_view, GgufValue> values_;
   std::vector<TensorInfo> tensors_;
   std::unordered_map<std::string_view, size_t> index_;
+  std::vector<GgufFile> parts_;  // of a split file: all but the first, whose tensors are in tensors_ too
 };
 
 }  // namespace lora

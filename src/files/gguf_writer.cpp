@@ -113,7 +113,8 @@ void GgufWriter::copy(std::string_view key, const GgufValue& value) {
 }
 
 void GgufWriter::copy_metadata(const GgufFile& from) {
-  for (const std::string_view key : from.keys()) copy(key, *from.value(key));
+  for (const std::string_view key : from.keys())
+    if (!key.starts_with("split.")) copy(key, *from.value(key));  // what is written is whole
 }
 
 void GgufWriter::add_tensor(std::string name, DType dtype, std::vector<int64_t> shape,

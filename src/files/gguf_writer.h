@@ -28,7 +28,7 @@ class GgufWriter {
   void set_int32_array(std::string_view key, std::span<const int32_t> values);
   void set_float32_array(std::string_view key, std::span<const float> values);
   void copy(std::string_view key, const GgufValue& value);  // as it lay in another file
-  void copy_metadata(const GgufFile& from);  // every key; `general.alignment` is taken over with them
+  void copy_metadata(const GgufFile& from);  // every key but split.*; `general.alignment` is taken over
 
   // Tensors. `bytes` must live until write(); `make` is called during write(), one tensor at a time, so that only one
   // needs to be in memory. Shapes are row-major, outermost first.

@@ -56,16 +56,8 @@ class Batch {
       CachedTokens tokens;
       std::vector<Sequence> read;
       do {
-        const auto& ids = prompts_[p];
-        const auto n = static_cast<int64_t>(ids.size()), at = static_cast<int64_t>(tokens.ids.size());
-        for (int64_t i = 0; i < n; ++i) {
-          tokens.ids.push_back(ids[static_cast<size_t>(i)]);
-          tokens.positions.push_back(i);
-          tokens.cache_rows.push_back(row + i);
-        }
-        tokens.layout.tree_begin.push_back(tokens.layout.blocks.size());
-        tokens.layout.blocks.push_back({at, at + n, row, {}});
-        tokens.rows.push_back(at + n - 1);
+        const auto n = static_cast<int64_t>(prompts_[p].size());
+        add_tokens(tokens, prompts_[p], row);
         read.push_back({p, row, n, 0});
         row += n + options_.max_new_tokens;
         ++p;
@@ -74,9 +66,30 @@ class Batch {
     }
   }
 
+  // The whole of a sequence so far, whose cache rows begin at `row`.
+  static void add_tokens(CachedTokens& tokens, const std::vector<int32_t>& ids, int64_t row) {
+    const auto n = static_cast<int64_t>(ids.size()), at = static_cast<int64_t>(tokens.ids.size());
+    for (int64_t i = 0; i < n; ++i) {
+      tokens.ids.push_back(ids[static_cast<size_t>(i)]);
+      tokens.positions.push_back(i);
+      tokens.cache_rows.push_back(row + i);
+    }
+    tokens.layout.tree_begin.push_back(tokens.layout.blocks.size());
+    tokens.layout.blocks.push_back({at, at + n, row, {}});
+    tokens.rows.push_back(at + n - 1);
+  }
+
   void step() {
     CachedTokens tokens;
     for (Sequence& s : active_) {
+      if (s.length > 0 && s.length == decoder_.config().long_rope_length()) {
+        // With its next token it counts as long, and all that is cached of it was turned by the rope of short ones.
+        std::vector<int32_t> ids = prompts_[s.prompt];
+        ids.insert(ids.end(), answers_[s.prompt].ids.begin(), answers_[s.prompt].ids.end());
+        add_tokens(tokens, ids, s.begin);
+        ++s.length;
+        continue;
+      }
       const auto at = static_cast<int64_t>(tokens.ids.size());
       tokens.ids.push_back(s.next);
       tokens.positions.push_back(s.length);

@@ -57,6 +57,19 @@ TEST_F(Generator, GreedyEqualsTheFullForwardPass) {
   }
 }
 
+// Windows, NoPE, fused projections, …; and texts that grow over LongRoPE's border (14 tokens) alone and beside others.
+TEST(GeneratorOfFamilies, GreedyEqualsTheFullForwardPass) {
+  const Prompts prompts = random_prompts({1, 7, 13, 14, 15, 30});
+  for (const ModelConfig& config : testing::tiny_family_configs()) {
+    const Decoder decoder(config, random_weights(config, 1, at::kDouble));
+    const Adapter adapter = testing::tiny_adapter(at::kDouble, 0, config);
+    const std::vector<Answer> answers = generate(decoder, &adapter, prompts, {.max_new_tokens = 18});
+    for (size_t p = 0; p < prompts.size(); ++p)
+      EXPECT_EQ(answers[p].ids, greedy_without_cache(decoder, &adapter, prompts[p], 18))
+          << config.family << ", prompt " << p;
+  }
+}
+
 TEST_F(Generator, TheAdapterChangesTheAnswers) {
   const Prompts prompts = random_prompts({9, 10, 11});
   const auto base = generate(decoder_, nullptr, prompts, {}),

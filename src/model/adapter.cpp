@@ -26,7 +26,16 @@ void check(const AdapterConfig& c) {
     refuse("lora_alpha", std::to_string(c.lora_alpha), "a number above 0");
   if (!(c.lora_dropout >= 0 && c.lora_dropout < 1))
     refuse("lora_dropout", std::to_string(c.lora_dropout), "a probability from 0 to below 1");
-  if (c.target_modules.empty()) refuse("target_modules", "empty", "at least one module");
+}
+
+// Names where all layers have the same modules; what was asked for where they differ.
+std::vector<std::string> plain_targets(const std::vector<std::string>& targets,
+                                       const std::vector<std::vector<Module>>& layers) {
+  if (std::ranges::any_of(layers, [&](const auto& modules) { return modules != layers.front(); }))
+    return targets;
+  std::vector<std::string> names;
+  for (const Module m : layers.front()) names.emplace_back(module_name(m));
+  return names;
 }
 
 }  // namespace
@@ -36,39 +45,20 @@ double AdapterConfig::scaling() const {
   return lora_alpha / (use_rslora ? std::sqrt(rank) : rank);
 }
 
-std::vector<Module> parse_target_modules(const std::vector<std::string>& names) {
-  if (names == std::vector<std::string>{"all-linear"}) return {kModules.begin(), kModules.end()};
-  std::array<bool, kNumModules> wanted{};
-  for (const std::string& name : names) {
-    const auto found = std::ranges::find_if(kModules, [&](Module m) { return module_name(m) == name; });
-    if (found == kModules.end()) {
-      std::string known;
-      for (const Module m : kModules) known += (known.empty() ? "" : ", ") + std::string(module_name(m));
-      throw Error::input({.where = "target_modules",
-                          .found = "there is no module \"" + name + "\"",
-                          .expected = "\"all-linear\" or some of: " + known});
-    }
-    wanted[static_cast<size_t>(*found)] = true;
-  }
-  std::vector<Module> modules;
-  for (const Module m : kModules)
-    if (wanted[static_cast<size_t>(m)]) modules.push_back(m);
-  if (modules.empty())
-    throw Error::input(
-        {.where = "target_modules", .found = "no module is named", .expected = "\"all-linear\" or names"});
-  return modules;
-}
-
 Adapter Adapter::create(const ModelConfig& model, const AdapterConfig& config, uint64_t seed,
                         at::ScalarType dtype) {
   check(config);
   Adapter adapter;
   adapter.config_ = config;
   adapter.layers_.resize(static_cast<size_t>(model.num_hidden_layers));
+  const auto targets = resolve_target_modules(config.target_modules, model);
+  adapter.config_.target_modules = plain_targets(config.target_modules, targets);
   int64_t total = 0;
-  for (const Module m : config.target_modules) {
-    const auto [out, in] = module_shape(model, m);
-    total += model.num_hidden_layers * (padded(config.r * in) + padded(out * config.r));
+  for (const auto& modules : targets) {
+    for (const Module m : modules) {
+      const auto [out, in] = module_shape(model, m);
+      total += padded(config.r * in) + padded(out * config.r);
+    }
   }
   const auto options = at::TensorOptions().dtype(dtype);
   adapter.parameters_ = at::zeros({total}, options);
@@ -84,7 +74,7 @@ Adapter Adapter::create(const ModelConfig& model, const AdapterConfig& config, u
     return matrix;
   };
   for (int64_t layer = 0; layer < model.num_hidden_layers; ++layer) {
-    for (const Module m : config.target_modules) {
+    for (const Module m : targets[static_cast<size_t>(layer)]) {
       const auto [out, in] = module_shape(model, m);
       Matrices matrices{take(config.r, in), take(out, config.r)};
       Random random(seed, mix64(static_cast<uint64_t>(layer), static_cast<uint64_t>(m)));
@@ -124,7 +114,7 @@ void Adapter::zero_gradients() {
 std::vector<Adapter::Entry> Adapter::entries() const {
   std::vector<Entry> all;
   for (int64_t layer = 0; layer < num_layers(); ++layer) {
-    for (const Module m : kModules) {
+    for (const Module m : kAllModules) {
       if (!has(layer, m)) continue;
       const std::string prefix =
           "layers." + std::to_string(layer) + "." + std::string(module_path(m)) + ".lora_";

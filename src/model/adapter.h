@@ -11,7 +11,8 @@
 #include <vector>
 
 #include "model/config.h"
-#include "model/weights.h"
+#include "model/modules.h"
+#include "model/target_modules.h"
 #include "ops/lora_linear.h"
 
 namespace lora {
@@ -21,23 +22,21 @@ struct AdapterConfig {
   double lora_alpha = 32;
   double lora_dropout = 0;
   bool use_rslora = false;  // scale by 1 / sqrt(r) in place of 1 / r (arXiv 2312.03732)
-  std::vector<Module> target_modules{kModules.begin(), kModules.end()};
+  std::vector<std::string> target_modules{"all-linear"};  // as target_modules.h reads them
 
   double scaling() const;
   bool operator==(const AdapterConfig&) const = default;
 };
 
-// Module names as PEFT takes them: "all-linear", or a list of names such as "q_proj". Errors: kInput for an unknown or
-// empty name, naming those that exist.
-std::vector<Module> parse_target_modules(const std::vector<std::string>& names);
-
 class Adapter {
  public:
   // PEFT's initialisation: A uniform in ±1/sqrt(in) (Kaiming with a = sqrt(5)), B zero, so that training starts from
-  // the base. Equal seeds give equal bytes. Errors: kInput when r, lora_alpha or lora_dropout are out of range.
+  // the base. Equal seeds give equal bytes. Errors: kInput when r, lora_alpha or lora_dropout are out of range, and
+  // those of resolve_target_modules.
   static Adapter create(const ModelConfig& model, const AdapterConfig& config, uint64_t seed,
                         at::ScalarType dtype = at::kFloat);
 
+  // target_modules as plain names where all layers have the same.
   const AdapterConfig& config() const { return config_; }
   int64_t num_layers() const { return static_cast<int64_t>(layers_.size()); }
   int64_t num_parameters() const;

@@ -1,5 +1,8 @@
 #include "model/config.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "base/error.h"
 #include "model/families/families.h"
 
@@ -23,13 +26,45 @@ void require_size(int64_t value, int64_t largest, const std::string& where, cons
           "a number from 1 to " + std::to_string(largest));
 }
 
+void validate(const RopeConfig& rope, const ModelConfig& c, const std::string& where) {
+  require(rope.rope_theta >= 1 && rope.rope_theta < 1e12, where,
+          "rope_theta is " + std::to_string(rope.rope_theta), "a number from 1 to 1e12");
+  require(rope.rotary_dim >= 0 && rope.rotary_dim <= c.head_dim && rope.rotary_dim % 2 == 0, where,
+          std::to_string(rope.rotary_dim) + " numbers of each head are turned",
+          "an even number up to head_dim, " + std::to_string(c.head_dim));
+  require(std::isfinite(rope.attention_factor) && rope.attention_factor > 0, where,
+          "the attention factor of RoPE is " + std::to_string(rope.attention_factor), "a number above 0");
+  const auto pairs = static_cast<size_t>((rope.rotary_dim > 0 ? rope.rotary_dim : c.head_dim) / 2);
+  for (const auto* factors : {&rope.factors, &rope.long_factors}) {
+    require(factors->empty() || factors->size() == pairs, where,
+            std::to_string(factors->size()) + " factors of RoPE", std::to_string(pairs));
+    for (const double factor : *factors)
+      require(std::isfinite(factor) && factor > 0, where, "a factor of RoPE is " + std::to_string(factor),
+              "a number above 0");
+  }
+  require(rope.long_factors.empty() || rope.original_max_position_embeddings > 0, where,
+          "original_max_position_embeddings is " + std::to_string(rope.original_max_position_embeddings),
+          "1 or more");
+}
+
 }  // namespace
 
+bool ModelConfig::has(Module module) const {
+  return std::ranges::find(modules, module) != modules.end();
+}
+
+double ModelConfig::attention_scale() const {
+  return attention_multiplier != 0 ? attention_multiplier : 1.0 / std::sqrt(static_cast<double>(head_dim));
+}
+
 int64_t ModelConfig::num_parameters() const {
-  const int64_t q = num_attention_heads * head_dim, kv = num_key_value_heads * head_dim;
-  int64_t layer = hidden_size * (2 * q + 2 * kv) + 3 * hidden_size * intermediate_size + 2 * hidden_size;
-  if (attention_bias) layer += q + 2 * kv + hidden_size;
-  if (mlp_bias) layer += 2 * intermediate_size + hidden_size;
+  int64_t layer = hidden_size * (norm_placement == NormPlacement::kBoth ? 4 : 2);
+  for (const Module module : modules) {
+    const auto [out, in] = module_shape(*this, module);
+    layer += out * in + (module_has_bias(*this, module) ? out : 0);
+  }
+  if (qk_norm == QkNorm::kHead) layer += 2 * head_dim;
+  if (qk_norm == QkNorm::kProjection) layer += (num_attention_heads + num_key_value_heads) * head_dim;
   return layer * num_hidden_layers + hidden_size + vocab_size * hidden_size * (tie_word_embeddings ? 1 : 2);
 }
 
@@ -49,8 +84,23 @@ void validate(const ModelConfig& c, const std::string& where) {
   require(c.head_dim % 2 == 0, where, "head_dim is " + std::to_string(c.head_dim), "an even number");
   require(c.rms_norm_eps > 0 && c.rms_norm_eps < 1, where,
           "rms_norm_eps is " + std::to_string(c.rms_norm_eps), "a number between 0 and 1");
-  require(c.rope_theta >= 1 && c.rope_theta < 1e12, where, "rope_theta is " + std::to_string(c.rope_theta),
-          "a number from 1 to 1e12");
+  validate(c.rope, c, where);
+  validate(c.local_rope, c, where);
+  require(c.layers.empty() || static_cast<int64_t>(c.layers.size()) == c.num_hidden_layers, where,
+          std::to_string(c.layers.size()) + " layers are described", std::to_string(c.num_hidden_layers));
+  for (const LayerConfig& layer : c.layers)
+    require(layer.sliding_window >= 0, where, "sliding_window is " + std::to_string(layer.sliding_window),
+            "1 or more");
+  const auto finite = [&](double value, bool zero, const char* key) {
+    require(std::isfinite(value) && (value > 0 || (zero && value == 0)), where,
+            key + (" is " + std::to_string(value)), "a number above 0");
+  };
+  finite(c.embedding_multiplier, false, "embedding_multiplier");
+  finite(c.attention_multiplier, true, "attention_multiplier");
+  finite(c.residual_multiplier, false, "residual_multiplier");
+  finite(c.logits_scaling, false, "logits_scaling");
+  finite(c.attn_logit_softcapping, true, "attn_logit_softcapping");
+  finite(c.final_logit_softcapping, true, "final_logit_softcapping");
 }
 
 ModelConfig read_model_config(const Checkpoint& checkpoint) {

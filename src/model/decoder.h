@@ -26,6 +26,7 @@ struct CachedTokens {
   std::vector<int64_t> cache_rows;  // (T) where their keys and values go
   ops::AttentionLayout layout;      // query rows are 0 … T-1, key rows are rows of the cache
   std::vector<int64_t> rows;        // of which tokens the logits are wanted
+  // A sequence that outgrows ModelConfig::long_rope_length() must be read anew from its first token (generate/ does).
 };
 
 class Decoder {
@@ -48,10 +49,10 @@ class Decoder {
 
  private:
   struct Context;  // what all blocks of one pass share
-  at::Tensor hidden(const Context& context, const std::vector<int64_t>& ids) const;
-  at::Tensor block(int64_t layer, const at::Tensor& x, const Context& context) const;
-  std::pair<at::Tensor, at::Tensor> rope_table(const std::vector<int64_t>& positions) const;
-  ops::Projection projection(int64_t layer, Module module, const Context& context) const;
+  struct Block;    // one layer of one pass
+  at::Tensor hidden(Context& context, const std::vector<int64_t>& ids, const std::vector<int64_t>& positions,
+                    const std::vector<int64_t>& lengths, const std::vector<int64_t>* rows) const;
+  ops::HeadShape head_shape() const;
 
   ModelConfig config_;
   ModelWeights weights_;

@@ -15,6 +15,9 @@ struct Forest {
   // T unique tokens.
   std::vector<int64_t> ids;
   std::vector<int64_t> positions;  // of each token in its own example, from 0
+  // Tokens of the example that each token belongs to, those that are not read too: what a rope that depends on length
+  // goes by. Empty: as far as the tree's positions reach.
+  std::vector<int64_t> example_lengths;
   std::vector<uint64_t>
       path_keys;  // hash of the tokens from the example's first to this one: names its dropout masks
   ops::AttentionLayout layout;  // rows of q and k are the rows of the forest

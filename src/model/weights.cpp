@@ -7,21 +7,12 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "weights/bnb_4bit.h"
 #include "weights/gguf_names.h"
 #include "weights/load.h"
 
 namespace lora {
 namespace {
-
-constexpr std::array<std::string_view, kNumModules> kNames{"q_proj",    "k_proj",  "v_proj",   "o_proj",
-                                                           "gate_proj", "up_proj", "down_proj"};
-constexpr std::array<std::string_view, kNumModules> kPaths{
-    "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
-    "mlp.gate_proj",    "mlp.up_proj",      "mlp.down_proj"};
-
-bool has_bias(const ModelConfig& config, Module module) {
-  return module <= Module::kO ? config.attention_bias : config.mlp_bias;
-}
 
 // Looks tensors up by their Hugging Face names, and remembers which were used.
 class Loader {
@@ -32,6 +23,12 @@ class Loader {
   }
 
   at::Tensor load(const std::string& hf_name, const std::vector<int64_t>& shape) {
+    if (is_bnb_4bit(checkpoint_, hf_name)) {
+      const FourBitWeight weight = read_bnb_4bit(checkpoint_, hf_name);
+      require_shape(hf_name, weight.shape, shape);
+      for (std::string& part : bnb_4bit_tensors(checkpoint_, hf_name)) used_.insert(std::move(part));
+      return dequantize_4bit(weight, dtype_);
+    }
     std::string name = hf_name;
     if (checkpoint_.is_gguf()) name = gguf_name_of(architecture_, hf_name).value_or(hf_name);
     const TensorInfo* info = checkpoint_.find(name);
@@ -39,11 +36,7 @@ class Loader {
       throw Error::input({.where = checkpoint_.path().string(),
                           .found = "the tensor " + name + " is missing",
                           .fix = "The checkpoint is incomplete; download it again."});
-    if (info->shape != shape)
-      throw Error::input({.where = checkpoint_.path().string(),
-                          .found = "the tensor " + name + " has the shape " + info->shape_text(),
-                          .expected = TensorInfo{.name = {}, .shape = shape, .bytes = {}}.shape_text(),
-                          .fix = "Weights and configuration do not belong together."});
+    require_shape(name, info->shape, shape);
     used_.insert(info->name);
     return load_tensor(*info, dtype_);
   }
@@ -57,11 +50,19 @@ class Loader {
     return t;
   }
 
+  at::Tensor load_norm(const std::string& hf_name, int64_t width) {
+    at::Tensor weight = load(hf_name, {width});
+    const bool stored_with_one = checkpoint_.is_gguf() && gguf_norms_have_one_added(architecture_);
+    return config_.norm_adds_one && !stored_with_one ? weight.add_(1) : weight;
+  }
+
   void refuse_leftovers() const {
     for (const TensorInfo& info : checkpoint_.tensors()) {
       if (used_.contains(info.name)) continue;
       // Computed from the configuration, kept by older exporters.
       if (info.name.ends_with("rotary_emb.inv_freq")) continue;
+      // Configuration that GGUF keeps as tensors, read by the family.
+      if (checkpoint_.is_gguf() && info.name.starts_with("rope_f")) continue;
       // A head that a tied checkpoint stores a second time.
       if (config_.tie_word_embeddings && info.name == "lm_head.weight") continue;
       throw Error::input({.where = checkpoint_.path().string(),
@@ -71,6 +72,18 @@ class Loader {
   }
 
  private:
+  void require_shape(const std::string& name, const std::vector<int64_t>& found,
+                     const std::vector<int64_t>& expected) const {
+    const auto text = [](const std::vector<int64_t>& shape) {
+      return TensorInfo{.name = {}, .shape = shape, .bytes = {}}.shape_text();
+    };
+    if (found != expected)
+      throw Error::input({.where = checkpoint_.path().string(),
+                          .found = "the tensor " + name + " has the shape " + text(found),
+                          .expected = text(expected),
+                          .fix = "Weights and configuration do not belong together."});
+  }
+
   const Checkpoint& checkpoint_;
   const ModelConfig& config_;
   at::ScalarType dtype_;
@@ -80,51 +93,46 @@ class Loader {
 
 }  // namespace
 
-std::string_view module_name(Module module) {
-  return kNames[static_cast<size_t>(module)];
-}
-std::string_view module_path(Module module) {
-  return kPaths[static_cast<size_t>(module)];
-}
-
-std::pair<int64_t, int64_t> module_shape(const ModelConfig& c, Module module) {
-  const int64_t q = c.num_attention_heads * c.head_dim, kv = c.num_key_value_heads * c.head_dim;
-  switch (module) {
-    case Module::kQ:
-      return {q, c.hidden_size};
-    case Module::kK:
-    case Module::kV:
-      return {kv, c.hidden_size};
-    case Module::kO:
-      return {c.hidden_size, q};
-    case Module::kGate:
-    case Module::kUp:
-      return {c.intermediate_size, c.hidden_size};
-    case Module::kDown:
-      return {c.hidden_size, c.intermediate_size};
+std::vector<NormSlot> norms_of(const ModelConfig& c) {
+  using B = BlockWeights;
+  const int64_t d = c.hidden_size;
+  std::vector<NormSlot> norms;
+  // Where norms stand before only, the one before the MLP has the name that it has elsewhere after attention.
+  const bool before = c.norm_placement != NormPlacement::kAfter,
+             after = c.norm_placement != NormPlacement::kBefore;
+  if (before) norms.push_back({&B::norm_before_attention, "input_layernorm", d});
+  if (after) norms.push_back({&B::norm_after_attention, "post_attention_layernorm", d});
+  if (before)
+    norms.push_back(
+        {&B::norm_before_mlp, after ? "pre_feedforward_layernorm" : "post_attention_layernorm", d});
+  if (after) norms.push_back({&B::norm_after_mlp, "post_feedforward_layernorm", d});
+  if (c.qk_norm != QkNorm::kNone) {
+    const bool head = c.qk_norm == QkNorm::kHead;
+    norms.push_back({&B::q_norm, "self_attn.q_norm", head ? c.head_dim : c.num_attention_heads * c.head_dim});
+    norms.push_back({&B::k_norm, "self_attn.k_norm", head ? c.head_dim : c.num_key_value_heads * c.head_dim});
   }
-  __builtin_unreachable();
+  return norms;
 }
 
 ModelWeights load_weights(const Checkpoint& checkpoint, const ModelConfig& config, at::ScalarType dtype) {
   Loader loader(checkpoint, config, dtype);
   ModelWeights weights;
   weights.embedding = loader.load("model.embed_tokens.weight", {config.vocab_size, config.hidden_size});
-  weights.norm = loader.load("model.norm.weight", {config.hidden_size});
+  weights.norm = loader.load_norm("model.norm.weight", config.hidden_size);
   weights.head = config.tie_word_embeddings
                      ? weights.embedding
                      : loader.load("lm_head.weight", {config.vocab_size, config.hidden_size});
   for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
     const std::string prefix = "model.layers." + std::to_string(layer) + ".";
     BlockWeights& block = weights.blocks.emplace_back();
-    block.input_norm = loader.load(prefix + "input_layernorm.weight", {config.hidden_size});
-    block.post_attention_norm = loader.load(prefix + "post_attention_layernorm.weight", {config.hidden_size});
-    for (const Module module : kModules) {
+    for (const NormSlot& norm : norms_of(config))
+      block.*norm.member = loader.load_norm(prefix + std::string(norm.path) + ".weight", norm.width);
+    for (const Module module : config.modules) {
       const auto [out, in] = module_shape(config, module);
       const std::string name = prefix + std::string(module_path(module));
       LinearWeights& linear = block.module(module);
       linear.weight = loader.load_module(name + ".weight", {out, in}, module);
-      if (has_bias(config, module)) linear.bias = loader.load_module(name + ".bias", {out}, module);
+      if (module_has_bias(config, module)) linear.bias = loader.load_module(name + ".bias", {out}, module);
     }
   }
   loader.refuse_leftovers();
@@ -147,12 +155,11 @@ ModelWeights random_weights(const ModelConfig& config, uint64_t seed, at::Scalar
       config.tie_word_embeddings ? weights.embedding : draw({config.vocab_size, config.hidden_size}, 0, 0.2);
   for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
     BlockWeights& block = weights.blocks.emplace_back();
-    block.input_norm = draw({config.hidden_size}, 1, 0.1);
-    block.post_attention_norm = draw({config.hidden_size}, 1, 0.1);
-    for (const Module module : kModules) {
+    for (const NormSlot& norm : norms_of(config)) block.*norm.member = draw({norm.width}, 1, 0.1);
+    for (const Module module : config.modules) {
       const auto [out, in] = module_shape(config, module);
       block.module(module).weight = draw({out, in}, 0, 1.0 / std::sqrt(static_cast<double>(in)));
-      if (has_bias(config, module)) block.module(module).bias = draw({out}, 0, 0.1);
+      if (module_has_bias(config, module)) block.module(module).bias = draw({out}, 0, 0.1);
     }
   }
   return weights;

@@ -4,34 +4,25 @@
 #include <ATen/core/Tensor.h>
 
 #include <array>
-#include <string_view>
 #include <vector>
 
 #include "files/checkpoint.h"
 #include "model/config.h"
+#include "model/modules.h"
 
 namespace lora {
-
-// The projections of a block that an adapter can target, in the order in which a block uses them.
-enum class Module { kQ, kK, kV, kO, kGate, kUp, kDown };
-constexpr std::array<Module, 7> kModules{Module::kQ,    Module::kK,  Module::kV,   Module::kO,
-                                         Module::kGate, Module::kUp, Module::kDown};
-constexpr size_t kNumModules = kModules.size();
-
-std::string_view module_name(Module module);  // "q_proj"
-std::string_view module_path(Module module);  // "self_attn.q_proj", below model.layers.N
-// (out, in) of a module's weight.
-std::pair<int64_t, int64_t> module_shape(const ModelConfig& config, Module module);
 
 struct LinearWeights {
   at::Tensor weight;  // (out, in)
   at::Tensor bias;    // (out), or undefined
 };
 
+// Norms that a family does not have are undefined. Where Hugging Face adds 1 to what it stores, these have it added.
 struct BlockWeights {
-  at::Tensor input_norm;           // (hidden_size)
-  at::Tensor post_attention_norm;  // (hidden_size)
-  std::array<LinearWeights, kNumModules> modules;
+  at::Tensor norm_before_attention, norm_after_attention;  // (hidden_size)
+  at::Tensor norm_before_mlp, norm_after_mlp;              // (hidden_size)
+  at::Tensor q_norm, k_norm;                               // (head_dim), or as wide as the projection
+  std::array<LinearWeights, kNumModules> modules;          // those of ModelConfig::modules
   const LinearWeights& module(Module m) const { return modules[static_cast<size_t>(m)]; }
   LinearWeights& module(Module m) { return modules[static_cast<size_t>(m)]; }
 };
@@ -42,6 +33,14 @@ struct ModelWeights {
   at::Tensor head;       // (vocab_size, hidden_size); the embedding itself when tied
   std::vector<BlockWeights> blocks;
 };
+
+// The norms that a block of this model has: where each stands, its name in Hugging Face below model.layers.N, its width.
+struct NormSlot {
+  at::Tensor BlockWeights::*member;
+  std::string_view path;  // "input_layernorm"
+  int64_t width;
+};
+std::vector<NormSlot> norms_of(const ModelConfig& config);
 
 // Loads every tensor that `config` asks for, as `dtype`. Strict: Errors (kInput) name a tensor that is missing, of
 // another shape, or left over.

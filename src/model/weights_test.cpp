@@ -30,9 +30,9 @@ Tensors hf_tensors(const ModelConfig& config, const ModelWeights& weights) {
   if (!config.tie_word_embeddings) t["lm_head.weight"] = weights.head;
   for (size_t layer = 0; layer < weights.blocks.size(); ++layer) {
     const std::string prefix = "model.layers." + std::to_string(layer) + ".";
-    t[prefix + "input_layernorm.weight"] = weights.blocks[layer].input_norm;
-    t[prefix + "post_attention_layernorm.weight"] = weights.blocks[layer].post_attention_norm;
-    for (const Module m : kModules) {
+    for (const NormSlot& norm : norms_of(config))
+      t[prefix + std::string(norm.path) + ".weight"] = weights.blocks[layer].*norm.member;
+    for (const Module m : config.modules) {
       t[prefix + std::string(module_path(m)) + ".weight"] = weights.blocks[layer].module(m).weight;
       if (weights.blocks[layer].module(m).bias.defined())
         t[prefix + std::string(module_path(m)) + ".bias"] = weights.blocks[layer].module(m).bias;
@@ -52,9 +52,9 @@ Json hf_json(const ModelConfig& c) {
           {"head_dim", c.head_dim},
           {"max_position_embeddings", c.max_position_embeddings},
           {"rms_norm_eps", c.rms_norm_eps},
-          {"rope_theta", c.rope_theta},
+          {"rope_theta", c.rope.rope_theta},
           {"hidden_act", "silu"},
-          {"attention_bias", c.attention_bias},
+          {"attention_bias", c.qkv_bias},
           {"mlp_bias", c.mlp_bias},
           {"tie_word_embeddings", c.tie_word_embeddings}};
 }
@@ -112,7 +112,7 @@ TEST_F(Weights, AHuggingFaceFolderIsLoadedWhole) {
 }
 
 TEST_F(Weights, TiedHeadsAndBiasesToo) {
-  config_.tie_word_embeddings = config_.attention_bias = config_.mlp_bias = true;
+  config_.tie_word_embeddings = config_.qkv_bias = config_.o_bias = config_.mlp_bias = true;
   weights_ = random_weights(config_, 2);
   tensors_ = hf_tensors(config_, weights_);
   write_hf(hf_json(config_), tensors_);
@@ -177,7 +177,7 @@ TEST_F(Weights, AGgufOfTheSameWeightsGivesTheSameTensors) {
   writer.write(file);
   const Checkpoint checkpoint = Checkpoint::open(file);
   const ModelConfig config = read_model_config(checkpoint);
-  EXPECT_EQ(config.rope_theta, 20000);
+  EXPECT_EQ(config.rope.rope_theta, 20000);
   EXPECT_EQ(config.vocab_size, 61);
   EXPECT_FALSE(config.tie_word_embeddings);
   EXPECT_NEAR(config.rms_norm_eps, 1e-5, 1e-12);
@@ -216,8 +216,16 @@ TEST_F(Weights, ConfigurationsThatCannotBeAreNamed) {
       {"rope_theta", 0.5, "rope_theta"},
       {"hidden_act", "gelu", "gelu"},
       {"tie_word_embeddings", "yes", "tie_word_embeddings"},
-      {"rope_scaling", {{"rope_type", "llama3"}, {"factor", 8.0}}, "llama3"},
-      {"rope_parameters", {{"rope_type", "yarn"}}, "yarn"},
+      {"rope_scaling", {{"rope_type", "llama3"}, {"factor", 8.0}}, "_freq_factor"},
+      {"rope_scaling", {{"type", "linear"}, {"factor", -8.0}}, "scaling factor is -8"},
+      {"rope_parameters", {{"rope_type", "spiral"}}, "spiral"},
+      {"rope_parameters", {{"rope_type", "longrope"}, {"short_factor", "1"}}, "short_factor"},
+      {"rope_parameters",
+       {{"rope_type", "longrope"}, {"short_factor", {1, 1, 1}}, {"long_factor", {1, 1}}},
+       "2 factors of RoPE"},
+      {"partial_rotary_factor", 0.2, "1 numbers of each head"},
+      {"partial_rotary_factor", 2, "partial_rotary_factor"},
+      {"num_local_experts", 8, "a mixture of experts"},
       {"max_position_embeddings", -1, "max_position_embeddings"}};
   for (const auto& [key, value, part] : cases) {
     const std::string error = config_error([&, key = key, value = value](Json& json) { json[key] = value; });
@@ -239,7 +247,7 @@ TEST_F(Weights, WhatIsLeftOutHasItsDefault) {
   write_hf(json, tensors_);
   const ModelConfig config = read_model_config(Checkpoint::open(folder_.path()));
   EXPECT_EQ(config.head_dim, 2);
-  EXPECT_EQ(config.rope_theta, 123456.0);
+  EXPECT_EQ(config.rope.rope_theta, 123456.0);
   EXPECT_EQ(config.max_position_embeddings, 2048);
   EXPECT_FALSE(config.tie_word_embeddings);
 }
@@ -249,7 +257,7 @@ TEST(ModelConfig, CountsItsParameters) {
     for (const bool biased : {true, false}) {
       ModelConfig config = testing::tiny_config();
       config.tie_word_embeddings = tied;
-      config.attention_bias = config.mlp_bias = biased;
+      config.qkv_bias = config.o_bias = config.mlp_bias = biased;
       int64_t count = 0;
       for (const auto& [name, t] : hf_tensors(config, random_weights(config, 1))) count += t.numel();
       EXPECT_EQ(config.num_parameters(), count);

@@ -23,23 +23,42 @@ struct Tile {
   int64_t begin, end;  // query rows
 };
 
-// The keys that a tile sees, as runs of rows: the block's context, then its own rows up to the tile's last query.
-std::vector<KeyRange> visible_keys(const Tile& tile) {
-  std::vector<KeyRange> ranges = tile.block->context;
-  ranges.push_back({tile.block->self_begin, tile.block->self_begin + tile.end - tile.block->q_begin});
-  return ranges;
-}
-
 int64_t total(const std::vector<KeyRange>& ranges) {
   int64_t n = 0;
   for (const KeyRange& range : ranges) n += range.end - range.begin;
   return n;
 }
 
-// How many keys the query in row `row` of the tile sees, of the tile's visible ones (the hidden ones are the last).
-int64_t seen(const Tile& tile, int64_t row, int64_t keys) {
-  return keys - (tile.end - 1 - row);
-}
+// The keys that a tile sees, as runs of rows: the block's context, then its own rows up to the tile's last query; with a
+// window, without those that even the tile's first query does not see.
+struct VisibleKeys {
+  std::vector<KeyRange> ranges;
+  int64_t keys = 0;  // rows of all ranges
+  Tile tile;
+  int64_t window;
+
+  VisibleKeys(const Tile& of, int64_t window_length) : tile(of), window(window_length) {
+    int64_t hidden = 0;
+    if (window > 0)
+      hidden =
+          std::max<int64_t>(0, total(tile.block->context) + tile.begin - tile.block->q_begin - window + 1);
+    const auto add = [&](KeyRange range) {
+      const int64_t drop = std::min(hidden, range.end - range.begin);
+      hidden -= drop;
+      if (range.begin + drop == range.end) return;
+      ranges.push_back({range.begin + drop, range.end});
+      keys += range.end - range.begin - drop;
+    };
+    for (const KeyRange& range : tile.block->context) add(range);
+    add({tile.block->self_begin, tile.block->self_begin + tile.end - tile.block->q_begin});
+  }
+
+  // Of these keys, query row `row` sees [seen_begin, seen_end).
+  int64_t seen_end(int64_t row) const { return keys - (tile.end - 1 - row); }
+  int64_t seen_begin(int64_t row) const {
+    return window > 0 ? std::max<int64_t>(0, seen_end(row) - window) : 0;
+  }
+};
 
 std::vector<Tile> tiles_of(const AttentionBlock& block) {
   std::vector<Tile> tiles;
@@ -69,7 +88,6 @@ void scores(const Heads<const T>& q, const Heads<const T>& k, const Tile& tile,
   int64_t column = 0;
   for (const KeyRange& range : ranges) {
     const int64_t n = range.end - range.begin;
-    if (n == 0) continue;
     cpu::gemm(Transpose::kNo, Transpose::kYes, tile.end - tile.begin, n, q.head_dim, T{1},
               q.at(tile.begin, head), q.stride, k.at(range.begin, kv_head), k.stride, T{0}, s + column, keys);
     column += n;
@@ -85,7 +103,6 @@ void weighted_sum(const T* p, const Heads<const T>& values, int64_t kv_head,
   T beta{0};
   for (const KeyRange& range : ranges) {
     const int64_t n = range.end - range.begin;
-    if (n == 0) continue;
     cpu::gemm(Transpose::kNo, Transpose::kNo, rows, values.head_dim, n, T{1}, p + column, keys,
               values.at(range.begin, kv_head), values.stride, beta, out, out_stride);
     column += n;
@@ -100,7 +117,6 @@ void scatter_sum(const T* p, const T* x, int64_t x_stride, const Heads<T>& sums,
   int64_t column = 0;
   for (const KeyRange& range : ranges) {
     const int64_t n = range.end - range.begin;
-    if (n == 0) continue;
     cpu::gemm(Transpose::kYes, Transpose::kNo, n, sums.head_dim, rows, T{1}, p + column, keys, x, x_stride,
               T{1}, sums.at(range.begin, kv_head), sums.stride);
     column += n;
@@ -115,6 +131,7 @@ void forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, cons
   const auto oh = heads_of<T>(out, shape);
   T* lse_data = lse.data_ptr<T>();  // (Tq, num_heads)
   const int64_t group = shape.num_heads / shape.num_kv_heads;
+  const T scale = static_cast<T>(shape.scale), softcap = static_cast<T>(shape.softcap);
   std::vector<Tile> tiles;
   for (const AttentionBlock& block : layout.blocks)
     for (const Tile& tile : tiles_of(block)) tiles.push_back(tile);
@@ -125,18 +142,21 @@ void forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, cons
         for (int64_t item = begin; item < end; ++item) {
           const Tile& tile = tiles[static_cast<size_t>(item / shape.num_heads)];
           const int64_t head = item % shape.num_heads, rows = tile.end - tile.begin;
-          const auto ranges = visible_keys(tile);
-          const int64_t keys = total(ranges);
+          const VisibleKeys visible(tile, shape.window);
+          const int64_t keys = visible.keys;
           buffer.resize(static_cast<size_t>(rows * keys));
           T* s = buffer.data();
-          scores(qh, kh, tile, ranges, head, head / group, keys, s);
+          scores(qh, kh, tile, visible.ranges, head, head / group, keys, s);
           for (int64_t i = 0; i < rows; ++i) {
-            const int64_t n = seen(tile, tile.begin + i, keys);
+            T* row = s + i * keys;
+            const int64_t from = visible.seen_begin(tile.begin + i), to = visible.seen_end(tile.begin + i);
+            if (softcap > 0) cpu::softcap(row + from, to - from, scale, softcap, nullptr);
             lse_data[(tile.begin + i) * shape.num_heads + head] =
-                cpu::softmax_row(s + i * keys, n, static_cast<T>(shape.scale));
-            std::fill(s + i * keys + n, s + (i + 1) * keys, T{0});
+                cpu::softmax_row(row + from, to - from, softcap > 0 ? T{1} : scale);
+            std::fill(row, row + from, T{0});
+            std::fill(row + to, row + keys, T{0});
           }
-          weighted_sum(s, vh, head / group, ranges, rows, keys, oh.at(tile.begin, head), oh.stride);
+          weighted_sum(s, vh, head / group, visible.ranges, rows, keys, oh.at(tile.begin, head), oh.stride);
         }
       });
 }
@@ -152,12 +172,12 @@ void backward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, con
   const T* lse_data = lse.data_ptr<T>();
   const int64_t group = shape.num_heads / shape.num_kv_heads;
   const auto trees = static_cast<int64_t>(layout.tree_begin.size());
-  const T scale = static_cast<T>(shape.scale);
+  const T scale = static_cast<T>(shape.scale), softcap = static_cast<T>(shape.softcap);
 
   // A key gathers gradients from many queries. One thread owns all queries of a (tree, key head), so that no sum is
   // shared between threads and its order is fixed.
   at::parallel_for(0, trees * shape.num_kv_heads, 1, [&](int64_t begin, int64_t end) {
-    std::vector<T> p_buffer, dp_buffer;
+    std::vector<T> p_buffer, dp_buffer, slope_buffer;
     for (int64_t item = begin; item < end; ++item) {
       const auto tree = static_cast<size_t>(item / shape.num_kv_heads);
       const int64_t kv_head = item % shape.num_kv_heads;
@@ -165,8 +185,10 @@ void backward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, con
           tree + 1 < layout.tree_begin.size() ? layout.tree_begin[tree + 1] : layout.blocks.size();
       for (size_t b = layout.tree_begin[tree]; b < last; ++b) {
         for (const Tile& tile : tiles_of(layout.blocks[b])) {
-          const auto ranges = visible_keys(tile);
-          const int64_t keys = total(ranges), rows = tile.end - tile.begin;
+          const VisibleKeys visible(tile, shape.window);
+          const auto& ranges = visible.ranges;
+          const int64_t keys = visible.keys, rows = tile.end - tile.begin;
+          if (softcap > 0) slope_buffer.resize(static_cast<size_t>(keys));
           p_buffer.resize(static_cast<size_t>(rows * keys));
           dp_buffer.resize(static_cast<size_t>(rows * keys));
           T *p = p_buffer.data(), *dp = dp_buffer.data();
@@ -174,12 +196,24 @@ void backward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, con
             scores(qh, kh, tile, ranges, head, kv_head, keys, p);
             scores(doh, vh, tile, ranges, head, kv_head, keys, dp);
             for (int64_t i = 0; i < rows; ++i) {
-              const int64_t row = tile.begin + i, n = seen(tile, row, keys);
-              cpu::softmax_row_again(p + i * keys, n, scale, lse_data[row * shape.num_heads + head]);
+              const int64_t row = tile.begin + i;
+              const int64_t from = visible.seen_begin(row), to = visible.seen_end(row), n = to - from;
+              T *pr = p + i * keys, *dpr = dp + i * keys;
+              const T lse_row = lse_data[row * shape.num_heads + head];
               const T delta = cpu::dot(oh.at(row, head), doh.at(row, head), shape.head_dim);
-              cpu::softmax_row_backward(p + i * keys, n, delta, scale, dp + i * keys);
-              std::fill(p + i * keys + n, p + (i + 1) * keys, T{0});
-              std::fill(dp + i * keys + n, dp + (i + 1) * keys, T{0});
+              if (softcap > 0) {
+                cpu::softcap(pr + from, n, scale, softcap, slope_buffer.data());
+                cpu::softmax_row_again(pr + from, n, T{1}, lse_row);
+                cpu::softmax_row_backward(pr + from, n, delta, T{1}, dpr + from);
+                cpu::multiply(slope_buffer.data(), n, dpr + from);
+              } else {
+                cpu::softmax_row_again(pr + from, n, scale, lse_row);
+                cpu::softmax_row_backward(pr + from, n, delta, scale, dpr + from);
+              }
+              for (T* numbers : {pr, dpr}) {
+                std::fill(numbers, numbers + from, T{0});
+                std::fill(numbers + to, numbers + keys, T{0});
+              }
             }
             scatter_sum<T>(p, doh.at(tile.begin, head), doh.stride, dvh, kv_head, ranges, rows, keys);
             scatter_sum<T>(dp, qh.at(tile.begin, head), qh.stride, dkh, kv_head, ranges, rows, keys);
@@ -213,7 +247,7 @@ at::Tensor fused(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, 
   return outputs[0];
 }
 
-// The plain twin: gathers each block's keys and masks what lies in the future.
+// The plain twin: gathers each block's keys and masks what lies in the future or before the window.
 at::Tensor reference(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                      const AttentionLayout& layout, const AttentionShape& shape) {
   const int64_t group = shape.num_heads / shape.num_kv_heads;
@@ -236,10 +270,12 @@ at::Tensor reference(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
     const at::Tensor kb = split(at::cat(keys), shape.num_kv_heads).repeat_interleave(group, 0);
     const at::Tensor vb = split(at::cat(values), shape.num_kv_heads).repeat_interleave(group, 0);
     const at::Tensor qb = split(q.slice(0, block.q_begin, block.q_end), shape.num_heads);
-    const at::Tensor future =
-        at::ones({rows, kb.size(1)}, q.options().dtype(at::kBool)).triu(kb.size(1) - rows + 1);
-    const at::Tensor s = (at::matmul(qb, kb.transpose(1, 2)) * shape.scale)
-                             .masked_fill(future, -std::numeric_limits<double>::infinity());
+    at::Tensor s = at::matmul(qb, kb.transpose(1, 2)) * shape.scale;
+    if (shape.softcap > 0) s = at::tanh(s / shape.softcap) * shape.softcap;
+    const at::Tensor all = at::ones({rows, kb.size(1)}, q.options().dtype(at::kBool));
+    at::Tensor hidden = all.triu(kb.size(1) - rows + 1);  // the future
+    if (shape.window > 0) hidden = hidden | all.tril(kb.size(1) - rows - shape.window);
+    s = s.masked_fill(hidden, -std::numeric_limits<double>::infinity());
     parts.push_back(at::matmul(at::softmax(s, -1), vb).transpose(0, 1).reshape({rows, q.size(1)}));
   }
   return at::cat(parts);

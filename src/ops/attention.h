@@ -16,7 +16,7 @@ struct KeyRange {
 };
 
 // Query rows [q_begin, q_end) see all keys of `context`, and causally their own: query q_begin + i sees key rows
-// self_begin … self_begin + i.
+// self_begin … self_begin + i. Of these, in this order, a window leaves the last.
 struct AttentionBlock {
   int64_t q_begin, q_end;
   int64_t self_begin;
@@ -31,7 +31,9 @@ struct AttentionLayout {
 
 struct AttentionShape {
   int64_t num_heads, num_kv_heads, head_dim;
-  double scale;  // of q . k, usually 1 / sqrt(head_dim)
+  double scale;        // of q . k, usually 1 / sqrt(head_dim)
+  double softcap = 0;  // scores s become softcap * tanh(s / softcap) before the softmax; 0: not capped
+  int64_t window = 0;  // a query sees itself and the window - 1 keys before it; 0: all
 };
 
 // softmax(scale * q k^T) v for each head; query head h reads key head h / (num_heads / num_kv_heads).

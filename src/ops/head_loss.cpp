@@ -19,22 +19,29 @@ int64_t chunk_rows(int64_t vocab) {
   return std::clamp<int64_t>((int64_t{8} << 20) / vocab, 16, 256);
 }
 
-// logits (n, vocab) in place: softmax, minus one at the target: the gradient of each row's nll.
+// logits (n, vocab), fresh from the head, in place: the gradient of each row's nll by them.
+// Without a cap, all but the factor shape.scale.
 template <class T>
-void softmax_cross_entropy(const Tensor& logits, const int64_t* targets, T* nll) {
+void softmax_cross_entropy(const Tensor& logits, const HeadShape& shape, const int64_t* targets, T* nll) {
   const int64_t vocab = logits.size(1);
+  const T scale = static_cast<T>(shape.scale), softcap = static_cast<T>(shape.softcap);
   T* data = logits.data_ptr<T>();
   for_rows(logits.size(0), vocab, [&](int64_t begin, int64_t end) {
+    std::vector<T> slope(softcap > 0 ? static_cast<size_t>(vocab) : 0);
     for (int64_t i = begin; i < end; ++i) {
       T* row = data + i * vocab;
-      const T target_logit = row[targets[i]];
-      nll[i] = cpu::softmax_row(row, vocab, T{1}) - target_logit;
+      if (softcap > 0) cpu::softcap(row, vocab, scale, softcap, slope.data());
+      const T row_scale = softcap > 0 ? T{1} : scale;
+      const T target_logit = row[targets[i]] * row_scale;
+      nll[i] = cpu::softmax_row(row, vocab, row_scale) - target_logit;
       row[targets[i]] -= T{1};
+      if (softcap > 0) cpu::multiply(slope.data(), vocab, row);
     }
   });
 }
 
-HeadLoss fused(const Tensor& hidden, const Tensor& weight, const Tensor& targets, const Tensor& row_weights) {
+HeadLoss fused(const Tensor& hidden, const Tensor& weight, const HeadShape& shape, const Tensor& targets,
+               const Tensor& row_weights) {
   const bool differentiate = any_requires_grad({hidden});
   const Tensor h = hidden.detach().contiguous();
   const Tensor nll = at::empty({h.size(0)}, h.options());
@@ -49,7 +56,7 @@ HeadLoss fused(const Tensor& hidden, const Tensor& weight, const Tensor& targets
       Tensor logits = buffer.slice(0, 0, end - begin);
       at::mm_out(logits, h.slice(0, begin, end), weight.t());
       AT_DISPATCH_FLOATING_TYPES(h.scalar_type(), "head_loss", [&] {
-        softmax_cross_entropy<scalar_t>(logits, targets.data_ptr<int64_t>() + begin,
+        softmax_cross_entropy<scalar_t>(logits, shape, targets.data_ptr<int64_t>() + begin,
                                         nll.data_ptr<scalar_t>() + begin);
       });
       if (differentiate) {
@@ -57,7 +64,10 @@ HeadLoss fused(const Tensor& hidden, const Tensor& weight, const Tensor& targets
         at::mm_out(out, logits, weight);
       }
     }
-    if (differentiate) dh.mul_(row_weights.unsqueeze(1));
+    if (differentiate) {
+      dh.mul_(row_weights.unsqueeze(1));
+      if (shape.softcap == 0 && shape.scale != 1) dh.mul_(shape.scale);
+    }
   }
   std::vector<Tensor> outputs{at::dot(nll, row_weights)};
   attach_backward("head_loss", {hidden}, outputs, [dh](const auto& gradients, const auto&) {
@@ -68,12 +78,19 @@ HeadLoss fused(const Tensor& hidden, const Tensor& weight, const Tensor& targets
 
 }  // namespace
 
-HeadLoss head_loss(const Tensor& hidden, const Tensor& weight, const Tensor& targets,
+HeadLoss head_loss(const Tensor& hidden, const Tensor& weight, const HeadShape& shape, const Tensor& targets,
                    const Tensor& row_weights, Backend backend) {
-  if (backend == Backend::kFused) return fused(hidden, weight, targets, row_weights);
-  const Tensor log_p = at::log_softmax(at::linear(hidden, weight), -1);
+  if (backend == Backend::kFused) return fused(hidden, weight, shape, targets, row_weights);
+  const Tensor log_p = at::log_softmax(head_logits(hidden, weight, shape), -1);
   const Tensor nll = -log_p.gather(1, targets.unsqueeze(1)).squeeze(1);
   return {at::dot(nll, row_weights), nll.detach()};
+}
+
+Tensor head_logits(const Tensor& hidden, const Tensor& weight, const HeadShape& shape) {
+  Tensor logits = at::linear(hidden, weight);
+  if (shape.scale != 1) logits = logits * shape.scale;
+  if (shape.softcap > 0) logits = at::tanh(logits / shape.softcap) * shape.softcap;
+  return logits;
 }
 
 }  // namespace lora::ops

@@ -12,10 +12,19 @@ struct HeadLoss {
   at::Tensor nll;   // (S) -log softmax(hidden W^T)[target], natural logarithm; not differentiable
 };
 
+// What stands between the head and the softmax.
+struct HeadShape {
+  double scale = 1;    // of hidden W^T
+  double softcap = 0;  // logits l become softcap * tanh(l / softcap); 0: not capped
+};
+
 // hidden: (S, d); weight: (vocab, d), frozen; targets: (S) int64 in [0, vocab); row_weights: (S), dtype of hidden.
 // The fused twin goes through the rows in chunks and never keeps logits: since the head is frozen, the gradient of
 // `hidden` is computed in the same pass and only that is saved (S, d).
-HeadLoss head_loss(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
-                   const at::Tensor& row_weights, Backend backend);
+HeadLoss head_loss(const at::Tensor& hidden, const at::Tensor& weight, const HeadShape& shape,
+                   const at::Tensor& targets, const at::Tensor& row_weights, Backend backend);
+
+// The logits themselves: (S, vocab). Not fused.
+at::Tensor head_logits(const at::Tensor& hidden, const at::Tensor& weight, const HeadShape& shape);
 
 }  // namespace lora::ops

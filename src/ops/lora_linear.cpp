@@ -141,27 +141,32 @@ void norm_backward(const Tensor& x, const Tensor& weight, const Tensor& rstd, co
   });
 }
 
-Tensor swiglu(const Tensor& gate, const Tensor& up) {
+Tensor gated(Activation activation, const Tensor& gate, const Tensor& up) {
   const Tensor h = at::empty_like(gate);
   const int64_t d = gate.size(1);
-  AT_DISPATCH_FLOATING_TYPES(gate.scalar_type(), "swiglu", [&] {
+  AT_DISPATCH_FLOATING_TYPES(gate.scalar_type(), "gated", [&] {
     for_rows(gate.size(0), d, [&](int64_t begin, int64_t end) {
-      cpu::swiglu(gate.data_ptr<scalar_t>() + begin * d, up.data_ptr<scalar_t>() + begin * d,
-                  (end - begin) * d, h.data_ptr<scalar_t>() + begin * d);
+      const scalar_t *g = gate.data_ptr<scalar_t>() + begin * d, *u = up.data_ptr<scalar_t>() + begin * d;
+      scalar_t* out = h.data_ptr<scalar_t>() + begin * d;
+      const int64_t n = (end - begin) * d;
+      activation == Activation::kSilu ? cpu::swiglu(g, u, n, out) : cpu::geglu(g, u, n, out);
     });
   });
   return h;
 }
 
 // (dgate, dup) for dh; dup takes dh's memory.
-std::pair<Tensor, Tensor> swiglu_backward(const Tensor& gate, const Tensor& up, const Tensor& dh) {
+std::pair<Tensor, Tensor> gated_backward(Activation activation, const Tensor& gate, const Tensor& up,
+                                         const Tensor& dh) {
   const Tensor dgate = at::empty_like(gate);
   const int64_t d = gate.size(1);
-  AT_DISPATCH_FLOATING_TYPES(gate.scalar_type(), "swiglu_backward", [&] {
+  AT_DISPATCH_FLOATING_TYPES(gate.scalar_type(), "gated_backward", [&] {
     for_rows(gate.size(0), d, [&](int64_t begin, int64_t end) {
-      scalar_t* e = dh.data_ptr<scalar_t>() + begin * d;
-      cpu::swiglu_backward(gate.data_ptr<scalar_t>() + begin * d, up.data_ptr<scalar_t>() + begin * d, e,
-                           (end - begin) * d, dgate.data_ptr<scalar_t>() + begin * d, e);
+      const scalar_t *g = gate.data_ptr<scalar_t>() + begin * d, *u = up.data_ptr<scalar_t>() + begin * d;
+      scalar_t *e = dh.data_ptr<scalar_t>() + begin * d, *dg = dgate.data_ptr<scalar_t>() + begin * d;
+      const int64_t n = (end - begin) * d;
+      activation == Activation::kSilu ? cpu::swiglu_backward(g, u, e, n, dg, e)
+                                      : cpu::geglu_backward(g, u, e, n, dg, e);
     });
   });
   return {dgate, dh};
@@ -171,6 +176,18 @@ std::pair<Tensor, Tensor> swiglu_backward(const Tensor& gate, const Tensor& up, 
 
 Tensor plain_norm(const Tensor& x, const Tensor& weight, double eps) {
   return x * at::rsqrt(x.pow(2).mean(-1, true) + eps) * weight;
+}
+
+Tensor plain_gated(Activation activation, const Tensor& gate, const Tensor& up) {
+  return (activation == Activation::kSilu ? at::silu(gate) : at::gelu(gate, "tanh")) * up;
+}
+
+Tensor plus(const Tensor& residual, const Tensor& y) {
+  return residual.defined() ? residual + y : y;
+}
+
+Tensor detach_if(const Tensor& t) {
+  return t.defined() ? t.detach() : t;
 }
 
 Tensor plain_linear(const Tensor& h, const Projection& p, const TokenKeys& keys) {
@@ -195,7 +212,7 @@ std::vector<Tensor> norm_linear(const Tensor& x, const Tensor& norm_weight, doub
                                 const std::vector<Projection>& projections, const TokenKeys& keys,
                                 Backend backend) {
   if (backend == Backend::kReference) {
-    const Tensor h = plain_norm(x, norm_weight, eps);
+    const Tensor h = norm_weight.defined() ? plain_norm(x, norm_weight, eps) : x;
     std::vector<Tensor> outputs;
     for (const Projection& p : projections) outputs.push_back(plain_linear(h, p, keys));
     return outputs;
@@ -203,10 +220,11 @@ std::vector<Tensor> norm_linear(const Tensor& x, const Tensor& norm_weight, doub
   std::vector<Tensor> inputs{x}, outputs;
   std::vector<Saved> saved;
   const Tensor xd = x.detach().contiguous();
-  const Tensor rstd = at::empty({xd.size(0)}, xd.options());
+  const bool norm = norm_weight.defined();
+  const Tensor rstd = norm ? at::empty({xd.size(0)}, xd.options()) : Tensor();
   {
     const c10::NoGradGuard no_grad;
-    const Tensor h = norm_forward(xd, norm_weight, eps, rstd);
+    const Tensor h = norm ? norm_forward(xd, norm_weight, eps, rstd) : xd;
     for (const Projection& p : projections) {
       saved.push_back(detached(p));
       outputs.push_back(forward(h, p, keys, {}, saved.back()));
@@ -217,7 +235,7 @@ std::vector<Tensor> norm_linear(const Tensor& x, const Tensor& norm_weight, doub
   attach_backward(
       "norm_linear", inputs, outputs,
       [xd, norm_weight, rstd, saved, keys](const auto& gradients, const std::vector<bool>& needed) {
-        const Tensor h = norm_again(xd, norm_weight, rstd);
+        const Tensor h = norm_weight.defined() ? norm_again(xd, norm_weight, rstd) : xd;
         std::vector<Tensor> result(1 + 2 * saved.size());
         Tensor dh;
         for (size_t i = 0; i < saved.size(); ++i) {
@@ -226,7 +244,7 @@ std::vector<Tensor> norm_linear(const Tensor& x, const Tensor& norm_weight, doub
           result[2 + 2 * i] = g.B;
         }
         if (needed[0]) {
-          norm_backward(xd, norm_weight, rstd, dh);
+          if (norm_weight.defined()) norm_backward(xd, norm_weight, rstd, dh);
           result[0] = dh;
         }
         return result;
@@ -236,13 +254,13 @@ std::vector<Tensor> norm_linear(const Tensor& x, const Tensor& norm_weight, doub
 
 Tensor linear_residual(const Tensor& x, const Tensor& residual, const Projection& projection,
                        const TokenKeys& keys, Backend backend) {
-  if (backend == Backend::kReference) return residual + plain_linear(x, projection, keys);
+  if (backend == Backend::kReference) return plus(residual, plain_linear(x, projection, keys));
   Saved saved = detached(projection);
   const Tensor xd = x.detach().contiguous();
   std::vector<Tensor> outputs;
   {
     const c10::NoGradGuard no_grad;
-    outputs.push_back(forward(xd, projection, keys, residual.detach(), saved));
+    outputs.push_back(forward(xd, projection, keys, detach_if(residual), saved));
   }
   attach_backward("linear_residual",
                   {x, residual, lora_tensor(projection, &LoraTerm::A), lora_tensor(projection, &LoraTerm::B)},
@@ -255,26 +273,28 @@ Tensor linear_residual(const Tensor& x, const Tensor& residual, const Projection
   return outputs[0];
 }
 
-Tensor swiglu_linear_residual(const Tensor& gate, const Tensor& up, const Tensor& residual,
-                              const Projection& projection, const TokenKeys& keys, Backend backend) {
-  if (backend == Backend::kReference) return residual + plain_linear(at::silu(gate) * up, projection, keys);
+Tensor gated_linear_residual(Activation activation, const Tensor& gate, const Tensor& up,
+                             const Tensor& residual, const Projection& projection, const TokenKeys& keys,
+                             Backend backend) {
+  if (backend == Backend::kReference)
+    return plus(residual, plain_linear(plain_gated(activation, gate, up), projection, keys));
   Saved saved = detached(projection);
   const Tensor gd = gate.detach().contiguous(), ud = up.detach().contiguous();
   std::vector<Tensor> outputs;
   {
     const c10::NoGradGuard no_grad;
-    outputs.push_back(forward(swiglu(gd, ud), projection, keys, residual.detach(), saved));
+    outputs.push_back(forward(gated(activation, gd, ud), projection, keys, detach_if(residual), saved));
   }
   attach_backward(
-      "swiglu_linear_residual",
+      "gated_linear_residual",
       {gate, up, residual, lora_tensor(projection, &LoraTerm::A), lora_tensor(projection, &LoraTerm::B)},
-      outputs, [gd, ud, saved, keys](const auto& gradients, const std::vector<bool>& needed) {
+      outputs, [activation, gd, ud, saved, keys](const auto& gradients, const std::vector<bool>& needed) {
         const Tensor dy = gradients[0].contiguous();
         const bool need_input = needed[0] || needed[1];
         Tensor dh;
-        const LoraGradients g = backward(swiglu(gd, ud), saved, dy, keys, need_input, dh);
+        const LoraGradients g = backward(gated(activation, gd, ud), saved, dy, keys, need_input, dh);
         Tensor dgate, dup;
-        if (need_input) std::tie(dgate, dup) = swiglu_backward(gd, ud, dh);
+        if (need_input) std::tie(dgate, dup) = gated_backward(activation, gd, ud, dh);
         return std::vector<Tensor>{dgate, dup, dy, g.A, g.B};
       });
   return outputs[0];

@@ -2,7 +2,7 @@
 // before and after them in a decoder block, so that only the block's inputs are saved for the backward pass:
 //   norm_linear            q, k, v = Linear_i(RMSNorm(x))   or   gate, up = Linear_i(RMSNorm(x))
 //   linear_residual        y = residual + Linear(x)
-//   swiglu_linear_residual y = residual + Linear(silu(gate) * up)
+//   gated_linear_residual  y = residual + Linear(activation(gate) * up)
 // where Linear(h) = h W^T + bias + scale * (dropout(h) A^T) B^T, and W, bias and the norm's weight take no gradient.
 #pragma once
 
@@ -12,6 +12,7 @@
 #include <optional>
 #include <vector>
 
+#include "ops/activation.h"
 #include "ops/backend.h"
 
 namespace lora::ops {
@@ -35,20 +36,21 @@ struct Projection {
 // row's dropout mask. Undefined when nothing is dropped. (T) int64.
 using TokenKeys = at::Tensor;
 
-// x: (T, in); norm_weight: (in); result: one (T, out_i) for each projection.
+// x: (T, in); norm_weight: (in), or undefined: x is read as it is; result: one (T, out_i) for each projection.
 std::vector<at::Tensor> norm_linear(const at::Tensor& x, const at::Tensor& norm_weight, double eps,
                                     const std::vector<Projection>& projections, const TokenKeys& keys,
                                     Backend backend);
 
-// x: (T, in), residual: (T, out); result: (T, out).
+// x: (T, in); residual: (T, out), or undefined: nothing is added; result: (T, out).
 at::Tensor linear_residual(const at::Tensor& x, const at::Tensor& residual, const Projection& projection,
                            const TokenKeys& keys, Backend backend);
 
-// gate, up: (T, in), residual: (T, out); result: (T, out).
-at::Tensor swiglu_linear_residual(const at::Tensor& gate, const at::Tensor& up, const at::Tensor& residual,
-                                  const Projection& projection, const TokenKeys& keys, Backend backend);
+// gate, up: (T, in); residual: as above; result: (T, out).
+at::Tensor gated_linear_residual(Activation activation, const at::Tensor& gate, const at::Tensor& up,
+                                 const at::Tensor& residual, const Projection& projection,
+                                 const TokenKeys& keys, Backend backend);
 
-// RMSNorm alone, for the end of the decoder. x: (T, d).
+// RMSNorm alone. x: (T, d).
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps, Backend backend);
 
 // The dropout mask that a module draws: (T, width), each number 0 or 1 / (1 - p). For the plain twin and for tests.

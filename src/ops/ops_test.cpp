@@ -74,11 +74,25 @@ TEST_P(LoraLinear, LinearResidualAgrees) {
   });
 }
 
-TEST_P(LoraLinear, SwigluLinearResidualAgrees) {
-  const Tensor gate = leaf({7, 21}), up = leaf({7, 21}), residual = leaf({7, 6});
-  const Projection p = projection(6, 21, GetParam(), 4);
-  expect_twins_agree({gate, up, residual, p.lora->A, p.lora->B}, [&](Backend backend) {
-    return std::vector<Tensor>{swiglu_linear_residual(gate, up, residual, p, keys, backend)};
+TEST_P(LoraLinear, GatedLinearResidualAgrees) {
+  for (const Activation activation : {Activation::kSilu, Activation::kGeluTanh}) {
+    const Tensor gate = leaf({7, 21}), up = leaf({7, 21}), residual = leaf({7, 6});
+    const Projection p = projection(6, 21, GetParam(), 4);
+    expect_twins_agree({gate, up, residual, p.lora->A, p.lora->B}, [&](Backend backend) {
+      return std::vector<Tensor>{gated_linear_residual(activation, gate, up, residual, p, keys, backend)};
+    });
+  }
+}
+
+TEST_P(LoraLinear, WithoutNormAndWithoutResidualAgrees) {
+  const Tensor x = leaf({7, 13}), gate = leaf({7, 13}), up = leaf({7, 13});
+  const Projection p = projection(6, 13, GetParam(), 5, true);
+  expect_twins_agree({x, p.lora->A, p.lora->B}, [&](Backend backend) {
+    return std::vector<Tensor>{norm_linear(x, {}, 1e-5, {p}, keys, backend)[0],
+                               linear_residual(x, {}, p, keys, backend)};
+  });
+  expect_twins_agree({gate, up, p.lora->A, p.lora->B}, [&](Backend backend) {
+    return std::vector<Tensor>{gated_linear_residual(Activation::kGeluTanh, gate, up, {}, p, keys, backend)};
   });
 }
 
@@ -121,6 +135,47 @@ TEST(Attention, AgreesOverPackedExamplesAndSharedPrefixes) {
                      [&](Backend b) { return std::vector<Tensor>{attention(q, k, v, layout, shape, b)}; });
 }
 
+// Windows shorter and longer than a tile, than a block, than all; with and without capped scores.
+TEST(Attention, AgreesWithWindowsAndCaps) {
+  torch::manual_seed(7);
+  const AttentionLayout layout{{{0, 70, 0, {}},
+                                {70, 75, 70, {{0, 70}}},
+                                {75, 79, 75, {{0, 70}, {70, 75}}},
+                                {79, 150, 79, {{0, 70}}},
+                                {150, 153, 150, {}}},
+                               {0, 4}};
+  const Tensor q = leaf({153, 48}), k = leaf({153, 16}), v = leaf({153, 16});
+  for (const int64_t window : {0, 1, 2, 6, 65, 80, 1000})
+    for (const double softcap : {0.0, 1.5}) {
+      const AttentionShape shape{6, 2, 8, 0.31, softcap, window};
+      const auto all = [&](Backend b) { return std::vector<Tensor>{attention(q, k, v, layout, shape, b)}; };
+      // A window of one key has a softmax of one number, and no gradient for q and k.
+      expect_twins_agree(window == 1 ? std::vector<Tensor>{v} : std::vector<Tensor>{q, k, v}, all);
+    }
+}
+
+// Said without the reference's own mask: what lies outside the window may change as it likes.
+TEST(Attention, AWindowHidesWhatIsFartherBack) {
+  torch::manual_seed(8);
+  const AttentionShape shape{2, 1, 4, 0.5, 0, 3};
+  const AttentionLayout layout{{{0, 4, 10, {{2, 4}, {6, 8}}}}, {0}};
+  const Tensor q = randn({4, 8}), k = randn({14, 4}), v = randn({14, 4});
+  const std::vector<int64_t> path{2, 3, 6, 7, 10, 11, 12, 13};  // key rows by position
+  for (const Backend backend : {Backend::kFused, Backend::kReference}) {
+    const Tensor before = attention(q, k, v, layout, shape, backend);
+    for (size_t p = 0; p < path.size(); ++p) {
+      Tensor changed = v.clone();
+      changed[path[p]] += 1;
+      const Tensor difference = (attention(q, k, changed, layout, shape, backend) - before).abs().amax(1);
+      for (size_t i = 0; i < 4; ++i) {
+        const size_t query = 4 + i;
+        EXPECT_EQ(difference[static_cast<int64_t>(i)].item<double>() > 1e-9, p <= query && p + 3 > query)
+            << "query " << i << ", key at " << p;
+      }
+    }
+  }
+}
+
 TEST(Attention, ReadsCachedKeysElsewhere) {
   torch::manual_seed(5);
   const AttentionLayout layout{{{0, 1, 12, {{3, 12}}}, {1, 3, 30, {{20, 30}}}}, {0, 1}};
@@ -134,14 +189,11 @@ TEST(HeadLoss, AgreesOverSeveralChunks) {
   torch::manual_seed(6);
   const Tensor h = leaf({300, 6}), w = randn({11, 6}), targets = at::randint(11, {300}, at::kLong);
   const Tensor weights = at::rand({300}, kDouble);
-  expect_twins_agree(
-      {h}, [&](Backend b) { return std::vector<Tensor>{head_loss(h, w, targets, weights, b).loss}; });
-  EXPECT_LT((head_loss(h, w, targets, weights, Backend::kFused).nll -
-             head_loss(h, w, targets, weights, Backend::kReference).nll)
-                .abs()
-                .max()
-                .item<double>(),
-            1e-12);
+  for (const HeadShape shape : {HeadShape{}, HeadShape{0.3, 0}, HeadShape{1, 2.5}, HeadShape{0.7, 1.5}}) {
+    const auto loss = [&](Backend b) { return head_loss(h, w, shape, targets, weights, b); };
+    expect_twins_agree({h}, [&](Backend b) { return std::vector<Tensor>{loss(b).loss}; });
+    EXPECT_LT((loss(Backend::kFused).nll - loss(Backend::kReference).nll).abs().max().item<double>(), 1e-12);
+  }
 }
 
 TEST(Dropout, DropsTheRightShareAndDependsOnKeysOnly) {

@@ -240,8 +240,7 @@ void finish(RunConfig& c) {
   require(optimizer_known(c.train.optim), "optim", "\"" + c.train.optim + "\"", "adamw or adamw_8bit");
   require(c.eval_strategy == "steps" || c.eval_strategy == "no", "eval_strategy",
           "\"" + c.eval_strategy + "\"", "steps or no");
-  require(c.dataset_text_field == "messages", "dataset_text_field", "\"" + c.dataset_text_field + "\"",
-          "\"messages\": chat rows are read as they are, and the model's own template is applied");
+  require(!c.dataset_text_field.empty(), "dataset_text_field", "empty", "the key of plain-text rows");
 
   c.notes.clear();
   if (c.fp16) c.notes.push_back("fp16: a CPU computes slower in half precision, so fp32 is used");

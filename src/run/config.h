@@ -21,7 +21,7 @@ struct RunConfig {
   std::string train_data;
   std::string eval_data;  // empty: split off train_data
   std::string output_dir;
-  std::string dataset_text_field = "messages";
+  std::string dataset_text_field = "text";  // key of plain-text rows
 
   AdapterConfig adapter;
   std::vector<std::string> target_modules{"all-linear"};

@@ -56,7 +56,7 @@ const std::vector<ConfigKey>& config_keys() {
                     [](RunConfig& c) -> auto& { return c.eval_data; }));
     k.push_back(key("output_dir", Type::kString, "folder of the run; a finished one is never overwritten",
                     [](RunConfig& c) -> auto& { return c.output_dir; }));
-    k.push_back(key("dataset_text_field", Type::kString, "key of the conversation in a row (\"messages\")",
+    k.push_back(key("dataset_text_field", Type::kString, "key of plain-text rows, of which every token is learned",
                     [](RunConfig& c) -> auto& { return c.dataset_text_field; }));
     k.push_back(
         key("r", Type::kInteger, "rank of the adapter", [](RunConfig& c) -> auto& { return c.adapter.r; }));

@@ -102,7 +102,7 @@ TEST_F(Config, ValuesOutOfRangeAreNamed) {
                            "eval_strategy = \"sometimes\"",
                            "lr_scheduler_type = \"polynomial\"",
                            "seed = -1",
-                           "dataset_text_field = \"text\""}) {
+                           "dataset_text_field = \"\""}) {
     const std::string text = line, key = text.substr(0, text.find(' '));
     EXPECT_TRUE(contains(error_of(text), key)) << text << ": " << error_of(text);
   }

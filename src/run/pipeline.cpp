@@ -101,6 +101,7 @@ class Pipeline {
     if (scope_ == Scope::kWholeRun) {
       contestants.push_back(ask(session, &adapter, "tuned", *questions, config_.eval_batch_size, progress_));
       result.evaluation = judge(*questions, contestants, *metrics, folder_ / "eval");
+      result.golden = judge_golden(session, adapter, *metrics);
     }
     write_file_atomic(folder_ / "finished.json", finished_json(result).dump(2) + "\n", IfExists::kReplace);
     return result;
@@ -111,15 +112,31 @@ class Pipeline {
     return config_.eval_data.empty() ? config_.train_data : config_.eval_data;
   }
 
+  std::vector<Conversation> read_file_of_rows(const std::string& path) {
+    RowsRead read = read_rows(path, {.text_field = config_.dataset_text_field});
+    const bool all_chat = read.formats[static_cast<size_t>(RowFormat::kChat)] == read.rows.size();
+    if (!all_chat) {
+      config_.notes.push_back(fmt::format("{}: {}", path, read.said));
+      progress_.print("note: " + config_.notes.back());
+    }
+    if (scope_ == Scope::kWholeRun)
+      for (const Conversation& row : read.rows)
+        if (row.is_plain_text())
+          throw Error::input({.where = fmt::format("{}:{}", path, row.line),
+                              .found = "a plain-text row holds no question that base and tuned could be asked",
+                              .fix = "Use `lora train`, and `lora score` for the held-out loss; or give chat rows."});
+    return std::move(read.rows);
+  }
+
   void read_data() {
-    const std::vector<Conversation> rows = read_chat_jsonl(config_.train_data);
+    const std::vector<Conversation> rows = read_file_of_rows(config_.train_data);
     const SplitOptions options{config_.train.seed, static_cast<size_t>(config_.test_size),
                                static_cast<size_t>(config_.valid_size)};
     const bool chooses = config_.eval_strategy != "no";
     if (!config_.eval_data.empty()) {
-      const std::vector<Conversation> test = read_chat_jsonl(config_.eval_data);
+      const std::vector<Conversation> test = read_file_of_rows(config_.eval_data);
       refuse_overlap(rows, test);
-      split_ = chooses ? split_valid(rows, options) : everything(rows);
+      split_ = chooses ? split_valid(rows, options) : everything(rows, options);
       split_.test = test;
     } else if (scope_ == Scope::kWholeRun) {
       split_ = split(rows, options);
@@ -128,26 +145,41 @@ class Pipeline {
         split_.valid.clear();
       }
     } else {
-      split_ = chooses ? split_valid(rows, options) : everything(rows);
+      split_ = chooses ? split_valid(rows, options) : everything(rows, options);
     }
   }
 
-  static Split everything(const std::vector<Conversation>& rows) {
-    Split all;
-    all.train = rows;
-    all.why = fmt::format("all {} rows are trained on, since eval_strategy is \"no\".", rows.size());
+  static Split everything(const std::vector<Conversation>& rows, const SplitOptions& options) {
+    Split all = split_nothing(rows, options);
+    all.why = fmt::format("all {} rows are trained on, since eval_strategy is \"no\"{}.", all.train.size(),
+                          all.golden.empty() ? "" : fmt::format("; {} golden rows are not", all.golden.size()));
     return all;
   }
 
-  void refuse_overlap(const std::vector<Conversation>& rows, const std::vector<Conversation>& test) const {
-    const std::vector<Overlap> overlap = find_overlap(rows, test);
-    if (overlap.empty()) return;
-    throw Error::input(
-        {.where = fmt::format("{}:{}", config_.train_data, rows[overlap[0].train_index].line),
-         .found = fmt::format("{} training rows are also in the held-out set; this one {} {}:{}",
-                              overlap.size(), overlap[0].exact ? "equals" : "nearly equals",
-                              config_.eval_data, test[overlap[0].test_index].line),
-         .fix = "Remove them from one side: a model is not judged on what it was trained on."});
+  // Equal rows and equal questions are refused; near duplicates are a judgement, so they are said.
+  void refuse_overlap(const std::vector<Conversation>& rows, const std::vector<Conversation>& test) {
+    const std::vector<Overlap> overlaps = find_overlap(rows, test);
+    const auto same = [](const Overlap& overlap) { return overlap.same_question; };
+    const auto count = std::count_if(overlaps.begin(), overlaps.end(), same);
+    const auto place = [&](const Overlap& overlap) {
+      return std::pair(fmt::format("{}:{}", config_.train_data, rows[overlap.train_index].line),
+                       fmt::format("{}:{}", config_.eval_data, test[overlap.test_index].line));
+    };
+    if (count > 0) {
+      const Overlap& first = *std::find_if(overlaps.begin(), overlaps.end(), same);
+      const auto [where, there] = place(first);
+      throw Error::input(
+          {.where = where,
+           .found = fmt::format("{} training rows are also in the held-out set; this one {} {}", count,
+                                first.exact ? "equals" : "asks the same question as", there),
+           .fix = "Remove them from one side: a model is not judged on what it was trained on."});
+    }
+    if (overlaps.empty()) return;
+    const auto [where, there] = place(overlaps[0]);
+    config_.notes.push_back(fmt::format(
+        "{} training rows nearly equal held-out ones ({} and {}, similarity {:.2f}); `lora check --against` lists them",
+        overlaps.size(), where, there, overlaps[0].similarity));
+    progress_.print("note: " + config_.notes.back());
   }
 
   // Names everything that the result depends on.
@@ -202,6 +234,7 @@ class Pipeline {
                      {"valid", split_.valid.size()},
                      {"test", split_.test.size()},
                      {"set_aside", split_.set_aside.size()},
+                     {"golden", split_.golden.size()},
                      {"why", split_.why}};
     json["notes"] = config_.notes;
     write_file_atomic(record, json.dump(2) + "\n", IfExists::kRefuse);
@@ -217,6 +250,8 @@ class Pipeline {
       write_chat_jsonl(folder_ / "split" / "test.jsonl", split_.test, IfExists::kReplace);
     if (!split_.set_aside.empty())
       write_chat_jsonl(folder_ / "split" / "set_aside.jsonl", split_.set_aside, IfExists::kReplace);
+    if (!split_.golden.empty())
+      write_chat_jsonl(folder_ / "split" / "golden.jsonl", split_.golden, IfExists::kReplace);
   }
 
   ContestantAnswers ask_base(const Session& session, const Questions& questions) {
@@ -252,6 +287,20 @@ class Pipeline {
                                     ? ". Prompting already does this well; Ctrl-C saves the training"
                                     : ""));
     return few_shot;
+  }
+
+  // Golden rows are the user's own touchstones, chosen and not drawn: they are asked apart, and decide nothing.
+  std::optional<Evaluation> judge_golden(const Session& session, const Adapter& adapter, const Metrics& metrics) {
+    if (split_.golden.empty()) return std::nullopt;
+    const Questions questions =
+        make_questions(session, split_.golden, config_.max_new_tokens, config_.train_data);
+    const int64_t batch = config_.eval_batch_size;
+    const fs::path folder = folder_ / "eval" / "golden";
+    make_folder(folder);
+    return judge(questions,
+                 {ask(session, nullptr, "base", questions, batch, progress_),
+                  ask(session, &adapter, "tuned", questions, batch, progress_)},
+                 metrics, folder);
   }
 
   void describe(const Session& session, const std::vector<Example>& train_rows,

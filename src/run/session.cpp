@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "weights/bnb_4bit.h"
 
 namespace lora {
 namespace {
@@ -41,7 +42,8 @@ Session::Session(const std::filesystem::path& model, const SessionOptions& optio
 
 AdapterRecord Session::record() const {
   const Rendered golden = renderer().render({.messages = golden_conversation()}, "golden conversation");
-  return {base_path_, text_->checkpoint().fingerprint(), renderer().fingerprint(), golden.ids};
+  return {base_path_, text_->checkpoint().fingerprint(), renderer().fingerprint(), golden.ids,
+          quantization_of(text_->checkpoint())};
 }
 
 Adapter Session::load_adapter(const std::filesystem::path& folder) const {

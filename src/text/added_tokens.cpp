@@ -1,30 +1,20 @@
 #include "text/added_tokens.h"
 
-#include <unicode/uchar.h>
+#include <algorithm>
 
+#include "base/error.h"
 #include "base/utf8.h"
+#include "text/characters.h"
 
 namespace lora {
 namespace {
 
-bool is_space(uint32_t c) {
-  return u_isUWhiteSpace(static_cast<UChar32>(c));
-}
-bool is_word(uint32_t c) {
-  return c == '_' || u_isalnum(static_cast<UChar32>(c)) ||
-         (U_GET_GC_MASK(static_cast<UChar32>(c)) & (U_GC_M_MASK | U_GC_PC_MASK));
-}
-
-// The start of the character that ends at `end`.
-size_t previous(std::string_view text, size_t end) {
-  size_t i = end - 1;
-  while (i > 0 && end - i < 4 && (static_cast<uint8_t>(text[i]) & 0xC0) == 0x80) --i;
-  return i;
-}
+constexpr size_t kMaxContent = 1024;  // bytes: the time for a text is its length times that of the longest token
 
 }  // namespace
 
 uint32_t AddedTokens::child(uint32_t node, uint8_t byte) const {
+  if (node == 0) return root_[byte];
   for (const auto& [key, next] : nodes_[node].children)
     if (key == byte) return next;
   return 0;
@@ -32,6 +22,10 @@ uint32_t AddedTokens::child(uint32_t node, uint8_t byte) const {
 
 void AddedTokens::add(std::string_view content, const AddedToken& token) {
   if (content.empty()) return;
+  if (content.size() > kMaxContent)
+    throw Error::input({.where = "added token " + std::to_string(token.id),
+                        .found = "its text has " + std::to_string(content.size()) + " bytes",
+                        .expected = "at most " + std::to_string(kMaxContent)});
   uint32_t node = 0;
   for (const char c : content) {
     uint32_t next = child(node, static_cast<uint8_t>(c));
@@ -39,6 +33,7 @@ void AddedTokens::add(std::string_view content, const AddedToken& token) {
       next = static_cast<uint32_t>(nodes_.size());
       nodes_.emplace_back();
       nodes_[node].children.emplace_back(static_cast<uint8_t>(c), next);
+      if (node == 0) root_[static_cast<uint8_t>(c)] = next;
     }
     node = next;
   }
@@ -48,17 +43,14 @@ void AddedTokens::add(std::string_view content, const AddedToken& token) {
   lengths_.push_back(content.size());
 }
 
-int32_t AddedTokens::longest_at(std::string_view text, size_t position, bool specials_only,
-                                bool specials) const {
+int32_t AddedTokens::longest_at(std::string_view text, size_t position, bool specials_only) const {
   int32_t found = -1;
   uint32_t node = 0;
   for (size_t i = position; i < text.size(); ++i) {
     node = child(node, static_cast<uint8_t>(text[i]));
     if (node == 0) break;
     const int32_t token = nodes_[node].token;
-    if (token < 0) continue;
-    const bool special = tokens_[static_cast<size_t>(token)].special;
-    if (special ? specials : !specials_only) found = token;
+    if (token >= 0 && (!specials_only || tokens_[static_cast<size_t>(token)].special)) found = token;
   }
   return found;
 }
@@ -68,7 +60,7 @@ std::vector<AddedTokens::Match> AddedTokens::find_all(std::string_view text, boo
   if (empty()) return matches;
   size_t taken = 0;  // where the last match ends
   for (size_t i = 0; i < text.size();) {
-    const int32_t found = longest_at(text, i, false, specials);
+    const int32_t found = longest_at(text, i, false);
     if (found < 0) {
       ++i;
       continue;
@@ -76,36 +68,40 @@ std::vector<AddedTokens::Match> AddedTokens::find_all(std::string_view text, boo
     const AddedToken& token = tokens_[static_cast<size_t>(found)];
     ByteRange range{i, i + lengths_[static_cast<size_t>(found)]};
     i = range.end;
+    if (token.special && !specials) continue;
     if (token.single_word) {
-      const bool left = range.begin > 0 && is_word(utf8_at(text, previous(text, range.begin)).code_point);
+      const bool left =
+          range.begin > 0 && is_word(utf8_at(text, previous_character(text, range.begin)).code_point);
       const bool right = range.end < text.size() && is_word(utf8_at(text, range.end).code_point);
       if (left || right) continue;
     }
     if (token.lstrip) {
-      while (range.begin > taken) {
-        const size_t before = previous(text, range.begin);
+      // As in Hugging Face no further than the match before, which may have taken white space of this one.
+      while (range.begin > 0) {
+        const size_t before = previous_character(text, range.begin);
         const Utf8Char c = utf8_at(text, before);
-        if (!c.valid || !is_space(c.code_point) || before < taken) break;
+        if (!c.valid || before + c.length != range.begin || !is_white_space(c.code_point)) break;
         range.begin = before;
+        if (range.begin <= taken) break;
       }
+      range.begin = std::max(range.begin, taken);
     }
     if (token.rstrip) {
       while (range.end < text.size()) {
         const Utf8Char c = utf8_at(text, range.end);
-        if (!c.valid || !is_space(c.code_point)) break;
+        if (!c.valid || !is_white_space(c.code_point)) break;
         range.end += c.length;
       }
-      i = range.end;
     }
     taken = range.end;
-    matches.push_back({range, token.id});
+    if (range.end > range.begin) matches.push_back({range, token.id});
   }
   return matches;
 }
 
 std::optional<AddedTokens::Match> AddedTokens::find_special(std::string_view text) const {
   for (size_t i = 0; i < text.size(); ++i) {
-    const int32_t found = longest_at(text, i, true, true);
+    const int32_t found = longest_at(text, i, true);
     if (found < 0) continue;
     return Match{{i, i + lengths_[static_cast<size_t>(found)]}, tokens_[static_cast<size_t>(found)].id};
   }

@@ -1,41 +1,26 @@
 #include "text/chat_template.h"
 
 #include <algorithm>
-#include <mutex>
-#include <nlohmann/json.hpp>
+#include <chrono>
+#include <cstdio>
+#include <ctime>
+#include <filesystem>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/utf8.h"
-#include "jinja/parser.h"
-#include "jinja/runtime.h"
-#include "text/template_budget.h"
+#include "text/builtin_templates.h"
+#include "text/jinja/budget.h"
+#include "text/jinja/json_value.h"
+#include "text/jinja/runtime.h"
+#include "text/jinja/syntax.h"
 #include "text/tokenizer_config.h"
 
 namespace lora {
 namespace {
 
-size_t line_at(std::string_view source, size_t position) {
-  const auto end = source.begin() + static_cast<std::ptrdiff_t>(std::min(position, source.size()));
-  return 1 + static_cast<size_t>(std::count(source.begin(), end, '\n'));
-}
-
-// The first line of an engine message, without its tags and source excerpts.
-std::string plain_message(std::string message) {
-  const size_t error = message.rfind("\nError: ");
-  if (error != std::string::npos) message.erase(0, error + 8);
-  for (const std::string_view tag : {"parser: ", "lexer: ", "Parser Error: "})
-    if (message.starts_with(tag)) message.erase(0, tag.size());
-  const size_t excerpt = message.find("\n...");
-  return message.substr(0, excerpt);
-}
-
-// "at line 12, column 3" in an engine message; 0 when there is none.
-size_t line_in(const std::string& message) {
-  const size_t at = message.rfind(" at line ");
-  return at == std::string::npos ? 0 : std::strtoul(message.c_str() + at + 9, nullptr, 10);
-}
+using jinja::Value;
 
 [[noreturn]] void refuse(const std::string& where, size_t line, const std::string& found) {
   throw Error::input({.where = where + (where.empty() ? "" : ", ") + "chat template" +
@@ -45,77 +30,116 @@ size_t line_in(const std::string& message) {
                       .fix = {}});
 }
 
-// The parser's message for the first `count` tokens; "" when they parse.
-std::string parse_message(const jinja::lexer_result& lexed, size_t count) {
-  jinja::lexer_result prefix;
-  prefix.source = lexed.source;
-  prefix.tokens.assign(lexed.tokens.begin(), lexed.tokens.begin() + static_cast<std::ptrdiff_t>(count));
+// `expected`: "a JSON array" or "a JSON object".
+Value parse_json(const std::string& json, const std::string& where, const char* expected, jinja::Kind kind,
+                 std::optional<uint32_t> source = {}) {
   try {
-    jinja::parse_from_tokens(prefix);
-    return "";
-  } catch (const std::exception& error) {
-    return error.what();
+    Value value = jinja::value_from_json(json, source, jinja::Limits());
+    if (value.kind() == kind) return value;
+    throw Error::input(
+        {.where = where, .found = "JSON of type " + jinja::type_name(value), .expected = expected});
+  } catch (const jinja::Failure& failure) {
+    throw Error::input({.where = where, .found = failure.what(), .expected = expected});
   }
 }
 
-// Not every parser message knows its place. The shortest run of tokens that fails with the same words ends at it.
-size_t parse_error_position(const jinja::lexer_result& lexed) {
-  const std::string whole = parse_message(lexed, lexed.tokens.size());
-  size_t good = 0, bad = lexed.tokens.size();
-  while (bad - good > 1) {
-    const size_t middle = good + (bad - good) / 2;
-    (parse_message(lexed, middle) == whole ? bad : good) = middle;
+std::tm clock_at(const std::string& date) {
+  std::tm out{};
+  if (date.empty()) {
+    const std::time_t now = std::time(nullptr);
+    localtime_r(&now, &out);
+    return out;
   }
-  return bad == 0 ? 0 : lexed.tokens[bad - 1].pos;
+  int year = 0, month = 0, day = 0, end = 0;
+  const bool has_time = date.size() > 10;
+  if (date.size() == 10)
+    std::sscanf(date.c_str(), "%4d-%2d-%2d%n", &year, &month, &day, &end);
+  else
+    std::sscanf(date.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d%n", &year, &month, &day, &out.tm_hour, &out.tm_min,
+                &out.tm_sec, &end);
+  using namespace std::chrono;
+  const year_month_day ymd{std::chrono::year(year), std::chrono::month(static_cast<unsigned>(month)),
+                           std::chrono::day(static_cast<unsigned>(day))};
+  if (static_cast<size_t>(end) != date.size() || (has_time && date.size() != 19) || !ymd.ok() ||
+      year < 1900 || out.tm_hour > 23 || out.tm_min > 59 || out.tm_sec > 59)
+    throw Error::input({.where = "date of the chat template",
+                        .found = "\"" + date + "\"",
+                        .expected = "a date such as 2024-07-26, or 2024-07-26T13:30:00"});
+  const sys_days days{ymd};
+  out.tm_year = year - 1900;
+  out.tm_mon = month - 1;
+  out.tm_mday = day;
+  out.tm_wday = static_cast<int>(weekday{days}.c_encoding());
+  out.tm_yday = static_cast<int>((days - sys_days{ymd.year() / January / 1}).count());
+  return out;
+}
+
+Value text_value(const std::string& text, std::optional<uint32_t> source = {}) {
+  jinja::Text out(text);
+  if (source) out.mark_all(*source);
+  return Value::string(std::move(out));
+}
+
+Value message_value(const Message& message, size_t index) {
+  const auto source = static_cast<uint32_t>(index);
+  std::vector<std::pair<Value, Value>> items;
+  const auto set = [&](const char* name, Value value) {
+    items.emplace_back(text_value(name), std::move(value));
+  };
+  set("role", text_value(message.role));
+  set("content", text_value(message.content, source));
+  if (!message.tool_calls.empty())
+    set("tool_calls", parse_json(message.tool_calls, "tool_calls of message " + std::to_string(index + 1),
+                                 "a JSON array", jinja::Kind::kList, source));
+  if (!message.name.empty()) set("name", text_value(message.name));
+  if (!message.tool_call_id.empty()) set("tool_call_id", text_value(message.tool_call_id));
+  return Value(jinja::Kind::kDict, std::make_shared<jinja::DictObject>(std::move(items)));
+}
+
+void collect_texts(const Value& value, std::vector<std::string>& out) {
+  if (value.is_string()) out.push_back(value.text().bytes);
+  if (value.is_list_or_tuple())
+    for (const Value& item : value.items()) collect_texts(item, out);
+  if (value.is_dict())
+    for (const auto& [key, item] : value.dict().items) {
+      out.push_back(key.text().bytes);
+      collect_texts(item, out);
+    }
 }
 
 }  // namespace
 
+std::vector<std::string> texts_of_json(const std::string& json, const std::string& where) {
+  std::vector<std::string> out;
+  if (!json.empty()) collect_texts(parse_json(json, where, "a JSON array", jinja::Kind::kList), out);
+  return out;
+}
+
+std::vector<std::string> texts_of(const Message& message) {
+  std::vector<std::string> out = texts_of_json(message.tool_calls, "tool_calls");
+  out.insert(out.end(), {message.content, message.name, message.tool_call_id});
+  return out;
+}
+
 struct ChatTemplate::Impl {
   std::string where, source;
-  std::string engine_source;  // newlines made plain, as Jinja does
   std::map<std::string, std::string> special_tokens;
-  std::shared_ptr<TemplateBudget> budget = std::make_shared<TemplateBudget>(TemplateLimits{});
-  jinja::program program;
-  std::mutex mutex;  // the program's slots and budget serve one render at a time
+  bool is_override;
+  jinja::Program program;
 };
 
 ChatTemplate::ChatTemplate(std::string where, std::string source,
-                           std::map<std::string, std::string> special_tokens)
-    : impl_(std::make_unique<Impl>()) {
-  impl_->where = std::move(where);
-  impl_->source = std::move(source);
-  impl_->special_tokens = std::move(special_tokens);
-  const TemplateLimits& limits = impl_->budget->limits();
+                           std::map<std::string, std::string> special_tokens, bool is_override)
+    : impl_(std::make_unique<Impl>(
+          Impl{std::move(where), std::move(source), std::move(special_tokens), is_override, {}})) {
+  const jinja::Limits limits;
   if (impl_->source.size() > limits.source_bytes)
     refuse(impl_->where, 0, "the template is longer than 1 MiB");
   if (!is_valid_utf8(impl_->source)) refuse(impl_->where, 0, "the template is not UTF-8");
-
-  jinja::lexer_result lexed;
-  size_t position = 0;
   try {
-    // Jinja takes \r\n and \r for \n, and drops one newline at the end (keep_trailing_newline is off).
-    std::string& source = impl_->engine_source;
-    for (size_t i = 0; i < impl_->source.size(); ++i) {
-      const char c = impl_->source[i];
-      if (c == '\r' && i + 1 < impl_->source.size() && impl_->source[i + 1] == '\n') continue;
-      source += c == '\r' ? '\n' : c;
-    }
-    if (source.ends_with('\n')) source.pop_back();
-    lexed = jinja::lexer().tokenize(source);
-    check_before_parsing(lexed, limits, position);
-  } catch (const std::exception& error) {
-    refuse(impl_->where, position ? line_at(impl_->engine_source, position) : 0, plain_message(error.what()));
-  }
-  try {
-    impl_->program = jinja::parse_from_tokens(lexed);
-  } catch (const std::exception& error) {
-    refuse(impl_->where, line_at(lexed.source, parse_error_position(lexed)), plain_message(error.what()));
-  }
-  try {
-    guard_program(impl_->program, impl_->budget);
-  } catch (const std::exception& error) {
-    refuse(impl_->where, 0, error.what());
+    impl_->program = jinja::parse(impl_->source, limits);
+  } catch (const jinja::Failure& failure) {
+    refuse(impl_->where, failure.line, failure.what());
   }
 }
 
@@ -127,12 +151,23 @@ ChatTemplate ChatTemplate::from_source(std::string jinja, std::string bos_token,
   std::map<std::string, std::string> tokens;
   if (!bos_token.empty()) tokens["bos_token"] = std::move(bos_token);
   if (!eos_token.empty()) tokens["eos_token"] = std::move(eos_token);
-  return ChatTemplate("", std::move(jinja), std::move(tokens));
+  return ChatTemplate("", std::move(jinja), std::move(tokens), true);
 }
 
-ChatTemplate ChatTemplate::from_checkpoint(const Checkpoint& checkpoint) {
+ChatTemplate ChatTemplate::from_checkpoint(const Checkpoint& checkpoint, const std::string& choice) {
   TemplateSource found =
       checkpoint.is_gguf() ? template_from_gguf(checkpoint.gguf()) : template_from_folder(checkpoint.path());
+  if (!choice.empty()) {
+    if (const BuiltinTemplate* builtin = find_builtin_template(choice))
+      return ChatTemplate("--chat-template " + choice, std::string(builtin->source),
+                          std::move(found.special_tokens), true);
+    if (!std::filesystem::is_regular_file(choice))
+      throw Error::input({.where = "--chat-template " + choice,
+                          .found = "neither a file nor the name of a template",
+                          .expected = "a file, or one of " + builtin_template_names(),
+                          .fix = {}});
+    return ChatTemplate(choice, read_file(choice), std::move(found.special_tokens), true);
+  }
   if (found.source.empty())
     throw Error::input(
         {.where = checkpoint.path().string(),
@@ -140,12 +175,23 @@ ChatTemplate ChatTemplate::from_checkpoint(const Checkpoint& checkpoint) {
          .expected = checkpoint.is_gguf()
                          ? "the key tokenizer.chat_template"
                          : "chat_template.jinja, or \"chat_template\" in tokenizer_config.json",
-         .fix = "Use the instruction-tuned version of the model."});
-  return ChatTemplate(checkpoint.path().string(), std::move(found.source), std::move(found.special_tokens));
+         .fix = "Use the instruction-tuned version of the model, or say which format to teach a base model: "
+                "--chat-template FILE, or one of " +
+                builtin_template_names() + "."});
+  return ChatTemplate(checkpoint.path().string(), std::move(found.source), std::move(found.special_tokens),
+                      false);
 }
 
 const std::string& ChatTemplate::source() const {
   return impl_->source;
+}
+
+bool ChatTemplate::is_override() const {
+  return impl_->is_override;
+}
+
+bool ChatTemplate::uses_date() const {
+  return impl_->program.calls_strftime_now;
 }
 
 std::string ChatTemplate::fingerprint() const {
@@ -157,53 +203,58 @@ std::string ChatTemplate::fingerprint() const {
   return sha256_hex(record);
 }
 
-std::string ChatTemplate::render(std::span<const Message> messages, bool add_generation_prompt) const {
-  return render_marked(messages, add_generation_prompt, {}).text;
+std::string ChatTemplate::render(std::span<const Message> messages, bool add_generation_prompt,
+                                 const TemplateOptions& options) const {
+  return render_marked(messages, add_generation_prompt, options).text;
 }
 
 MarkedText ChatTemplate::render_marked(std::span<const Message> messages, bool add_generation_prompt,
-                                       std::span<const size_t> marked) const {
-  const std::scoped_lock lock(impl_->mutex);
+                                       const TemplateOptions& options) const {
+  std::vector<std::pair<std::string, Value>> variables;
+  for (const auto& [name, token] : impl_->special_tokens) variables.emplace_back(name, text_value(token));
+  std::vector<Value> list;
+  for (size_t i = 0; i < messages.size(); ++i) list.push_back(message_value(messages[i], i));
+  variables.emplace_back(
+      "messages", Value(jinja::Kind::kList, std::make_shared<jinja::ListObject>(std::move(list), nullptr)));
+  variables.emplace_back("add_generation_prompt", Value::boolean(add_generation_prompt));
+  variables.emplace_back("documents", Value::none());
+  variables.emplace_back("tools", options.tools.empty() ? Value::none()
+                                                        : parse_json(options.tools, "tools", "a JSON array",
+                                                                     jinja::Kind::kList));
+  if (options.enable_thinking)
+    variables.emplace_back("enable_thinking", Value::boolean(*options.enable_thinking));
+  if (!options.extra.empty()) {
+    const Value extra =
+        parse_json(options.extra, "chat_template_kwargs", "a JSON object", jinja::Kind::kDict);
+    for (const auto& [key, value] : extra.dict().items) {
+      const std::string& name = key.text().bytes;
+      // A special token may be given anew, as in Transformers; what is set above may not.
+      const auto same = [&](const auto& variable) { return variable.first == name; };
+      const auto old = std::find_if(variables.begin(), variables.end(), same);
+      if (old != variables.end() && !impl_->special_tokens.contains(name))
+        throw Error::input({.where = "chat_template_kwargs",
+                            .found = "\"" + name + "\", which has an option of its own",
+                            .expected = "other names"});
+      if (old != variables.end())
+        old->second = value;
+      else
+        variables.emplace_back(name, value);
+    }
+  }
+  const std::tm now = clock_at(options.date);
   try {
-    jinja::context context(impl_->engine_source);
-    for (const auto& [name, token] : impl_->special_tokens)
-      context.set_val(name, jinja::mk_val<jinja::value_string>(token));
-    auto list = jinja::mk_val<jinja::value_array>();
-    for (size_t i = 0; i < messages.size(); ++i) {
-      auto message = jinja::mk_val<jinja::value_object>();
-      auto content = jinja::mk_val<jinja::value_string>(messages[i].content);
-      if (std::find(marked.begin(), marked.end(), i) != marked.end()) content->mark_input();
-      message->insert("role", jinja::mk_val<jinja::value_string>(messages[i].role));
-      message->insert("content", content);
-      list->push_back(message);
-    }
-    context.set_val("messages", list);
-    context.set_val("add_generation_prompt", jinja::mk_val<jinja::value_bool>(add_generation_prompt));
-    context.set_val("tools", jinja::mk_val<jinja::value_none>());
-    context.set_val("documents", jinja::mk_val<jinja::value_none>());
-    guard_context(context, impl_->budget);
-    impl_->budget->reset();
-
-    MarkedText out;
-    jinja::runtime runtime(context);
-    const auto parts = jinja::runtime::gather_string_parts(runtime.execute(impl_->program));
-    for (const auto& part : parts->val_str.parts) {
-      if (part.is_input && !part.val.empty())
-        out.marks.push_back({out.text.size(), out.text.size() + part.val.size()});
-      out.text += part.val;
-      if (out.text.size() > impl_->budget->limits().value_bytes)
-        TemplateBudget::exceeded("more than 16 MiB of text");
-    }
+    jinja::Budget budget{jinja::Limits()};
+    jinja::Runtime runtime(impl_->program, budget, now);
+    jinja::Text text = runtime.render(std::move(variables));
+    MarkedText out{std::move(text.bytes), {}};
+    for (const jinja::Mark& mark : text.marks) out.marks.push_back({mark.begin, mark.end, mark.source});
     return out;
+  } catch (const jinja::Failure& failure) {
+    refuse(impl_->where, failure.line,
+           failure.raised ? std::string("the template refuses this conversation: ") + failure.what()
+                          : failure.what());
   } catch (const std::bad_alloc&) {
     refuse(impl_->where, 0, "the template needs too much memory");
-  } catch (const std::exception& error) {
-    const std::string message = error.what();
-    std::string plain = plain_message(message);
-    constexpr std::string_view kRaised = "Jinja Exception: ";
-    if (plain.starts_with(kRaised))
-      plain = "the template refuses this conversation: " + plain.substr(kRaised.size());
-    refuse(impl_->where, line_in(message), plain);
   }
 }
 

@@ -1,5 +1,5 @@
 // Text under way to its tokens: the bytes, and for each the range of input bytes it came from. Knows how to be
-// rewritten by normalizers without losing that. Not a tokenizer.
+// rewritten without losing that. What the normalizers do is in normalizer.h.
 #pragma once
 
 #include <cstdint>
@@ -8,14 +8,14 @@
 #include <vector>
 
 #include "text/pattern.h"
-#include "text/vocabulary.h"
 
 namespace lora {
 
 class NormalizedText {
  public:
   // `text` lies at byte `offset` of the input.
-  NormalizedText(std::string_view text, size_t offset) : bytes_(text), offset_(offset) {}
+  NormalizedText(std::string_view text, size_t offset)
+      : bytes_(text), offset_(offset), limit_(kFreeGrowth + kMaxGrowth * text.size()) {}
 
   const std::string& bytes() const { return bytes_; }
   // Input bytes that byte `i` of bytes() came from; `end` is not included.
@@ -25,20 +25,37 @@ class NormalizedText {
   uint32_t end_of(size_t i) const { return end_.empty() ? static_cast<uint32_t>(offset_ + i + 1) : end_[i]; }
   NormalizedText slice(ByteRange range) const;
 
-  void apply(const Normalizer& step);
   void insert(size_t position, std::string_view text);  // comes from nowhere: an empty input range
   void replace_all(std::string_view from, std::string_view to);
 
+  // Writes the text anew from left to right. Errors: kInput when it grows beyond all measure.
+  class Rewriter {
+   public:
+    explicit Rewriter(NormalizedText& text) : text_(text) { bytes_.reserve(text.bytes_.size()); }
+    void keep(size_t begin, size_t end);  // these bytes as they are
+    // `text` in place of the bytes begin … end - 1; of nothing when begin == end.
+    void put(std::string_view text, size_t begin, size_t end);
+    size_t size() const { return bytes_.size(); }
+    std::string_view written() const { return bytes_; }
+    void cut(size_t size);  // drops what was written beyond `size`
+    void commit();
+
+   private:
+    void check(size_t more) const;
+
+    NormalizedText& text_;
+    std::string bytes_;
+    std::vector<uint32_t> begin_, end_;
+  };
+
  private:
-  void to_nfc();
-  void materialize();
+  // No normal form makes text more than 18 times longer; what does is a hostile replacement.
+  static constexpr size_t kMaxGrowth = 64, kFreeGrowth = 64 * 1024;
 
   std::string bytes_;
   size_t offset_;
+  size_t limit_;
   std::vector<uint32_t> begin_, end_;  // empty while bytes() is the input itself
 };
-
-// Applies normalizers to plain text (the contents of normalized added tokens).
-std::string normalize(std::string_view text, const std::vector<Normalizer>& steps);
 
 }  // namespace lora

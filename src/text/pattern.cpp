@@ -23,6 +23,8 @@ constexpr std::string_view kSpaces =
     "\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{"
     "3000}";
 
+constexpr std::string_view kWordMembers = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
+
 [[noreturn]] void refuse(const std::string& where, const std::string& found) {
   throw Error::input({.where = where,
                       .found = found,
@@ -30,46 +32,154 @@ constexpr std::string_view kSpaces =
                       .fix = "This tokenizer is not supported yet."});
 }
 
-// The expression in PCRE2's words.
-std::string translate(std::string_view expression, const std::string& where) {
-  std::string out;
-  bool in_class = false;
-  for (size_t i = 0; i < expression.size(); ++i) {
-    const char c = expression[i];
-    if (c == '[') {
-      if (in_class) {
-        if (i + 1 < expression.size() && (expression[i + 1] == ':' || expression[i + 1] == '.'))
-          refuse(where, "the pattern uses a POSIX character class");
-        refuse(where, "the pattern has a bracket inside brackets");
-      }
-      in_class = true;
-    } else if (c == ']') {
-      in_class = false;
-    } else if (in_class && c == '&' && i + 1 < expression.size() && expression[i + 1] == '&') {
-      refuse(where, "the pattern intersects character classes (&&)");
-    } else if (c == '\\' && i + 1 < expression.size()) {
-      const char escaped = expression[++i];
-      if (escaped == 's') {
-        out += in_class ? std::string(kSpaces) : "[" + std::string(kSpaces) + "]";
-      } else if (escaped == 'S') {
-        if (in_class) refuse(where, "the pattern has \\S inside brackets");
-        out += "[^" + std::string(kSpaces) + "]";
-      } else if (std::string_view("wWdDbBhHRXGKQECzZA").find(escaped) != std::string_view::npos) {
-        refuse(where, std::string("the pattern uses \\") + escaped);
-      } else {
-        out += c;
-        out += escaped;
-      }
-      continue;
-    }
-    out += c;
-  }
-  return out;
+// General categories: the only properties that the stand-ins of unicode_table.h keep right.
+bool is_category(std::string_view name) {
+  if (name.starts_with('^')) name.remove_prefix(1);
+  constexpr std::string_view kCategories =
+      " C Cc Cf Cn Co Cs L Ll Lm Lo Lt Lu M Mc Me Mn N Nd Nl No P Pc Pd Pe Pf Pi Po Ps S Sc Sk Sm So Z Zl Zp Zs ";
+  return !name.empty() && name.find(' ') == std::string_view::npos &&
+         kCategories.find(" " + std::string(name) + " ") != std::string_view::npos;
 }
+
+// Writes an expression in PCRE2's words, or refuses it.
+class Translation {
+ public:
+  Translation(std::string_view expression, const std::string& where) : in_(expression), where_(where) {}
+
+  std::string write() {
+    check_case_folding();
+    for (at_ = 0; at_ < in_.size();) step();
+    return std::move(out_);
+  }
+
+ private:
+  bool next_is(std::string_view text) const { return in_.substr(at_).starts_with(text); }
+  void take(size_t count = 1) {
+    out_ += in_.substr(at_, count);
+    at_ += count;
+  }
+
+  void step() {
+    const char c = in_[at_];
+    if (c == '\\') return escape();
+    if (in_class_) return inside_class();
+    if (c == '[') {
+      in_class_ = true;
+      take(next_is("[^") ? 2 : 1);
+      if (next_is("]")) refuse(where_, "the pattern has a bracket right after a bracket");
+      return;
+    }
+    if (next_is("(?")) return group();
+    if (next_is("(*")) refuse(where_, "the pattern has a verb (*…)");
+    if (c == '{') return quantifier();
+    take();
+  }
+
+  void inside_class() {
+    if (next_is("[:") || next_is("[."))
+      refuse(where_, "the pattern uses a POSIX character class");
+    if (next_is("[")) refuse(where_, "the pattern has a bracket inside brackets");
+    if (next_is("&&")) refuse(where_, "the pattern intersects character classes (&&)");
+    if (next_is("]")) in_class_ = false;
+    take();
+  }
+
+  void escape() {
+    if (at_ + 1 >= in_.size()) refuse(where_, "the pattern ends in a backslash");
+    const char c = in_[at_ + 1];
+    const auto put_class = [&](std::string_view members, bool negated) {
+      if (in_class_ && negated) refuse(where_, std::string("the pattern has \\") + c + " inside brackets");
+      if (!in_class_) out_ += negated ? "[^" : "[";
+      out_ += members;
+      if (!in_class_) out_ += ']';
+      at_ += 2;
+    };
+    if (c == 's' || c == 'S') return put_class(kSpaces, c == 'S');
+    if (c == 'd' || c == 'D') return put_class("\\p{Nd}", c == 'D');
+    // Outside brackets Oniguruma also counts the fractions and superscripts of Latin-1.
+    if (c == 'w' || c == 'W')
+      return put_class(std::string(kWordMembers) + (in_class_ ? "" : "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}"), c == 'W');
+    if (c == 'p' || c == 'P') {
+      const size_t close = in_.find('}', at_);
+      if (at_ + 2 >= in_.size() || in_[at_ + 2] != '{' || close == std::string_view::npos)
+        refuse(where_, "the pattern has \\p without {…}");
+      const std::string_view name = in_.substr(at_ + 3, close - at_ - 3);
+      if (!is_category(name)) refuse(where_, "the pattern uses the property \\p{" + std::string(name) + "}");
+      return take(close + 1 - at_);
+    }
+    if (c == 'x') {
+      if (at_ + 2 < in_.size() && in_[at_ + 2] == '{') return take(3);
+      if (at_ + 3 >= in_.size() || in_[at_ + 2] < '0' || in_[at_ + 2] > '7')
+        refuse(where_, "the pattern writes a byte as \\x");
+      return take(4);
+    }
+    if (c == 'u') {  // \u0041
+      if (at_ + 6 > in_.size()) refuse(where_, "the pattern ends inside \\u");
+      out_ += "\\x{";
+      out_ += in_.substr(at_ + 2, 4);
+      out_ += '}';
+      at_ += 6;
+      return;
+    }
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (letter && std::string_view("tnrfve").find(c) == std::string_view::npos)
+      refuse(where_, std::string("the pattern uses \\") + c);
+    if (c == 'v') {  // a vertical tab there, a class here
+      out_ += "\\x{b}";
+      at_ += 2;
+      return;
+    }
+    if (static_cast<uint8_t>(c) >= 0x80) {  // an escaped character that needs none
+      ++at_;
+      return take();
+    }
+    take(2);
+  }
+
+  void group() {
+    for (const std::string_view kind : {"(?:", "(?=", "(?!", "(?<=", "(?<!", "(?>"})
+      if (next_is(kind)) return take(kind.size());
+    if (next_is("(?i:")) return take(4);
+    // In Oniguruma an option holds for the rest of the group, alternatives and all; alike only at the very start.
+    if (at_ == 0 && next_is("(?i)")) return take(4);
+    refuse(where_, "the pattern uses " + std::string(in_.substr(at_, 4)));
+  }
+
+  void quantifier() {
+    size_t end = at_ + 1;
+    while (end < in_.size() && ((in_[end] >= '0' && in_[end] <= '9') || in_[end] == ',')) ++end;
+    if (end < in_.size() && in_[end] == '}') {
+      if (end == at_ + 1 || in_[at_ + 1] == ',') refuse(where_, "the pattern uses {,n}");
+      if (end + 1 < in_.size() && in_[end + 1] == '+') refuse(where_, "the pattern uses {n,m}+");
+      return take(end + 1 - at_);
+    }
+    out_ += "\\{";  // an ordinary brace
+    ++at_;
+  }
+
+  // Where letter case is ignored, Oniguruma also matches ligatures and ß for several letters; PCRE2 does not.
+  void check_case_folding() const {
+    if (in_.find("(?i") == std::string_view::npos) return;
+    char before = 0;
+    for (const char c : in_) {
+      if (static_cast<uint8_t>(c) >= 0x80) refuse(where_, "the pattern ignores the case of non-ASCII letters");
+      const char lower = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+      const std::string pair = {before, lower};
+      for (const char* several : {"ss", "st", "ff", "fi", "fl"})
+        if (pair == several) refuse(where_, "the pattern ignores the case of \"" + pair + "\"");
+      before = lower;
+    }
+  }
+
+  std::string_view in_;
+  const std::string& where_;
+  size_t at_ = 0;
+  bool in_class_ = false;
+  std::string out_;
+};
 
 // `text` with every listed code point replaced by its stand-in; true when there was one.
 bool put_stand_ins(std::string_view text, std::string& out) {
-  const auto table = unicode_stand_ins();
   bool changed = false;
   for (size_t i = 0; i < text.size();) {
     if (static_cast<uint8_t>(text[i]) < 0x80) {
@@ -77,17 +187,13 @@ bool put_stand_ins(std::string_view text, std::string& out) {
       continue;
     }
     const Utf8Char c = utf8_at(text, i);
-    if (c.valid) {
-      const auto after =
-          std::upper_bound(table.begin(), table.end(), c.code_point,
-                           [](uint32_t value, const UnicodeStandIn& s) { return value < s.first; });
-      if (after != table.begin() && c.code_point <= (after - 1)->last) {
-        if (!changed) out.assign(text);
-        changed = true;
-        std::string stand_in;
-        append_utf8(stand_in, (after - 1)->stand_in);
-        out.replace(i, c.length, stand_in);
-      }
+    const uint32_t stand_in = c.valid ? unicode_stand_in(c.code_point) : c.code_point;
+    if (c.valid && stand_in != c.code_point) {
+      if (!changed) out.assign(text);
+      changed = true;
+      std::string bytes;
+      append_utf8(bytes, stand_in);
+      out.replace(i, c.length, bytes);
     }
     i += c.length;
   }
@@ -96,6 +202,9 @@ bool put_stand_ins(std::string_view text, std::string& out) {
 
 struct MatchDataDeleter {
   void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
+};
+struct CompileContextDeleter {
+  void operator()(pcre2_compile_context* context) const { pcre2_compile_context_free(context); }
 };
 struct MatchContextDeleter {
   void operator()(pcre2_match_context* context) const { pcre2_match_context_free(context); }
@@ -118,13 +227,18 @@ Pattern::Pattern(std::string_view expression, std::string where)
     : expression_(expression), where_(std::move(where)) {
   if (expression.size() > kMaxExpressionBytes) refuse(where_, "the pattern is longer than 64 KiB");
   if (!is_valid_utf8(expression)) refuse(where_, "the pattern is not UTF-8");
-  const std::string translated = translate(expression, where_);
+  const std::string translated = Translation(expression, where_).write();
   int error = 0;
   PCRE2_SIZE offset = 0;
   auto code = std::make_shared<Code>();
-  code->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
-                             PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C,
-                             &error, &offset, nullptr);
+  // As in Oniguruma ^ and $ are the ends of lines, and only \n ends a line.
+  const std::unique_ptr<pcre2_compile_context, CompileContextDeleter> context(
+      pcre2_compile_context_create(nullptr));
+  if (context) pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);
+  code->code = pcre2_compile(
+      reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
+      PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C, &error,
+      &offset, context.get());
   if (!code->code) {
     char message[256] = {};
     pcre2_get_error_message(error, reinterpret_cast<PCRE2_UCHAR*>(message), sizeof(message));
@@ -143,7 +257,7 @@ Pattern Pattern::from_literal(std::string_view literal, std::string where) {
   return Pattern(escaped, std::move(where));
 }
 
-std::vector<ByteRange> Pattern::find_all(std::string_view text) const {
+std::vector<ByteRange> Pattern::find_all(std::string_view text, EmptyMatches empty) const {
   std::vector<ByteRange> matches;
   std::string with_stand_ins;
   const std::string_view subject =
@@ -157,7 +271,8 @@ std::vector<ByteRange> Pattern::find_all(std::string_view text) const {
   pcre2_set_heap_limit(context.get(), kHeapLimitKib);
 
   size_t position = 0;
-  while (position < subject.size()) {
+  size_t last_end = std::string_view::npos;  // of the last match
+  while (position <= subject.size()) {
     const int rc = pcre2_match(code_->code, reinterpret_cast<PCRE2_SPTR>(subject.data()), subject.size(),
                                position, 0, data.get(), context.get());
     if (rc == PCRE2_ERROR_NOMATCH) break;
@@ -172,12 +287,13 @@ std::vector<ByteRange> Pattern::find_all(std::string_view text) const {
                                    std::to_string(rc) + ")",
                           .fix = "The tokenizer's pattern backtracks without bound; it cannot be used."});
     const PCRE2_SIZE* range = pcre2_get_ovector_pointer(data.get());
-    if (range[1] > range[0]) {
-      matches.push_back({range[0], range[1]});
-      position = range[1];
-    } else {
-      position = range[1] + utf8_at(subject, std::min(range[1], subject.size() - 1)).length;
+    const ByteRange match{range[0], range[1]};
+    if (match.begin == match.end && match.end == last_end) {
+      position = match.end + (match.end < subject.size() ? utf8_at(subject, match.end).length : 1);
+      continue;
     }
+    position = last_end = match.end;
+    if (match.end > match.begin || empty == EmptyMatches::kKept) matches.push_back(match);
   }
   return matches;
 }

@@ -1,15 +1,15 @@
-// Cuts normalized text into the pieces that byte pair encoding works on.
+// Cuts normalized text into the pieces that the tokenizer's model works on.
 #pragma once
 
 #include <vector>
 
 #include "text/normalized_text.h"
-#include "text/vocabulary.h"
+#include "text/steps.h"
 
 namespace lora {
 
-// Runs the steps in order; each cuts the pieces of the one before. May insert characters into `text`; the ranges are
-// of `text` as it is afterwards. `first`: the text starts at the start of the input (PrependScheme::kFirst).
-std::vector<ByteRange> pre_tokenize(NormalizedText& text, const std::vector<PreTokenizer>& steps, bool first);
+// Runs the steps in order; each cuts the pieces of the one before. May insert characters into `text`; the ranges are of
+// `text` as it is afterwards. Errors: kInput when a pattern runs away.
+std::vector<ByteRange> pre_tokenize(NormalizedText& text, const std::vector<PreTokenizer>& steps);
 
 }  // namespace lora

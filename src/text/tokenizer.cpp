@@ -4,14 +4,17 @@
 #include <mutex>
 #include <shared_mutex>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/utf8.h"
 #include "text/added_tokens.h"
-#include "text/bpe.h"
+#include "text/decoder.h"
 #include "text/normalized_text.h"
+#include "text/normalizer.h"
 #include "text/pre_tokenize.h"
+#include "text/token_model.h"
 
 namespace lora {
 namespace {
@@ -21,18 +24,13 @@ constexpr size_t kMaxCachedWord = 64;  // bytes
 constexpr size_t kMaxCachedWords = 100'000;
 constexpr std::string_view kMetaspace = "\u2581";
 
-// The bytes each id stands for.
-std::vector<std::string> bytes_of_tokens(const VocabularyData& data) {
-  std::vector<std::string> bytes(data.tokens.size());
-  for (size_t id = 0; id < bytes.size(); ++id) {
-    bytes[id] = data.tokens[id];
-    if (data.kinds[id] == TokenKind::kControl || data.kinds[id] == TokenKind::kUnknown ||
-        data.kinds[id] == TokenKind::kUserDefined)
-      continue;
-    if (data.byte_level) {
+// The bytes each id stands for in its model: raw ones of byte-level tokens, else as written.
+std::vector<std::string> model_bytes(const VocabularyData& data) {
+  std::vector<std::string> bytes = data.tokens;
+  if (!data.byte_level || data.tokens_are_bytes) return bytes;
+  for (size_t id = 0; id < bytes.size(); ++id)
+    if (data.kinds[id] == TokenKind::kUnused || is_in_model(data, id))
       if (auto raw = bytes_from_byte_level(data.tokens[id])) bytes[id] = std::move(*raw);
-    }
-  }
   return bytes;
 }
 
@@ -45,53 +43,79 @@ struct StringHash {
 
 struct Tokenizer::Impl {
   explicit Impl(VocabularyData vocabulary)
-      : data(std::move(vocabulary)), bytes(bytes_of_tokens(data)), bpe(data, bytes) {
+      : data(std::move(vocabulary)),
+        bytes(model_bytes(data)),
+        model(make_token_model(data, bytes)),
+        written(data.tokens) {
     for (const AddedToken& token : data.added) {
       if (token.normalized) {
-        normalized_added.add(normalize(token.content, data.normalizers), token);
+        // What is looked for is also what decoding gives.
+        std::string& normal = written[static_cast<size_t>(token.id)];
+        normal = normalize(token.content, data.normalizers);
+        normalized_added.add(normal, token);
       } else {
         raw_added.add(token.content, token);
       }
       all_added.add(token.content, token);
     }
+    // Left out of text by what decoders get of them, as Hugging Face goes by the content: a control token that
+    // normalizing changes is not, a twin of one is.
+    std::unordered_set<std::string_view> controls;
+    for (size_t id = 0; id < data.tokens.size(); ++id)
+      if (data.kinds[id] == TokenKind::kControl || data.kinds[id] == TokenKind::kUnknown)
+        controls.insert(data.tokens[id]);
+    for (const std::string& token : written) skipped.push_back(!token.empty() && controls.contains(token));
     for (size_t id = 0; id < data.tokens.size(); ++id)
       if (!data.tokens[id].empty()) id_of.emplace(data.tokens[id], static_cast<int32_t>(id));
-    if (!data.byte_level) spell_out();
+    if (data.decoding == Decoding::kRuns) spell_out();
+    // Hugging Face's ByteLevel decoder maps every token, an added one too.
+    if (data.decoding == Decoding::kBytes && !data.decoders.empty())
+      for (size_t id = 0; id < bytes.size(); ++id)
+        bytes[id] = bytes_from_byte_level(written[id]).value_or(written[id]);
   }
 
   // What decoding gives for each token of a SentencePiece vocabulary.
   void spell_out() {
+    is_byte.resize(bytes.size());
     for (size_t id = 0; id < bytes.size(); ++id) {
-      if (data.kinds[id] == TokenKind::kByte) {
-        bytes[id] = std::string(1, static_cast<char>(*parse_byte_token(data.tokens[id])));
-      } else if (data.kinds[id] == TokenKind::kNormal) {
-        NormalizedText text(bytes[id], 0);
+      const auto byte = parse_byte_token(written[id]);
+      is_byte[id] = byte && (data.strict_byte_runs || data.kinds[id] == TokenKind::kByte);
+      if (is_byte[id]) {
+        bytes[id] = std::string(1, static_cast<char>(*byte));
+      } else if (data.strict_byte_runs || data.kinds[id] == TokenKind::kNormal ||
+                 data.kinds[id] == TokenKind::kUserDefined) {
+        NormalizedText text(written[id], 0);
         text.replace_all(kMetaspace, " ");
-        bytes[id] = text.bytes();
+        bytes[id] = repair_utf8(text.bytes());
       }
     }
   }
 
   void encode(std::string_view text, Special special, Encoding& out) const;
-  void encode_raw(NormalizedText text, bool first, Special special, Encoding& out) const;
-  void encode_pieces(NormalizedText text, bool first, Encoding& out) const;
+  void encode_raw(NormalizedText text, Special special, Encoding& out) const;
+  void encode_pieces(NormalizedText text, Encoding& out) const;
   void encode_piece(const NormalizedText& text, ByteRange piece, Encoding& out) const;
   size_t checked(int32_t id) const;
+  std::string decode_as_steps(std::span<const int32_t> ids, bool skip_special) const;
+  bool is_skipped(size_t id, bool skip_special) const { return skip_special && skipped[id]; }
 
   VocabularyData data;
-  std::vector<std::string> bytes;
-  Bpe bpe;
+  std::vector<std::string> bytes;  // the model's, then what decoding gives
+  std::vector<bool> is_byte;       // kRuns: tokens that stand for one byte
+  std::unique_ptr<TokenModel> model;
+  std::vector<std::string> written;  // the tokens as decoders get them
+  std::vector<bool> skipped;         // control tokens
   AddedTokens raw_added, normalized_added, all_added;
   std::unordered_map<std::string, int32_t, StringHash, std::equal_to<>> id_of;
 
   mutable std::shared_mutex cache_mutex;
-  mutable std::unordered_map<std::string, std::vector<BpeToken>, StringHash, std::equal_to<>> cache;
+  mutable std::unordered_map<std::string, std::vector<PieceToken>, StringHash, std::equal_to<>> cache;
 };
 
 void Tokenizer::Impl::encode_piece(const NormalizedText& text, ByteRange piece, Encoding& out) const {
   const std::string_view word = std::string_view(text.bytes()).substr(piece.begin, piece.end - piece.begin);
-  const auto emit = [&](const std::vector<BpeToken>& tokens) {
-    for (const BpeToken& token : tokens) {
+  const auto emit = [&](const std::vector<PieceToken>& tokens) {
+    for (const PieceToken& token : tokens) {
       out.ids.push_back(token.id);
       out.begin.push_back(text.begin_of(piece.begin + token.begin));
       out.end.push_back(text.end_of(piece.begin + token.end - 1));
@@ -103,8 +127,8 @@ void Tokenizer::Impl::encode_piece(const NormalizedText& text, ByteRange piece, 
     const auto found = cache.find(word);
     if (found != cache.end()) return emit(found->second);
   }
-  std::vector<BpeToken> tokens;
-  bpe.encode(word, tokens);
+  std::vector<PieceToken> tokens;
+  model->encode(word, tokens);
   emit(tokens);
   if (cached) {
     const std::unique_lock lock(cache_mutex);
@@ -113,26 +137,23 @@ void Tokenizer::Impl::encode_piece(const NormalizedText& text, ByteRange piece, 
   }
 }
 
-void Tokenizer::Impl::encode_pieces(NormalizedText text, bool first, Encoding& out) const {
-  for (const ByteRange& piece : pre_tokenize(text, data.pre_tokenizers, first))
-    encode_piece(text, piece, out);
+void Tokenizer::Impl::encode_pieces(NormalizedText text, Encoding& out) const {
+  for (const ByteRange& piece : pre_tokenize(text, data.pre_tokenizers)) encode_piece(text, piece, out);
 }
 
 // Text without raw added tokens: normalize, take out the normalized added tokens, encode what is between.
-void Tokenizer::Impl::encode_raw(NormalizedText text, bool first, Special special, Encoding& out) const {
-  for (const Normalizer& step : data.normalizers) text.apply(step);
-  if (normalized_added.empty()) return encode_pieces(std::move(text), first, out);
+void Tokenizer::Impl::encode_raw(NormalizedText text, Special special, Encoding& out) const {
+  for (const Normalizer& step : data.normalizers) normalize(text, step);
+  if (normalized_added.empty()) return encode_pieces(std::move(text), out);
   size_t done = 0;
   for (const auto& match : normalized_added.find_all(text.bytes(), special == Special::kParse)) {
-    if (match.range.begin > done)
-      encode_pieces(text.slice({done, match.range.begin}), first && done == 0, out);
+    if (match.range.begin > done) encode_pieces(text.slice({done, match.range.begin}), out);
     out.ids.push_back(match.id);
     out.begin.push_back(text.begin_of(match.range.begin));
     out.end.push_back(text.end_of(match.range.end - 1));
     done = match.range.end;
   }
-  if (done < text.bytes().size())
-    encode_pieces(text.slice({done, text.bytes().size()}), first && done == 0, out);
+  if (done < text.bytes().size()) encode_pieces(text.slice({done, text.bytes().size()}), out);
 }
 
 void Tokenizer::Impl::encode(std::string_view text, Special special, Encoding& out) const {
@@ -141,7 +162,7 @@ void Tokenizer::Impl::encode(std::string_view text, Special special, Encoding& o
         {.where = data.source, .found = "a text of more than 1 GiB", .fix = "Split the text."});
   size_t done = 0;
   const auto between = [&](size_t end) {
-    if (end > done) encode_raw(NormalizedText(text.substr(done, end - done), done), done == 0, special, out);
+    if (end > done) encode_raw(NormalizedText(text.substr(done, end - done), done), special, out);
   };
   for (const auto& match : raw_added.find_all(text, special == Special::kParse)) {
     between(match.range.begin);
@@ -151,6 +172,16 @@ void Tokenizer::Impl::encode(std::string_view text, Special special, Encoding& o
     done = match.range.end;
   }
   between(text.size());
+}
+
+std::string Tokenizer::Impl::decode_as_steps(std::span<const int32_t> ids, bool skip_special) const {
+  std::vector<std::string> tokens;
+  for (const int32_t id : ids) {
+    const size_t index = checked(id);
+    if (is_skipped(index, skip_special) || written[index].empty()) continue;
+    tokens.push_back(written[index]);
+  }
+  return decode_steps(std::move(tokens), data.decoders);
 }
 
 size_t Tokenizer::Impl::checked(int32_t id) const {
@@ -167,7 +198,7 @@ Tokenizer::~Tokenizer() = default;
 std::unique_ptr<Tokenizer> Tokenizer::from_checkpoint(const Checkpoint& checkpoint) {
   return std::make_unique<Tokenizer>(checkpoint.is_gguf()
                                          ? vocabulary_from_gguf(checkpoint.gguf())
-                                         : vocabulary_from_tokenizer_json(checkpoint.path()));
+                                         : vocabulary_from_folder(checkpoint.path()));
 }
 
 Encoding Tokenizer::encode_with_offsets(std::string_view text, Special special) const {
@@ -180,11 +211,44 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text, Special special) c
   return encode_with_offsets(text, special).ids;
 }
 
+std::vector<int32_t> Tokenizer::encode_plain(std::string_view text, Special special) const {
+  Encoding encoding;
+  encoding.ids = impl_->data.prefix_ids;
+  impl_->encode(text, special, encoding);
+  encoding.ids.insert(encoding.ids.end(), impl_->data.suffix_ids.begin(), impl_->data.suffix_ids.end());
+  return std::move(encoding.ids);
+}
+std::span<const int32_t> Tokenizer::prefix_ids() const {
+  return impl_->data.prefix_ids;
+}
+std::span<const int32_t> Tokenizer::suffix_ids() const {
+  return impl_->data.suffix_ids;
+}
+
 std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) const {
-  StreamDecoder decoder(*this, skip_special);
-  std::string text;
-  for (const int32_t id : ids) text += decoder.feed(id);
-  return text + decoder.finish();
+  if (impl_->data.decoding == Decoding::kSteps) return impl_->decode_as_steps(ids, skip_special);
+  const bool runs = impl_->data.decoding == Decoding::kRuns;
+  std::string text, run;
+  const auto flush = [&] {
+    text += decode_byte_run(run, impl_->data.strict_byte_runs);
+    run.clear();
+  };
+  for (const int32_t id : ids) {
+    const size_t index = impl_->checked(id);
+    if (impl_->is_skipped(index, skip_special)) continue;
+    if (runs && impl_->is_byte[index]) {
+      run += impl_->bytes[index];
+    } else {
+      if (!run.empty()) flush();
+      std::string_view piece = impl_->bytes[index];
+      if (impl_->data.strip_more_spaces && text.empty() && piece.starts_with(' ')) piece.remove_prefix(1);
+      text += piece;
+    }
+  }
+  flush();
+  if (!runs) return repair_utf8(text);
+  if (impl_->data.strip_leading_space && !impl_->data.strip_more_spaces && text.starts_with(' ')) text.erase(0, 1);
+  return text;
 }
 
 std::string_view Tokenizer::token_bytes(int32_t id) const {
@@ -213,10 +277,8 @@ std::optional<int32_t> Tokenizer::eot_id() const {
   return impl_->data.eot_id;
 }
 bool Tokenizer::add_bos() const {
-  return impl_->data.add_bos;
-}
-bool Tokenizer::strips_leading_space() const {
-  return impl_->data.strip_leading_space;
+  const auto& prefix = impl_->data.prefix_ids;
+  return impl_->data.bos_id && std::find(prefix.begin(), prefix.end(), *impl_->data.bos_id) != prefix.end();
 }
 size_t Tokenizer::vocab_size() const {
   return impl_->data.tokens.size();
@@ -250,31 +312,62 @@ std::string Tokenizer::fingerprint() const {
     add(left);
     add(right);
   }
-  for (const float score : data.scores) add(std::to_string(score));
+  for (const double score : data.scores) add(std::to_string(score));
   return sha256_hex(record);
 }
 
+StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, bool skip_special)
+    : tokenizer_(&tokenizer),
+      skip_special_(skip_special),
+      at_start_(tokenizer.impl_->data.decoding == Decoding::kRuns && tokenizer.impl_->data.strip_leading_space) {
+}
+
 std::string StreamDecoder::feed(int32_t id) {
-  const std::string_view bytes = tokenizer_->token_bytes(id);
-  if (skip_special_ && tokenizer_->is_control(id)) return {};
-  if (bytes.empty()) return {};
-  pending_ += bytes;
-  if (at_start_ && pending_.front() == ' ') pending_.erase(0, 1);
-  at_start_ = false;
-  size_t complete = 0;
-  while (complete < pending_.size()) {
-    const Utf8Char c = utf8_at(pending_, complete);
-    if (c.incomplete) break;
-    complete += c.length;
+  const Tokenizer::Impl& impl = *tokenizer_->impl_;
+  const size_t index = impl.checked(id);
+  if (impl.is_skipped(index, skip_special_)) return {};
+  if (impl.data.decoding == Decoding::kSteps) {
+    ids_.push_back(id);
+    return from_steps(false);
   }
-  std::string text = repair_utf8(std::string_view(pending_).substr(0, complete));
-  pending_.erase(0, complete);
-  return text;
+  std::string text;
+  if (impl.data.decoding == Decoding::kRuns && impl.is_byte[index] != in_run_) {
+    text = complete(true);
+    in_run_ = impl.is_byte[index];
+  }
+  pending_ += impl.bytes[index];
+  return text + complete(false);
 }
 
 std::string StreamDecoder::finish() {
-  std::string text = repair_utf8(pending_);
-  pending_.clear();
+  if (tokenizer_->impl_->data.decoding == Decoding::kSteps) return from_steps(true);
+  return complete(true);
+}
+
+// Takes out of `pending_` what is complete.
+std::string StreamDecoder::complete(bool at_end) {
+  size_t end = at_end ? pending_.size() : 0;
+  while (end < pending_.size()) {
+    const Utf8Char c = utf8_at(pending_, end);
+    if (c.incomplete) break;
+    end += c.length;
+  }
+  const std::string_view ready = std::string_view(pending_).substr(0, end);
+  std::string text = in_run_ ? decode_byte_run(ready, false) : repair_utf8(ready);
+  pending_.erase(0, end);
+  if (at_start_ && !text.empty()) {
+    if (text.front() == ' ') text.erase(0, 1);
+    at_start_ = text.empty() && tokenizer_->impl_->data.strip_more_spaces;
+  }
+  return text;
+}
+
+// Other decoders look at all the tokens: what of their text is new. A replacement character may still change.
+std::string StreamDecoder::from_steps(bool at_end) {
+  std::string text = tokenizer_->impl_->decode_as_steps(ids_, skip_special_);
+  if (text.size() <= shown_ || (!at_end && text.ends_with(kReplacementCharacter))) return {};
+  text.erase(0, shown_);
+  shown_ += text.size();
   return text;
 }
 

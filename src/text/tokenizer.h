@@ -1,5 +1,7 @@
-// A model's tokenizer: text to ids and back, equal to Hugging Face `tokenizers` on the same vocabulary.
-// Adds no BOS or EOS of its own: a chat template writes its own, and plain-text callers have add_bos().
+// A model's tokenizer: text to ids and back, equal to Hugging Face `tokenizers` on the same tokenizer.json, to
+// SentencePiece on the same tokenizer.model, to tiktoken on the same ranks.
+// encode() adds no BOS or EOS: a chat template writes its own. Plain text that is not rendered by a template gets what
+// the tokenizer's post-processor adds by encode_plain().
 // Thread-safe: all members are const; a cache of words is guarded inside.
 #pragma once
 
@@ -24,9 +26,11 @@ struct Encoding {
   std::vector<uint32_t> begin, end;  // bytes of the input that each id covers; an inserted space covers none
 };
 
+class StreamDecoder;
+
 class Tokenizer {
  public:
-  // From GGUF metadata, or tokenizer.json with tokenizer_config.json. Errors: kInput naming what is not supported.
+  // From GGUF metadata, or a Hugging Face folder (vocabulary_from_folder). Errors: kInput naming what is not supported.
   static std::unique_ptr<Tokenizer> from_checkpoint(const Checkpoint& checkpoint);
   explicit Tokenizer(VocabularyData data);
   ~Tokenizer();
@@ -37,6 +41,11 @@ class Tokenizer {
   // or the text is longer than 1 GiB.
   std::vector<int32_t> encode(std::string_view text, Special special) const;
   Encoding encode_with_offsets(std::string_view text, Special special) const;
+
+  // encode() with the tokens that the family puts around plain text (post_processor, add_bos_token).
+  std::vector<int32_t> encode_plain(std::string_view text, Special special) const;
+  std::span<const int32_t> prefix_ids() const;
+  std::span<const int32_t> suffix_ids() const;
 
   // Valid UTF-8: bytes that are not become U+FFFD. `skip_special` leaves control tokens out.
   // Errors: kInput on an id outside the vocabulary.
@@ -51,7 +60,6 @@ class Tokenizer {
   std::optional<int32_t> unk_id() const;
   std::optional<int32_t> eot_id() const;  // GGUF's end-of-turn token, when it names one
   bool add_bos() const;                   // whether plain text starts with BOS in this family
-  bool strips_leading_space() const;      // whether decode drops one space at the very start (SentencePiece)
   size_t vocab_size() const;
   std::optional<int32_t> find_token(std::string_view token) const;  // as written in the vocabulary
 
@@ -66,15 +74,17 @@ class Tokenizer {
   std::string fingerprint() const;
 
  private:
+  friend class StreamDecoder;
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 
-// Ids in, text out, as it becomes complete: never a part of a character. For streaming.
+// Ids in, text out, as it becomes complete: never a part of a character. For streaming. The parts together are what
+// decode() gives, but for one case: where byte tokens of a SentencePiece vocabulary make ill-formed UTF-8, decode()
+// gives up the whole run as Hugging Face does, and the stream has shown the run's good characters by then.
 class StreamDecoder {
  public:
-  explicit StreamDecoder(const Tokenizer& tokenizer, bool skip_special = true)
-      : tokenizer_(&tokenizer), skip_special_(skip_special), at_start_(tokenizer.strips_leading_space()) {}
+  explicit StreamDecoder(const Tokenizer& tokenizer, bool skip_special = true);
 
   // What the id completes; "" while a character is still open. Errors: kInput on an id outside the vocabulary.
   std::string feed(int32_t id);
@@ -82,10 +92,16 @@ class StreamDecoder {
   std::string finish();
 
  private:
+  std::string complete(bool at_end);
+  std::string from_steps(bool at_end);
+
   const Tokenizer* tokenizer_;
   bool skip_special_;
-  bool at_start_;  // the next text may lose one leading space
+  bool at_start_;        // the next text may lose one leading space
+  bool in_run_ = false;  // pending_ is of byte tokens
   std::string pending_;
+  std::vector<int32_t> ids_;  // Decoding::kSteps: all so far
+  size_t shown_ = 0;          // bytes of their text
 };
 
 }  // namespace lora

@@ -15,5 +15,7 @@ struct UnicodeStandIn {
 
 // Sorted by `first`, not overlapping.
 std::span<const UnicodeStandIn> unicode_stand_ins();
+// `c` itself, or what stands for it.
+uint32_t unicode_stand_in(uint32_t c);
 
 }  // namespace lora

@@ -1,11 +1,12 @@
 // tokenizer.ggml.* of a GGUF file -> VocabularyData.
 #include "base/error.h"
+#include "base/hash.h"
+#include "text/byte_trie.h"
+#include "text/charsmap.h"
 #include "text/vocabulary.h"
 
 namespace lora {
 namespace {
-
-constexpr size_t kMaxTokens = 4'000'000;
 
 std::string key(std::string_view name) {
   return "tokenizer.ggml." + std::string(name);
@@ -60,6 +61,45 @@ void read_merges(const GgufFile& file, VocabularyData& data) {
   }
 }
 
+void read_scores(const GgufFile& file, VocabularyData& data) {
+  const std::vector<float> scores = file.float_array(key("scores"));
+  if (scores.size() != data.tokens.size())
+    throw Error::input({.where = file.name() + ": " + key("scores"),
+                        .found = std::to_string(scores.size()) + " scores for " +
+                                 std::to_string(data.tokens.size()) + " tokens"});
+  data.scores.assign(scores.begin(), scores.end());
+}
+
+// SentencePiece's unigram model with its normalizer, as in T5 and XLM-R.
+void read_unigram(const GgufFile& file, VocabularyData& data) {
+  read_scores(file, data);
+  data.byte_level = false;
+  data.model = ModelKind::kUnigram;
+  data.sentencepiece = data.byte_fallback = true;
+  data.decoding = Decoding::kRuns;
+  NormalizeSentencePiece step{.charsmap = nullptr,
+                              .user_defined = nullptr,
+                              .add_dummy_prefix = file.optional_bool(key("add_space_prefix")).value_or(true),
+                              .remove_extra_whitespaces =
+                                  file.optional_bool(key("remove_extra_whitespaces")).value_or(true),
+                              .escape_whitespaces = true,
+                              .whitespace_as_suffix = false};
+  data.pipeline += "t5 prefix " + std::to_string(step.add_dummy_prefix) + " trim " +
+                   std::to_string(step.remove_extra_whitespaces) + "\n";
+  if (const auto bytes = file.value(key("precompiled_charsmap"))) {
+    if (bytes->type != GgufType::kArray ||
+        (bytes->element != GgufType::kInt8 && bytes->element != GgufType::kUint8))
+      throw Error::input({.where = file.name() + ": " + key("precompiled_charsmap"),
+                          .found = "not an array of bytes"});
+    const std::string_view blob(reinterpret_cast<const char*>(bytes->bytes.data()), bytes->bytes.size());
+    step.charsmap = std::make_shared<const Charsmap>(blob, file.name());
+    data.pipeline += "charsmap " + sha256_hex(blob) + "\n";
+  }
+  data.strip_leading_space = step.add_dummy_prefix || step.remove_extra_whitespaces;
+  data.strip_more_spaces = step.remove_extra_whitespaces;
+  data.normalizers.emplace_back(std::move(step));
+}
+
 }  // namespace
 
 VocabularyData vocabulary_from_gguf(const GgufFile& file) {
@@ -79,14 +119,10 @@ VocabularyData vocabulary_from_gguf(const GgufFile& file) {
       data.pipeline += "prefix space\n";
     }
   } else if (model == "llama") {
+    read_scores(file, data);
     data.byte_level = false;
-    data.byte_fallback = true;
-    data.fuse_unk = true;
-    data.scores = file.float_array(key("scores"));
-    if (data.scores.size() != size)
-      throw Error::input(
-          {.where = file.name() + ": " + key("scores"),
-           .found = std::to_string(data.scores.size()) + " scores for " + std::to_string(size) + " tokens"});
+    data.byte_fallback = data.fuse_unk = data.merges_by_score = true;
+    data.decoding = Decoding::kRuns;
     if (file.optional_bool(key("add_space_prefix")).value_or(true)) {
       data.normalizers.emplace_back(NormalizePrepend{"\u2581"});
       data.strip_leading_space = true;
@@ -94,10 +130,20 @@ VocabularyData vocabulary_from_gguf(const GgufFile& file) {
     }
     data.normalizers.emplace_back(NormalizeReplace{" ", "\u2581"});
     data.pipeline += "replace space\n";
+  } else if (model == "gemma4") {
+    read_merges(file, data);
+    data.byte_level = false;
+    data.byte_fallback = data.fuse_unk = true;
+    data.decoding = Decoding::kRuns;
+    data.normalizers.emplace_back(NormalizeReplace{" ", "\u2581"});
+    data.pipeline += "gemma4: replace space\n";
+  } else if (model == "t5") {
+    read_unigram(file, data);
   } else {
     throw Error::input({.where = file.name() + ": " + key("model"),
                         .found = "the tokenizer model \"" + model + "\" is not supported",
-                        .expected = "\"gpt2\" (byte-level BPE) or \"llama\" (SentencePiece BPE)",
+                        .expected = "\"gpt2\" (byte-level BPE), \"llama\" (SentencePiece BPE), \"t5\" "
+                                    "(SentencePiece unigram) or \"gemma4\"",
                         .fix = "Use a model of another family."});
   }
 
@@ -106,15 +152,24 @@ VocabularyData vocabulary_from_gguf(const GgufFile& file) {
     const bool special = kind == TokenKind::kControl || kind == TokenKind::kUnknown;
     if ((!special && kind != TokenKind::kUserDefined) || data.tokens[id].empty()) continue;
     data.added.push_back({.id = static_cast<int32_t>(id), .content = data.tokens[id], .special = special});
+    if (data.byte_level) {  // written as plain text, not in the byte alphabet
+      data.outside_model.resize(size);
+      data.outside_model[id] = true;
+    }
   }
 
   data.bos_id = special_id(file, "bos_token_id", size);
   data.eos_id = special_id(file, "eos_token_id", size);
   data.eot_id = special_id(file, "eot_token_id", size);
   data.unk_id = special_id(file, "unknown_token_id", size);
+  data.model_unk_id = data.unk_id;
   data.pad_id = special_id(file, "padding_token_id", size);
-  data.add_bos = file.optional_bool(key("add_bos_token")).value_or(model == "llama");
-  data.add_eos = file.optional_bool(key("add_eos_token")).value_or(false);
+  const bool bos_by_default = model != "gpt2" || pre == "llama-bpe" || pre == "llama3" || pre == "llama-v3" ||
+                              pre == "pixtral" || pre == "falcon3" || pre == "tekken";
+  if (data.bos_id && file.optional_bool(key("add_bos_token")).value_or(bos_by_default))
+    data.prefix_ids.push_back(*data.bos_id);
+  if (data.eos_id && file.optional_bool(key("add_eos_token")).value_or(model == "t5"))
+    data.suffix_ids.push_back(*data.eos_id);
   data.chat_template = std::string(file.optional_string("tokenizer.chat_template").value_or(""));
   return data;
 }

@@ -117,6 +117,27 @@ TEST_P(Exactness, HowExamplesAreDealtDoesNotMatter) {
   ASSERT_LT(deal(all_, {true, 40}).size(), 8u);
 }
 
+// Windows reach over shared prefixes, and rows on either side of LongRoPE's border begin alike.
+TEST(ExactnessOfFamilies, SharingAndDealingDoNotMatter) {
+  at::set_num_threads(1);
+  const std::vector<Example> rows = rows_of_every_kind();
+  for (const ModelConfig& config : testing::tiny_family_configs()) {
+    const Decoder decoder(config, random_weights(config, 1, at::kDouble));
+    Adapter adapter = testing::tiny_adapter(at::kDouble, 0.3, config);
+    const auto run = [&](const ForestOptions& options) {
+      const StepResult r = accumulate_gradients(decoder, adapter, pointers(rows), options, kMaskSeed);
+      return std::tuple(r.loss, adapter.gradients().clone(), r.unique_tokens);
+    };
+    const auto [loss, gradients, tokens] = run({false, 1});
+    for (const ForestOptions& options : {ForestOptions{true, kNoLimit}, {true, 40}, {false, kNoLimit}}) {
+      const auto [other_loss, other_gradients, other_tokens] = run(options);
+      EXPECT_EQ(other_tokens < tokens, options.share_prefixes) << config.family;
+      EXPECT_NEAR(other_loss, loss, 1e-9 * loss) << config.family;
+      EXPECT_LE(difference(other_gradients, gradients), 1e-9) << config.family;
+    }
+  }
+}
+
 // A row of weight 2 counts as two of it, a row of weight 0.25 a quarter, in the loss and in what it is divided by.
 TEST_P(Exactness, AWeightCountsARowSoManyTimes) {
   std::vector<Example> weighted = rows_;

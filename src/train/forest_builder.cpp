@@ -18,11 +18,18 @@ int64_t common_length(std::span<const int32_t> a, std::span<const int32_t> b) {
   return std::ranges::mismatch(a, b).in1 - a.begin();
 }
 
-// Indices ordered by token ids, so that common prefixes are neighbours; equal rows keep their order.
-std::vector<size_t> by_prefix(const std::vector<const Example*>& examples) {
+bool is_long(const Example& example, int64_t split_length) {
+  return split_length > 0 && static_cast<int64_t>(example.ids.size()) > split_length;
+}
+
+// Indices ordered by token ids, so that common prefixes are neighbours; equal rows keep their order. Those that are longer
+// than split_length come last.
+std::vector<size_t> by_prefix(const std::vector<const Example*>& examples, int64_t split_length) {
   std::vector<size_t> order(examples.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::ranges::stable_sort(order, [&](size_t a, size_t b) {
+    const bool a_long = is_long(*examples[a], split_length), b_long = is_long(*examples[b], split_length);
+    if (a_long != b_long) return b_long;
     return std::ranges::lexicographical_compare(inputs(*examples[a]), inputs(*examples[b]));
   });
   return order;
@@ -33,6 +40,16 @@ using Examples = std::vector<const Example*>;
 // Length of the prefix that all of `group`, which is ordered by prefix, agree on.
 int64_t common(const Examples& examples, std::span<const size_t> group) {
   return common_length(inputs(*examples[group.front()]), inputs(*examples[group.back()]));
+}
+
+// The two parts of `group`, which by_prefix ordered: (not longer than split_length, longer).
+std::pair<std::span<const size_t>, std::span<const size_t>> split_by_length(const Examples& examples,
+                                                                            std::span<const size_t> group,
+                                                                            int64_t split_length) {
+  const auto first_long =
+      std::ranges::find_if(group, [&](size_t e) { return is_long(*examples[e], split_length); });
+  const auto n = static_cast<size_t>(first_long - group.begin());
+  return {group.first(n), group.subspan(n)};
 }
 
 // Calls part(subgroup, ended) for each run of members that agree on token `at`; members that end there come first.
@@ -109,6 +126,7 @@ class Builder {
       for (const size_t e : group) rows_[e].push_back(forest_.unique_tokens());
       forest_.ids.push_back(id);
       forest_.positions.push_back(i);
+      forest_.example_lengths.push_back(static_cast<int64_t>(examples_[group.front()]->ids.size()));
       forest_.path_keys.push_back(path_key);
     }
     if (end > depth)
@@ -151,10 +169,13 @@ class Builder {
 
 }  // namespace
 
-Forest build_forest(const std::vector<const Example*>& examples, bool share_prefixes) {
+Forest build_forest(const std::vector<const Example*>& examples, bool share_prefixes, int64_t split_length) {
   Builder builder(examples);
   if (share_prefixes) {
-    if (!examples.empty()) builder.add_trees(by_prefix(examples));
+    const std::vector<size_t> order = by_prefix(examples, split_length);
+    const auto [short_ones, long_ones] = split_by_length(examples, order, split_length);
+    if (!short_ones.empty()) builder.add_trees(short_ones);
+    if (!long_ones.empty()) builder.add_trees(long_ones);
   } else {
     for (size_t e = 0; e < examples.size(); ++e) builder.add_alone(e);
   }
@@ -165,12 +186,16 @@ std::vector<std::vector<size_t>> deal(const std::vector<const Example*>& example
                                       const ForestOptions& options) {
   std::vector<size_t> order(examples.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  if (options.share_prefixes) order = by_prefix(examples);
+  if (options.share_prefixes) order = by_prefix(examples, options.split_length);
 
   // Unique tokens of a forest of order[begin] … order[end - 1].
   const auto tokens = [&](size_t begin, size_t end) {
     const auto group = std::span<const size_t>(order).subspan(begin, end - begin);
-    if (options.share_prefixes) return group.empty() ? 0 : tokens_below(examples, group, 0);
+    if (options.share_prefixes) {
+      const auto [short_ones, long_ones] = split_by_length(examples, group, options.split_length);
+      return (short_ones.empty() ? 0 : tokens_below(examples, short_ones, 0)) +
+             (long_ones.empty() ? 0 : tokens_below(examples, long_ones, 0));
+    }
     int64_t sum = 0;
     for (const size_t e : group) sum += examples[e]->input_length();
     return sum;

@@ -14,12 +14,15 @@ namespace lora {
 struct ForestOptions {
   bool share_prefixes = true;
   int64_t max_tokens = 512;  // unique tokens a forest may hold; an example that is longer stands alone
+  // Examples of more tokens than this share nothing with those of fewer (ModelConfig::long_rope_length); 0: all may share.
+  int64_t split_length = 0;
 };
 
 // One forest of all `examples`. Forest::row_examples index into `examples`. Every token before an example's last
 // supervised one is laid; with `share_prefixes` a prefix common to several examples is laid once (any that is at least
 // 8 tokens long).
-Forest build_forest(const std::vector<const Example*>& examples, bool share_prefixes);
+Forest build_forest(const std::vector<const Example*>& examples, bool share_prefixes,
+                    int64_t split_length = 0);
 
 // Deals `examples` to forests of at most options.max_tokens, of about equal size, neighbours by common prefix together.
 // Each element lists indices into `examples`.

@@ -181,6 +181,27 @@ TEST(BuildForest, EveryTokenSeesItsExampleAndNothingElse) {
   EXPECT_LT(shared, alone * 0.8) << "sharing must save something, or these rows test nothing";
 }
 
+// Rows of up to 20 tokens and longer ones begin alike, and share nothing; within each kind they do.
+TEST(BuildForest, LongAndShortExamplesShareNothing) {
+  std::vector<Example> rows;
+  std::vector<int32_t> ids(16, 5);
+  for (const int32_t more : {4, 5, 3, 9}) {
+    std::vector<int32_t> row = ids;
+    for (int32_t i = 0; i < more; ++i) row.push_back(10 * more + i);
+    rows.push_back(testing::example(row, 12, rows.size() + 1));
+  }
+  const auto all = testing::pointers(rows);
+  EXPECT_EQ(build_forest(all, true).layout.tree_begin.size(), 1u);
+  const Forest forest = build_forest(all, true, 20);
+  ASSERT_EQ(forest.layout.tree_begin.size(), 2u);
+  const int64_t border = forest.layout.blocks[forest.layout.tree_begin[1]].q_begin;
+  EXPECT_EQ(border, 16 + 3 + 2);                           // rows 0 and 2, without their last tokens
+  EXPECT_EQ(forest.unique_tokens(), border + 16 + 4 + 8);  // rows 1 and 3
+  for (int64_t t = 0; t < forest.unique_tokens(); ++t)
+    EXPECT_EQ(forest.example_lengths[static_cast<size_t>(t)] > 20, t >= border) << t;
+  for (const auto& members : deal(all, {true, 40, 20})) EXPECT_EQ(members.size(), 2u);
+}
+
 TEST(Deal, CoversEveryExampleOnceWithinTheLimit) {
   for (uint64_t seed = 0; seed < 60; ++seed) {
     const std::vector<Example> rows = ragged_examples(40, seed, seed % 2 ? 3 : 50);

@@ -6,8 +6,9 @@
 namespace lora {
 
 std::vector<Score> score(const Decoder& decoder, const Adapter* adapter, const std::vector<Example>& examples,
-                         const ForestOptions& options, const std::function<void(size_t)>& progress) {
+                         ForestOptions options, const std::function<void(size_t)>& progress) {
   const c10::NoGradGuard no_grad;
+  options.split_length = decoder.config().long_rope_length();
   std::vector<const Example*> all;
   for (const Example& example : examples) all.push_back(&example);
   std::vector<Score> scores(examples.size());
@@ -15,7 +16,7 @@ std::vector<Score> score(const Decoder& decoder, const Adapter* adapter, const s
   for (const std::vector<size_t>& members : deal(all, options)) {
     std::vector<const Example*> part;
     for (const size_t i : members) part.push_back(all[i]);
-    const Forest forest = build_forest(part, options.share_prefixes);
+    const Forest forest = build_forest(part, options.share_prefixes, options.split_length);
     const at::Tensor nll = decoder.loss(forest, adapter, std::nullopt).nll.to(at::kDouble);
     const double* values = nll.data_ptr<double>();
     for (size_t row = 0; row < forest.rows.size(); ++row) {

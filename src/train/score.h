@@ -19,7 +19,7 @@ struct Score {
 // One Score for each example, in their order. Dropout is off; two calls give equal bits. `progress`, when given, is
 // called with the number of examples done; it may throw to stop.
 std::vector<Score> score(const Decoder& decoder, const Adapter* adapter, const std::vector<Example>& examples,
-                         const ForestOptions& options, const std::function<void(size_t)>& progress = {});
+                         ForestOptions options, const std::function<void(size_t)>& progress = {});
 
 // All together: mean nll is total.nll / total.tokens, perplexity its exp.
 Score total(const std::vector<Score>& scores);

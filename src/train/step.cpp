@@ -32,15 +32,16 @@ double norm_of(const at::Tensor& gradients) {
 }  // namespace
 
 StepResult accumulate_gradients(const Decoder& decoder, Adapter& adapter,
-                                const std::vector<const Example*>& examples, const ForestOptions& forests,
+                                const std::vector<const Example*>& examples, ForestOptions forests,
                                 uint64_t mask_seed) {
+  forests.split_length = decoder.config().long_rope_length();
   adapter.zero_gradients();
   StepResult result;
   double total = 0;
   for (const std::vector<size_t>& members : deal(examples, forests)) {
     std::vector<const Example*> part;
     for (const size_t i : members) part.push_back(examples[i]);
-    const Forest forest = build_forest(part, forests.share_prefixes);
+    const Forest forest = build_forest(part, forests.share_prefixes, forests.split_length);
 
     const ops::HeadLoss loss = decoder.loss(forest, &adapter, mask_seed);
     const double sum = loss.loss.item<double>();

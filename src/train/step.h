@@ -29,7 +29,7 @@ StepResult train_step(const Decoder& decoder, Adapter& adapter, Optimizer& optim
 
 // The gradients alone, of the summed loss, left in adapter.gradients(). For train_step and for tests.
 StepResult accumulate_gradients(const Decoder& decoder, Adapter& adapter,
-                                const std::vector<const Example*>& examples, const ForestOptions& forests,
+                                const std::vector<const Example*>& examples, ForestOptions forests,
                                 uint64_t mask_seed);
 
 }  // namespace lora

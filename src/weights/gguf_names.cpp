@@ -16,8 +16,24 @@ constexpr Row kTop[] = {
     {"output_norm.weight", "model.norm.weight"},
     {"output.weight", "lm_head.weight"},
 };
-constexpr Row kAttention[] = {
+// Norms before attention and MLP; the second stands before the MLP, whatever its Hugging Face name says.
+constexpr Row kTwoNorms[] = {
     {"blk.#.attn_norm.weight", "model.layers.#.input_layernorm.weight"},
+    {"blk.#.ffn_norm.weight", "model.layers.#.post_attention_layernorm.weight"},
+};
+// Norms before and after each of them.
+constexpr Row kFourNorms[] = {
+    {"blk.#.attn_norm.weight", "model.layers.#.input_layernorm.weight"},
+    {"blk.#.post_attention_norm.weight", "model.layers.#.post_attention_layernorm.weight"},
+    {"blk.#.ffn_norm.weight", "model.layers.#.pre_feedforward_layernorm.weight"},
+    {"blk.#.post_ffw_norm.weight", "model.layers.#.post_feedforward_layernorm.weight"},
+};
+// Norms after each of them only (OLMo 2).
+constexpr Row kPostNorms[] = {
+    {"blk.#.post_attention_norm.weight", "model.layers.#.post_attention_layernorm.weight"},
+    {"blk.#.post_ffw_norm.weight", "model.layers.#.post_feedforward_layernorm.weight"},
+};
+constexpr Row kAttention[] = {
     {"blk.#.attn_q.weight", "model.layers.#.self_attn.q_proj.weight"},
     {"blk.#.attn_k.weight", "model.layers.#.self_attn.k_proj.weight"},
     {"blk.#.attn_v.weight", "model.layers.#.self_attn.v_proj.weight"},
@@ -36,21 +52,15 @@ constexpr Row kMlp[] = {
     {"blk.#.ffn_up.weight", "model.layers.#.mlp.up_proj.weight"},
     {"blk.#.ffn_down.weight", "model.layers.#.mlp.down_proj.weight"},
 };
-// Two norms a layer: the second stands before the MLP, whatever its Hugging Face name says.
-constexpr Row kTwoNorms[] = {
-    {"blk.#.ffn_norm.weight", "model.layers.#.post_attention_layernorm.weight"},
-};
-constexpr Row kFourNorms[] = {
-    {"blk.#.post_attention_norm.weight", "model.layers.#.post_attention_layernorm.weight"},
-    {"blk.#.ffn_norm.weight", "model.layers.#.pre_feedforward_layernorm.weight"},
-    {"blk.#.post_ffw_norm.weight", "model.layers.#.post_feedforward_layernorm.weight"},
+constexpr Row kMlpBias[] = {
+    {"blk.#.ffn_gate.bias", "model.layers.#.mlp.gate_proj.bias"},
+    {"blk.#.ffn_up.bias", "model.layers.#.mlp.up_proj.bias"},
+    {"blk.#.ffn_down.bias", "model.layers.#.mlp.down_proj.bias"},
 };
 // Phi 3 stores q, k and v in one matrix, gate and up in another.
 constexpr Row kPhi3[] = {
-    {"blk.#.attn_norm.weight", "model.layers.#.input_layernorm.weight"},
     {"blk.#.attn_qkv.weight", "model.layers.#.self_attn.qkv_proj.weight"},
     {"blk.#.attn_output.weight", "model.layers.#.self_attn.o_proj.weight"},
-    {"blk.#.ffn_norm.weight", "model.layers.#.post_attention_layernorm.weight"},
     {"blk.#.ffn_up.weight", "model.layers.#.mlp.gate_up_proj.weight"},
     {"blk.#.ffn_down.weight", "model.layers.#.mlp.down_proj.weight"},
 };
@@ -66,13 +76,16 @@ struct Architecture {
 };
 
 constexpr Architecture kArchitectures[] = {
-    {"llama", {kTop, kAttention, kTwoNorms, kMlp}, true, false},
+    {"llama", {kTop, kAttention, kTwoNorms, kMlp, kMlpBias}, true, false},
     {"qwen2", {kTop, kAttention, kTwoNorms, kMlp}},
     {"qwen3", {kTop, kAttention, kQkNorm, kTwoNorms, kMlp}},
     {"gemma", {kTop, kAttention, kTwoNorms, kMlp}, false, true},
     {"gemma2", {kTop, kAttention, kFourNorms, kMlp}, false, true},
     {"gemma3", {kTop, kAttention, kQkNorm, kFourNorms, kMlp}, false, true},
-    {"phi3", {kTop, kPhi3}},
+    {"phi3", {kTop, kTwoNorms, kPhi3}},
+    {"smollm3", {kTop, kAttention, kTwoNorms, kMlp, kMlpBias}, true, false},
+    {"olmo2", {kTop, kAttention, kQkNorm, kPostNorms, kMlp}},
+    {"granite", {kTop, kAttention, kTwoNorms, kMlp, kMlpBias}, true, false},
 };
 
 const Architecture* find_architecture(std::string_view name) {

@@ -19,6 +19,9 @@ TEST(GgufNames, TranslateBothWays) {
       {"gemma2", "blk.1.ffn_norm.weight", "model.layers.1.pre_feedforward_layernorm.weight"},
       {"gemma2", "blk.1.post_attention_norm.weight", "model.layers.1.post_attention_layernorm.weight"},
       {"phi3", "blk.7.ffn_up.weight", "model.layers.7.mlp.gate_up_proj.weight"},
+      {"phi3", "blk.7.attn_qkv.weight", "model.layers.7.self_attn.qkv_proj.weight"},
+      {"olmo2", "blk.0.post_ffw_norm.weight", "model.layers.0.post_feedforward_layernorm.weight"},
+      {"granite", "blk.0.ffn_down.bias", "model.layers.0.mlp.down_proj.bias"},
   };
   for (const auto& row : rows) {
     EXPECT_EQ(hf_name_of(row.architecture, row.gguf), row.hf);
@@ -32,13 +35,17 @@ TEST(GgufNames, RefuseWhatTheTablesHaveNot) {
                            "blk.#.attn_q.weight", "", "blk.1", "blk.1.attn_q_norm.weight"})
     EXPECT_EQ(hf_name_of("llama", name), std::nullopt) << name;
   EXPECT_EQ(gguf_name_of("llama", "model.layers.0.self_attn.rotary_emb.inv_freq"), std::nullopt);
+  EXPECT_EQ(hf_name_of("olmo2", "blk.0.attn_norm.weight"), std::nullopt);
+  EXPECT_EQ(hf_name_of("phi3", "blk.0.attn_q.weight"), std::nullopt);
+  EXPECT_EQ(hf_name_of("phi3", "rope_factors_long.weight"), std::nullopt);
   EXPECT_EQ(hf_name_of("mamba", "token_embd.weight"), std::nullopt);
   EXPECT_FALSE(gguf_architecture_known("mamba"));
 }
 
 TEST(GgufNames, KnowLayoutDifferences) {
-  EXPECT_TRUE(gguf_permutes_rope("llama"));
-  EXPECT_FALSE(gguf_permutes_rope("qwen2"));
+  for (const char* name : {"llama", "granite", "smollm3"}) EXPECT_TRUE(gguf_permutes_rope(name)) << name;
+  for (const char* name : {"qwen2", "qwen3", "gemma", "gemma2", "gemma3", "phi3", "olmo2"})
+    EXPECT_FALSE(gguf_permutes_rope(name)) << name;
   EXPECT_TRUE(gguf_norms_have_one_added("gemma3"));
   EXPECT_FALSE(gguf_norms_have_one_added("llama"));
 }

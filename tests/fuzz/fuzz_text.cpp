@@ -80,9 +80,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     } else {
       const std::vector<Message> messages = {{"system", "s"}, {"user", "a b"}, {"assistant", "c"}};
       const ChatTemplate chat_template = ChatTemplate::from_source(std::string(text), "<s>", "</s>");
-      const size_t answer = 2;
-      const MarkedText marked = chat_template.render_marked(messages, data[0] & 4, {&answer, 1});
-      for (const ByteRange& mark : marked.marks)
+      const MarkedText marked = chat_template.render_marked(messages, data[0] & 4);
+      for (const MessageMark& mark : marked.marks)
         if (mark.end > marked.text.size() || mark.begin >= mark.end) std::abort();
     }
   } catch (const Error&) {

@@ -146,21 +146,44 @@ def test_safetensors_reads_what_we_write_and_the_other_way(tmp_path):
     assert dumped(tmp_path, tmp_path / "from", "bf16").tolist() == tensors["bf16"].float().tolist()
 
 
-def test_names_equal_gguf_py():
+# What each architecture's layers hold in Hugging Face's names, beside the norms before attention and MLP.
+ATTENTION = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"]
+MLP = ["mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"]
+NORMS = ["input_layernorm", "post_attention_layernorm"]
+POST_NORMS = ["post_attention_layernorm", "post_feedforward_layernorm"]
+QK_NORMS = ["self_attn.q_norm", "self_attn.k_norm"]
+LAYERS = {
+    "llama": NORMS + ATTENTION + MLP,
+    "qwen2": NORMS + ATTENTION + MLP,
+    "qwen3": NORMS + ATTENTION + MLP + QK_NORMS,
+    "gemma": NORMS + ATTENTION + MLP,
+    "gemma2": ["input_layernorm", "pre_feedforward_layernorm"] + POST_NORMS + ATTENTION + MLP,
+    "gemma3": ["input_layernorm", "pre_feedforward_layernorm"] + POST_NORMS + ATTENTION + MLP + QK_NORMS,
+    "phi3": NORMS + ["self_attn.qkv_proj", "self_attn.o_proj", "mlp.gate_up_proj", "mlp.down_proj"],
+    "smollm3": NORMS + ATTENTION + MLP,
+    "olmo2": POST_NORMS + ATTENTION + MLP + QK_NORMS,
+    "granite": NORMS + ATTENTION + MLP,
+}
+
+
+@pytest.mark.parametrize("arch", LAYERS)
+def test_names_equal_gguf_py(arch):
     layers = 12
-    for arch, hf_only in [("llama", ()), ("qwen2", ()), ("qwen3", ("q_norm", "k_norm")), ("gemma", ()), ("gemma2", ("pre_feedforward_layernorm", "post_feedforward_layernorm")),
-                          ("gemma3", ("q_norm", "k_norm", "pre_feedforward_layernorm", "post_feedforward_layernorm")), ("phi3", ())]:
-        model_arch = next(a for a, name in gguf.MODEL_ARCH_NAMES.items() if name == arch)
-        names = gguf.get_tensor_name_map(model_arch, layers)
-        modules = ["embed_tokens", "norm", *(f"layers.{i}.{m}" for i in (0, layers - 1) for m in (
-            ["input_layernorm", "post_attention_layernorm", "self_attn.o_proj", "mlp.down_proj"]
-            + (["self_attn.qkv_proj", "mlp.gate_up_proj"] if arch == "phi3" else
-               [f"self_attn.{p}_proj" for p in "qkv"] + ["mlp.gate_proj", "mlp.up_proj"])
-            + [f"self_attn.{m}" if "_norm" in m and "layer" not in m else m for m in hf_only]))]
-        hf = [f"model.{m}.weight" for m in modules] + (["lm_head.weight"] if arch not in ("gemma", "gemma2") else [])
-        ours = [names.get_name(name, try_suffixes=(".weight",)) for name in hf]
-        assert all(ours), [h for h, o in zip(hf, ours) if not o]
-        assert dump("--names", arch, text="\n".join(ours) + "\n").split() == hf, arch
+    model_arch = next(a for a, name in gguf.MODEL_ARCH_NAMES.items() if name == arch)
+    names = gguf.get_tensor_name_map(model_arch, layers)
+    modules = ["embed_tokens", "norm", *(f"layers.{i}.{m}" for i in (0, layers - 1) for m in LAYERS[arch])]
+    hf = [f"model.{m}.weight" for m in modules] + (["lm_head.weight"] if arch not in ("gemma", "gemma2") else [])
+    hf += [f"model.layers.1.{m}.bias" for m in LAYERS[arch] if "self_attn" in m and m.endswith("_proj") and arch != "phi3"]
+    theirs = [names.get_name(name, try_suffixes=(".weight", ".bias")) for name in hf]
+    assert all(theirs), [h for h, o in zip(hf, theirs) if not o]
+    assert dump("--names", arch, text="\n".join(theirs) + "\n").split() == hf
+    assert dump("--gguf-names", arch, text="\n".join(hf) + "\n").split() == theirs
+    # Every tensor that gguf-py gives the architecture is in our table, but for those that are configuration.
+    known = {gguf.TENSOR_NAMES[t].format(bid=3) + ".weight" for t in gguf.MODEL_TENSORS[model_arch]}
+    missing = {n for n in known if dump("--names", arch, text=n + "\n").strip() == "-"}
+    assert all(n.startswith("rope_f") or n.endswith(("attn_rot_embd.weight", "ffn_gate_inp.weight", "_exps.weight"))
+               or (arch == "phi3" and n in ("blk.3.attn_q.weight", "blk.3.attn_k.weight", "blk.3.attn_v.weight"))
+               for n in missing), missing
 
 
 def some_tensors(reader):

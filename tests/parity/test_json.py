@@ -1,5 +1,5 @@
-"""src/data/json_reader.cpp against Python's json: the same verdict and, where both accept, the same value.
-
+"""src/data/json_reader.cpp against Python's json: the same verdict and, where both accept, the same value. The fast reader,
+src/data/json_tape.cpp, gives the same verdicts (json_tool compares them).
 
 
 Known differences, where the reader is stricter on purpose:
@@ -33,7 +33,13 @@ TABLE = [
     b' 1', b'1 ', b'\t1\n\r ', b'[1]', b'[1,2]', b'[ 1 , 2 ]', b'[[]]', b'[[],{}]', b'{"a":1}', b'{"a":{"b":[null]}}', b'{ "a" : 1 }',
     b'{"":0}', b'{"a":1,"b":2}', b'{"a":1,"a":2}', b'{"a":{"x":1,"x":[]}}', b'["\\u005C"]', b'[true,false,null]', b'[' * 60 + b']' * 60,
     b'[' * 64 + b']' * 64, b'{"k":' * 30 + b'1' + b'}' * 30, b'"' + b'x' * 5000 + b'"', b'[0.1,1e1,-2.5E+2]',
+    b'[1,\n2]', b'[\r\n\t ]', b'"\\u0012"', b'"\\uDBFF\\uDFFE"', b'"\\uFFFE"', '"\U0010ffff"'.encode(), '"\u0800\ud7ff\ue000"'.encode(), b'"\\\\u0000"',
+    b'"\\\\a"', b'"a/*b*/c//d"', b'[null,1,"1",{}]', b'[-0,-0.0,0E+1]', b'[123.456e78]', b'[20e1]', b'{"\\u0061":1,"b":"\\u0061"}', b'{"a":[[[]]]}',
+    b'"' + b'\\\\' * 99 + b'"', b'"1234567"', b'"12345678"', b'"123456\\t8"', '"1234567é"'.encode(), '"éééé\\n"'.encode(),
     # refused: structure
+    b'[-]', b'[0e]', b'[0e+]', b'[0.1.2]', b'[1eE2]', b'[2.e3]', b'[9.e+]', b'[.-1]', b'[1+2]', b'[0x1]', b'[-012]', b'[-1x]', b'[-a]', b'[\\n]', b'[*]',
+    b'["",]', b'["x"', b'["a" 1]', b'[1:2]', b'{"x"::"b"}', b'{"a":"a" 123}', b'{key: "v"}', b'{"id":0,,}', b'{"a":"b"}/**/', b'{"a":"b"}#', b'{"a" b}',
+    b'[True]', b'[<null>]', b'[\x0c]', b'["\x00"]', b'["1234567\x1f"]', b'["12345678\x1f"]', b'"1234567\xff"', b'"12345678\xff"', b'"1234567\\', b'"12345678\\"',
     b'', b' ', b'\n', b'[', b']', b'{', b'}', b',', b':', b'[1', b'[1,', b'[,1]', b'[1,]', b'[1,,2]', b'[1 2]', b'{"a"}', b'{"a":}',
     b'{"a":1,}', b'{,"a":1}', b'{"a":1 "b":2}', b'{"a" 1}', b'{a:1}', b'{1:1}', b'{"a":1]', b'[1}', b'[]]', b'{}}', b'1 2', b'[] []', b'{}{}',
     b'"a" "b"', b'{"a":1,"b"}', b'{"a"::1}', b'{null:1}', b'[1;2]', b'(1)', b'<a>', b'{"a":1', b'{"a":', b'{"a"', b'{"', b'["', b'["a', b'["a"',

@@ -19,6 +19,8 @@ struct Row {
   // Column, in characters from 1, where byte `offset` of a message's content stands in the line (of `text` in a
   // plain-text row, message 0).
   std::function<size_t(size_t message, size_t offset)> column;
+  size_t tokens =
+      0;  // counted by the model, or estimated; 0 where the model's template does not take the row
 };
 
 // Reads row `index` again, as it was seen.

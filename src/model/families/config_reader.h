@@ -3,6 +3,8 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <type_traits>
+#include <vector>
 
 #include "base/error.h"
 
@@ -13,7 +15,10 @@ class ConfigReader {
  public:
   explicit ConfigReader(const nlohmann::json& config) : config_(config) {}
 
+  const nlohmann::json& json() const { return config_; }
+  // Present and not null. Some families mean different things by a key that is null and one that is absent.
   bool has(const std::string& key) const { return config_.contains(key) && !config_[key].is_null(); }
+  bool is_null(const std::string& key) const { return config_.contains(key) && config_[key].is_null(); }
 
   int64_t integer(const std::string& key) const {
     require(key, has(key) && config_[key].is_number_integer(), "a whole number");
@@ -39,6 +44,18 @@ class ConfigReader {
     if (!has(key)) return otherwise;
     require(key, config_[key].is_string(), "a string");
     return config_[key].get<std::string>();
+  }
+
+  template <class T>
+  std::vector<T> list(const std::string& key) const {
+    require(key, has(key) && config_[key].is_array(), "a list");
+    for (const nlohmann::json& item : config_[key]) {
+      const bool fits = std::is_same_v<T, std::string> ? item.is_string()
+                        : std::is_integral_v<T>        ? item.is_number_integer() || item.is_boolean()
+                                                       : item.is_number();
+      require(key, fits, std::is_same_v<T, std::string> ? "a list of strings" : "a list of numbers");
+    }
+    return config_[key].get<std::vector<T>>();
   }
 
   const nlohmann::json& object(const std::string& key) const {

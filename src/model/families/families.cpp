@@ -8,7 +8,9 @@ namespace lora {
 namespace {
 
 std::vector<Family> all_families() {
-  return {llama_family()};
+  return {llama_family(),   mistral_family(), qwen2_family(),  qwen3_family(),
+          gemma_family(),   gemma2_family(),  gemma3_family(), phi3_family(),
+          smollm3_family(), olmo2_family(),   granite_family()};
 }
 
 }  // namespace
@@ -25,10 +27,12 @@ Family family_of(const Checkpoint& checkpoint) {
   std::string known;
   for (const Family& family : all_families()) {
     const bool match = checkpoint.is_gguf()
-                           ? family.name == name
+                           ? !name.empty() && family.gguf_architecture == name
                            : std::ranges::find(family.hf_model_types, name) != family.hf_model_types.end();
     if (match) return family;
-    known += (known.empty() ? "" : ", ") + family.name;
+    const std::string called =
+        checkpoint.is_gguf() ? family.gguf_architecture : family.hf_model_types.front();
+    if (!called.empty()) known += (known.empty() ? "" : ", ") + called;
   }
   throw Error::input({.where = checkpoint.path().string(),
                       .found = name.empty() ? "the checkpoint does not name its architecture"

@@ -167,6 +167,83 @@ void SwigluBackwardT(const T* gate, const T* up, const T* dh, int64_t n, T* dgat
   }
 }
 
+// gelu(x) = x / 2 * (1 + tanh(u)), u = sqrt(2 / pi) * (x + 0.044715 x^3).
+constexpr double kGeluSlope = 0.7978845608028654, kGeluCubic = 0.044715;
+
+template <class T>
+void GegluT(const T* gate, const T* up, int64_t n, T* h) {
+  const Tag<T> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const T a = static_cast<T>(kGeluSlope), b = static_cast<T>(kGeluSlope * kGeluCubic);
+  const auto av = hn::Set(d, a), bv = hn::Set(d, b), one = hn::Set(d, 1), half = hn::Set(d, T{0.5});
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const auto x = hn::LoadU(d, gate + i);
+    const auto u = hn::Mul(x, hn::MulAdd(bv, hn::Mul(x, x), av));
+    const auto gelu = hn::Mul(hn::Mul(half, x), hn::Add(one, hn::Tanh(d, u)));
+    hn::StoreU(hn::Mul(gelu, hn::LoadU(d, up + i)), d, h + i);
+  }
+  for (; i < n; ++i) {
+    const T x = gate[i];
+    h[i] = T{0.5} * x * (T{1} + std::tanh(x * (b * x * x + a))) * up[i];
+  }
+}
+
+template <class T>
+void GegluBackwardT(const T* gate, const T* up, const T* dh, int64_t n, T* dgate, T* dup) {
+  const Tag<T> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const T a = static_cast<T>(kGeluSlope), b = static_cast<T>(kGeluSlope * kGeluCubic);
+  const auto av = hn::Set(d, a), bv = hn::Set(d, b), b3 = hn::Set(d, 3 * b), one = hn::Set(d, 1),
+             half = hn::Set(d, T{0.5});
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const auto x = hn::LoadU(d, gate + i), e = hn::LoadU(d, dh + i);
+    const auto square = hn::Mul(x, x);
+    const auto t = hn::Tanh(d, hn::Mul(x, hn::MulAdd(bv, square, av)));
+    const auto phi = hn::Mul(half, hn::Add(one, t));
+    // d gelu(x) / dx = (1 + t) / 2 + x / 2 * (1 - t^2) * du/dx
+    const auto inner = hn::Mul(hn::NegMulAdd(t, t, one), hn::MulAdd(b3, square, av));
+    const auto slope = hn::MulAdd(hn::Mul(half, x), inner, phi);
+    hn::StoreU(hn::Mul(hn::Mul(e, hn::LoadU(d, up + i)), slope), d, dgate + i);
+    hn::StoreU(hn::Mul(e, hn::Mul(x, phi)), d, dup + i);
+  }
+  for (; i < n; ++i) {
+    const T x = gate[i], e = dh[i];
+    const T t = std::tanh(x * (b * x * x + a)), phi = T{0.5} * (T{1} + t);
+    dgate[i] = e * up[i] * (phi + T{0.5} * x * (T{1} - t * t) * (3 * b * x * x + a));
+    dup[i] = e * x * phi;
+  }
+}
+
+template <class T>
+void SoftcapT(T* s, int64_t n, T scale, T cap, T* slope) {
+  const Tag<T> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const T inner = scale / cap;
+  const auto iv = hn::Set(d, inner), cv = hn::Set(d, cap), one = hn::Set(d, 1), sv = hn::Set(d, scale);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const auto t = hn::Tanh(d, hn::Mul(iv, hn::LoadU(d, s + i)));
+    hn::StoreU(hn::Mul(cv, t), d, s + i);
+    if (slope) hn::StoreU(hn::Mul(sv, hn::NegMulAdd(t, t, one)), d, slope + i);
+  }
+  for (; i < n; ++i) {
+    const T t = std::tanh(inner * s[i]);
+    s[i] = cap * t;
+    if (slope) slope[i] = scale * (T{1} - t * t);
+  }
+}
+
+template <class T>
+void MultiplyT(const T* x, int64_t n, T* y) {
+  const Tag<T> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) hn::StoreU(hn::Mul(hn::LoadU(d, x + i), hn::LoadU(d, y + i)), d, y + i);
+  for (; i < n; ++i) y[i] *= x[i];
+}
+
 template <class T>
 T ExpRow(T* s, int64_t n, T scale, T shift) {
   const Tag<T> d;
@@ -307,6 +384,30 @@ void SwigluBackwardF(const float* g, const float* u, const float* e, int64_t n, 
 void SwigluBackwardD(const double* g, const double* u, const double* e, int64_t n, double* dg, double* du) {
   SwigluBackwardT(g, u, e, n, dg, du);
 }
+void GegluF(const float* g, const float* u, int64_t n, float* h) {
+  GegluT(g, u, n, h);
+}
+void GegluD(const double* g, const double* u, int64_t n, double* h) {
+  GegluT(g, u, n, h);
+}
+void GegluBackwardF(const float* g, const float* u, const float* e, int64_t n, float* dg, float* du) {
+  GegluBackwardT(g, u, e, n, dg, du);
+}
+void GegluBackwardD(const double* g, const double* u, const double* e, int64_t n, double* dg, double* du) {
+  GegluBackwardT(g, u, e, n, dg, du);
+}
+void SoftcapF(float* s, int64_t n, float scale, float cap, float* slope) {
+  SoftcapT(s, n, scale, cap, slope);
+}
+void SoftcapD(double* s, int64_t n, double scale, double cap, double* slope) {
+  SoftcapT(s, n, scale, cap, slope);
+}
+void MultiplyF(const float* x, int64_t n, float* y) {
+  MultiplyT(x, n, y);
+}
+void MultiplyD(const double* x, int64_t n, double* y) {
+  MultiplyT(x, n, y);
+}
 float SoftmaxRowF(float* s, int64_t n, float scale) {
   return SoftmaxRowT(s, n, scale);
 }
@@ -357,6 +458,14 @@ HWY_EXPORT(SwigluF);
 HWY_EXPORT(SwigluD);
 HWY_EXPORT(SwigluBackwardF);
 HWY_EXPORT(SwigluBackwardD);
+HWY_EXPORT(GegluF);
+HWY_EXPORT(GegluD);
+HWY_EXPORT(GegluBackwardF);
+HWY_EXPORT(GegluBackwardD);
+HWY_EXPORT(SoftcapF);
+HWY_EXPORT(SoftcapD);
+HWY_EXPORT(MultiplyF);
+HWY_EXPORT(MultiplyD);
 HWY_EXPORT(SoftmaxRowF);
 HWY_EXPORT(SoftmaxRowD);
 HWY_EXPORT(SoftmaxAgainF);
@@ -409,6 +518,30 @@ void swiglu_backward(const float* g, const float* u, const float* dh, int64_t n,
 }
 void swiglu_backward(const double* g, const double* u, const double* dh, int64_t n, double* dg, double* du) {
   HWY_DYNAMIC_DISPATCH(SwigluBackwardD)(g, u, dh, n, dg, du);
+}
+void geglu(const float* g, const float* u, int64_t n, float* h) {
+  HWY_DYNAMIC_DISPATCH(GegluF)(g, u, n, h);
+}
+void geglu(const double* g, const double* u, int64_t n, double* h) {
+  HWY_DYNAMIC_DISPATCH(GegluD)(g, u, n, h);
+}
+void geglu_backward(const float* g, const float* u, const float* dh, int64_t n, float* dg, float* du) {
+  HWY_DYNAMIC_DISPATCH(GegluBackwardF)(g, u, dh, n, dg, du);
+}
+void geglu_backward(const double* g, const double* u, const double* dh, int64_t n, double* dg, double* du) {
+  HWY_DYNAMIC_DISPATCH(GegluBackwardD)(g, u, dh, n, dg, du);
+}
+void softcap(float* s, int64_t n, float scale, float cap, float* slope) {
+  HWY_DYNAMIC_DISPATCH(SoftcapF)(s, n, scale, cap, slope);
+}
+void softcap(double* s, int64_t n, double scale, double cap, double* slope) {
+  HWY_DYNAMIC_DISPATCH(SoftcapD)(s, n, scale, cap, slope);
+}
+void multiply(const float* x, int64_t n, float* y) {
+  HWY_DYNAMIC_DISPATCH(MultiplyF)(x, n, y);
+}
+void multiply(const double* x, int64_t n, double* y) {
+  HWY_DYNAMIC_DISPATCH(MultiplyD)(x, n, y);
 }
 float softmax_row(float* s, int64_t n, float scale) {
   return HWY_DYNAMIC_DISPATCH(SoftmaxRowF)(s, n, scale);

@@ -40,6 +40,20 @@ void swiglu_backward(const float* gate, const float* up, const float* dh, int64_
 void swiglu_backward(const double* gate, const double* up, const double* dh, int64_t n, double* dgate,
                      double* dup);
 
+// The same with GELU, tanh approximation (arXiv 1606.08415): h = gelu(gate) * up.
+void geglu(const float* gate, const float* up, int64_t n, float* h);
+void geglu(const double* gate, const double* up, int64_t n, double* h);
+void geglu_backward(const float* gate, const float* up, const float* dh, int64_t n, float* dgate, float* dup);
+void geglu_backward(const double* gate, const double* up, const double* dh, int64_t n, double* dgate,
+                    double* dup);
+
+// Soft-capping in place: s = cap * tanh(scale * s / cap). slope, unless null: the derivative of each by what s was.
+void softcap(float* s, int64_t n, float scale, float cap, float* slope);
+void softcap(double* s, int64_t n, double scale, double cap, double* slope);
+// y *= x over n numbers.
+void multiply(const float* x, int64_t n, float* y);
+void multiply(const double* x, int64_t n, double* y);
+
 // One row of scores in place: s = softmax(scale * s). Returns log(sum(exp(scale * s))).
 float softmax_row(float* s, int64_t n, float scale);
 double softmax_row(double* s, int64_t n, double scale);

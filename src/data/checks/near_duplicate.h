@@ -1,0 +1,15 @@
+// `near-duplicate`: a row that teaches what another row teaches (data/twin_rows.h says what counts). Also the part of
+// `golden-problem` that concerns golden rows of the file itself: none may equal or nearly equal another row.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "data/checks/check.h"
+
+namespace lora {
+
+// `memory_budget`: bytes of words held before they go to a temporary file.
+std::unique_ptr<DataCheck> make_near_duplicate_check(size_t memory_budget = size_t{32} << 20);
+
+}  // namespace lora

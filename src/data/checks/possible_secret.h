@@ -1,0 +1,24 @@
+// `possible-secret`: what looks like a key, token or password: a model that is trained on it can give it away. Known
+// shapes of many providers, private key blocks, connection strings, assignments. Placeholders and the examples of
+// documentation are left alone. Never prints a whole secret.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "data/checks/check.h"
+
+namespace lora {
+
+std::unique_ptr<DataCheck> make_possible_secret_check();
+
+struct FoundSecret {
+  size_t offset = 0, length = 0;  // of the secret itself, in bytes
+  std::string kind;               // "an AWS access key", "a password in a URL"
+};
+// The first one at or after `from`.
+std::optional<FoundSecret> find_secret(std::string_view text, size_t from = 0);
+
+}  // namespace lora

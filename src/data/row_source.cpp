@@ -1,0 +1,144 @@
+#include "data/row_source.h"
+
+#include <algorithm>
+
+#include "data/json_reader.h"
+#include "data/json_tape.h"
+
+namespace lora {
+namespace {
+
+constexpr size_t kPeek = size_t{64} << 10;
+
+bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+RowSource::Layout layout_of(std::string_view text) {
+  using enum RowSource::Layout;
+  const size_t begin = text.find_first_not_of(" \t\r\n");
+  if (begin == std::string_view::npos) return kLines;
+  const size_t line_end = std::min(text.find('\n', begin), text.size());
+  const std::string_view first = text.substr(begin, line_end - begin);
+  const size_t second = text.find_first_not_of(" \t\r\n", begin + 1);
+  const char inside = second == std::string_view::npos ? '\0' : text[second];
+  if (text[begin] == '[') return inside == '{' ? kArray : kLines;
+  if (text[begin] != '{' || line_end == text.size()) return kLines;
+  // An object that goes on in the next line: that line begins no row of its own.
+  const size_t next = text.find_first_not_of(" \t\r\n", line_end);
+  if (next == std::string_view::npos || text[next] == '{') return kLines;
+  const JsonText parsed = read_json(first, {.refuse_duplicate_keys = false, .keep_places = false});
+  return !parsed.ok() && parsed.problem->kind == JsonProblemKind::kTruncated &&
+                 parsed.problem->found.find("string") == std::string::npos
+             ? kSpreadValues
+             : kLines;
+}
+
+}  // namespace
+
+RowSource::RowSource(LineSource& source) : source_(source) {
+  std::string_view text = source.peek(kPeek);
+  if (text.starts_with("\xEF\xBB\xBF")) {
+    has_mark_ = true;
+    source.take(3);
+    text = source.peek(kPeek);
+  }
+  layout_ = layout_of(text);
+  if (layout_ == Layout::kLines) return;
+  size_t begin = 0;
+  while (is_space(text[begin])) step(text[begin++]);
+  first_line_ = line_;
+  first_column_ = column_;
+  if (layout_ == Layout::kArray) step(text[begin++]);
+  source.take(begin);
+}
+
+void RowSource::step(char c) {
+  if (c == '\n') {
+    ++line_;
+    column_ = 1;
+  } else if ((static_cast<unsigned char>(c) & 0xC0) != 0x80) {
+    ++column_;
+  }
+}
+
+bool RowSource::next(RowText& row) {
+  if (layout_ != Layout::kLines) return next_value(row);
+  Line line;
+  if (!source_.next(line)) return false;
+  row = {line.text, line.number, 1, line.offset, line.bytes, line.crlf};
+  return true;
+}
+
+bool RowSource::next_value(RowText& row) {
+  if (ended_) return false;
+  value_.clear();
+  size_t depth = 0;
+  bool begun = false, inside_string = false, escaped = false;
+  const auto give = [&] {
+    row.text = std::string_view(value_).substr(0, std::min(value_.size(), kMaxLineBytes));
+    return true;
+  };
+  while (true) {
+    const std::string_view text = source_.peek(1);
+    if (text.empty()) {
+      ended_ = true;
+      unclosed_ = begun || layout_ == Layout::kArray;
+      return begun ? give() : false;
+    }
+    size_t i = 0;
+    for (; i < text.size(); ++i) {
+      const char c = text[i];
+      if (!begun) {
+        if (is_space(c) || (c == ',' && layout_ == Layout::kArray)) {
+          step(c);
+          continue;
+        }
+        if (c == ']' && layout_ == Layout::kArray) {  // what may stand behind it is not looked at
+          ended_ = true;
+          source_.take(text.size());
+          return false;
+        }
+        begun = true;
+        row.line = line_;
+        row.column = column_;
+        row.offset = source_.bytes_read() + i;
+        row.bytes = 0;
+        row.crlf = false;
+      }
+      const bool closes_list = !inside_string && depth == 0 && (c == ',' || c == ']' || is_space(c));
+      if (closes_list) break;  // the end of a bare word or a number
+      step(c);
+      ++row.bytes;
+      if (value_.size() <= kMaxLineBytes) value_ += c;
+      if (inside_string) {
+        if (escaped)
+          escaped = false;
+        else if (c == '\\')
+          escaped = true;
+        else if (c == '"')
+          inside_string = false;
+        if (inside_string || depth > 0) continue;
+      } else if (c == '"') {
+        inside_string = true;
+        continue;
+      } else if (c == '{' || c == '[') {
+        ++depth;
+        continue;
+      } else if (c == '}' || c == ']') {
+        if (depth > 0) --depth;
+      } else {
+        continue;
+      }
+      if (depth == 0) {
+        source_.take(i + 1);
+        return give();
+      }
+    }
+    const bool complete = i < text.size();
+    source_.take(i);
+    if (complete) return give();
+  }
+}
+
+}  // namespace lora
