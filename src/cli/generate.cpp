@@ -48,7 +48,8 @@ int execute(const Options& options) {
   std::optional<Adapter> adapter;
   if (!options.model.adapter.empty()) adapter = session.load_adapter(options.model.adapter);
   std::vector<std::vector<int32_t>> prompts;
-  for (const Conversation& row : rows) prompts.push_back(session.renderer().render_prompt(row.messages, row.tools));
+  for (const Conversation& row : rows)
+    prompts.push_back(session.renderer().render_prompt(row.messages, row.tools));
   GenerateOptions generate_options = options.generate;
   generate_options.stop_ids = session.renderer().stop_ids();
 

@@ -76,7 +76,8 @@ std::string_view key_of_line(std::string_view line, std::string_view& value) {
   if (const size_t wide = line.find("\xEF\xBC\x9A"); wide < colon) colon = wide, width = 3;  // U+FF1A
   if (colon == std::string_view::npos || colon == 0 || colon > kLongestKey) return {};
   value = line.substr(colon + width);
-  if (!value.empty() && width == 1 && value[0] != ' ' && value[0] != '\t' && !value.starts_with("**")) return {};
+  if (!value.empty() && width == 1 && value[0] != ' ' && value[0] != '\t' && !value.starts_with("**"))
+    return {};
   std::string_view key = line.substr(0, colon);
   if (key.ends_with("**")) key.remove_suffix(2);
   if (value.starts_with("**")) value.remove_prefix(2);
@@ -92,12 +93,18 @@ std::string_view key_of_line(std::string_view line, std::string_view& value) {
 
 std::string_view field_type_name(FieldType type) {
   switch (type) {
-    case FieldType::kNull: return "null";
-    case FieldType::kBool: return "true or false";
-    case FieldType::kNumber: return "a number";
-    case FieldType::kString: return "a string";
-    case FieldType::kList: return "a list";
-    case FieldType::kObject: return "an object";
+    case FieldType::kNull:
+      return "null";
+    case FieldType::kBool:
+      return "true or false";
+    case FieldType::kNumber:
+      return "a number";
+    case FieldType::kString:
+      return "a string";
+    case FieldType::kList:
+      return "a list";
+    case FieldType::kObject:
+      return "an object";
   }
   return "";
 }
@@ -189,7 +196,8 @@ bool key_lines_shape(std::string_view text, AnswerShape& shape) {
   bool open_value = false;  // the last key had no value on its line: what follows belongs to it
   for (const std::string_view line : lines_of(trimmed_text(text))) {
     if (trimmed_text(line).empty()) continue;
-    if (keys > 0 && (is_blank(line[0]) || (open_value && (line.starts_with("- ") || line.starts_with("* "))))) {
+    if (keys > 0 &&
+        (is_blank(line[0]) || (open_value && (line.starts_with("- ") || line.starts_with("* "))))) {
       std::string_view ignored;
       if (is_blank(line[0]) || key_of_line(line, ignored).empty()) continue;
     }

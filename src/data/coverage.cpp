@@ -30,7 +30,9 @@ void count_named(std::vector<NamedCount>& counts, size_t index, std::string_view
 std::vector<NamedCount> commonest(std::vector<NamedCount> counts, size_t most) {
   std::erase_if(counts, [](const NamedCount& c) { return c.count == 0; });
   std::sort(counts.begin(), counts.end(), [](const NamedCount& a, const NamedCount& b) {
-    return a.count != b.count ? a.count > b.count : a.example_line != b.example_line ? a.example_line < b.example_line : a.name < b.name;
+    return a.count != b.count                 ? a.count > b.count
+           : a.example_line != b.example_line ? a.example_line < b.example_line
+                                              : a.name < b.name;
   });
   if (counts.size() > most + 1) {
     NamedCount rest{fmt::format("{} others", counts.size() - most), 0, counts[most].example_line};
@@ -55,15 +57,19 @@ LengthSummary summarize_lengths(std::vector<uint32_t> lengths, size_t bins) {
   out.bins.assign(std::max<size_t>(1, bins), 0);
   if (lengths.empty()) return out;
   std::sort(lengths.begin(), lengths.end());
-  const auto at = [&](double share) { return lengths[static_cast<size_t>(share * static_cast<double>(lengths.size() - 1))]; };
-  out.least = lengths.front(), out.p5 = at(0.05), out.median = at(0.5), out.p95 = at(0.95), out.most = lengths.back();
+  const auto at = [&](double share) {
+    return lengths[static_cast<size_t>(share * static_cast<double>(lengths.size() - 1))];
+  };
+  out.least = lengths.front(), out.p5 = at(0.05), out.median = at(0.5), out.p95 = at(0.95),
+  out.most = lengths.back();
   double sum = 0;
   for (const uint32_t n : lengths) sum += n;
   out.mean = sum / static_cast<double>(lengths.size());
   // Widths people can read: 1, 2 or 5 times a power of ten.
   const double wanted = static_cast<double>(at(0.99)) / static_cast<double>(out.bins.size()) + 1e-9;
   uint64_t width = 1;
-  for (size_t i = 0; static_cast<double>(width) < wanted; ++i) width = width / (i % 3 == 1 ? 2 : 1) * (i % 3 == 1 ? 5 : 2);
+  for (size_t i = 0; static_cast<double>(width) < wanted; ++i)
+    width = width / (i % 3 == 1 ? 2 : 1) * (i % 3 == 1 ? 5 : 2);
   out.bin_width = static_cast<uint32_t>(std::min<uint64_t>(width, UINT32_MAX));
   for (const uint32_t n : lengths) ++out.bins[std::min<size_t>(n / out.bin_width, out.bins.size() - 1)];
   return out;
@@ -83,9 +89,11 @@ void Coverage::see(const Conversation& row, size_t line, size_t tokens) {
   const std::string_view system = has_system ? std::string_view(row.messages[0].content) : std::string_view();
   const uint64_t hash = system.empty() ? 0 : XXH3_64bits(system.data(), system.size());
   const auto known = prompts_.find(hash);
-  Prompt& prompt = known != prompts_.end() ? known->second : prompts_[prompts_.size() < kMostKeptPrompts ? hash : UINT64_MAX];
+  Prompt& prompt = known != prompts_.end() ? known->second
+                                           : prompts_[prompts_.size() < kMostKeptPrompts ? hash : UINT64_MAX];
   if (prompt.rows++ == 0) {
-    prompt.text = prompts_.size() >= kMostKeptPrompts ? "(others)" : first_characters(system, kPromptCharacters);
+    prompt.text =
+        prompts_.size() >= kMostKeptPrompts ? "(others)" : first_characters(system, kPromptCharacters);
     prompt.first_line = line;
     prompt.kinds.resize(kFormatKinds);
     if (prompts_.size() < 1000) prompt.fallbacks = fallback_words(system);
@@ -115,7 +123,8 @@ void Coverage::see(const Conversation& row, size_t line, size_t tokens) {
     }
     const bool text = is_prose_format(family.kind);
     const Language language = text ? guess_language(m.content) : Language::kUnknown;
-    count_named(answer_languages_, static_cast<size_t>(language), text ? language_name(language) : "unknown", line);
+    count_named(answer_languages_, static_cast<size_t>(language), text ? language_name(language) : "unknown",
+                line);
   }
   const Language language = guess_language(question);
   count_named(question_languages_, static_cast<size_t>(language), language_name(language), line);
@@ -195,7 +204,9 @@ std::vector<std::string> Coverage::gaps(Coverage& held_out) {
   // Where every row has a prompt of its own, new ones are to be expected.
   const bool own_prompts = prompts_.size() * 2 > rows_;
   if (foreign_rows > 0 && !own_prompts)
-    out.push_back(fmt::format("{} of {} held-out rows have a system prompt that no row here has (the first at its line {})", foreign_rows, held_out.rows_, first_line));
+    out.push_back(fmt::format(
+        "{} of {} held-out rows have a system prompt that no row here has (the first at its line {})",
+        foreign_rows, held_out.rows_, first_line));
   // Forms of answers, by kind.
   std::vector<size_t> kinds(kFormatKinds), held_kinds(kFormatKinds);
   for (const auto& [hash, p] : prompts_)
@@ -204,33 +215,43 @@ std::vector<std::string> Coverage::gaps(Coverage& held_out) {
     for (size_t k = 0; k < p.kinds.size(); ++k) held_kinds[k] += p.kinds[k];
   for (size_t k = 0; k < kFormatKinds; ++k)
     if (kinds[k] == 0 && held_kinds[k] >= 2)
-      out.push_back(fmt::format("{} held-out answers are {}; no answer here is", held_kinds[k], format_kind_name(static_cast<FormatKind>(k))));
+      out.push_back(fmt::format("{} held-out answers are {}; no answer here is", held_kinds[k],
+                                format_kind_name(static_cast<FormatKind>(k))));
   // Classes.
   if (labels_.is_closed()) {
     std::vector<std::string> missing;
     size_t rows = 0;
     for (const auto& label : held_out.labels_.labels()) {
-      const bool known = std::ranges::any_of(labels_.labels(), [&](const auto& l) { return l.text == label.text; });
+      const bool known =
+          std::ranges::any_of(labels_.labels(), [&](const auto& l) { return l.text == label.text; });
       if (known) continue;
       rows += label.count;
       if (missing.size() < 5) missing.push_back(fmt::format("\"{}\"", label.text));
     }
-    if (rows > 0) out.push_back(fmt::format("{} held-out answers are labels that no answer here is: {}", rows, in_words(missing)));
+    if (rows > 0)
+      out.push_back(
+          fmt::format("{} held-out answers are labels that no answer here is: {}", rows, in_words(missing)));
   }
   // Languages.
-  const auto has = [](const std::vector<NamedCount>& counts, size_t i) { return i < counts.size() && counts[i].count > 0; };
+  const auto has = [](const std::vector<NamedCount>& counts, size_t i) {
+    return i < counts.size() && counts[i].count > 0;
+  };
   for (size_t l = 1; l < held_out.question_languages_.size(); ++l)
     if (held_out.question_languages_[l].count >= 2 && !has(question_languages_, l))
-      out.push_back(fmt::format("{} held-out questions are in {}; none here is", held_out.question_languages_[l].count, held_out.question_languages_[l].name));
+      out.push_back(fmt::format("{} held-out questions are in {}; none here is",
+                                held_out.question_languages_[l].count, held_out.question_languages_[l].name));
   // Negative answers.
   if (negative_ == 0 && held_out.negative_ > 0)
-    out.push_back(fmt::format("{} of {} held-out answers say no or leave a field empty; none here does", held_out.negative_, held_out.answers_));
+    out.push_back(fmt::format("{} of {} held-out answers say no or leave a field empty; none here does",
+                              held_out.negative_, held_out.answers_));
   // Lengths.
   if (!question_lengths_.empty()) {
     const uint32_t longest = *std::max_element(question_lengths_.begin(), question_lengths_.end());
-    const auto longer = std::ranges::count_if(held_out.question_lengths_, [&](uint32_t n) { return n > longest + longest / 4; });
+    const auto longer = std::ranges::count_if(held_out.question_lengths_,
+                                              [&](uint32_t n) { return n > longest + longest / 4; });
     if (longer > 0)
-      out.push_back(fmt::format("{} held-out questions are far longer than the longest here ({} characters)", longer, longest));
+      out.push_back(fmt::format("{} held-out questions are far longer than the longest here ({} characters)",
+                                longer, longest));
   }
   // Topics: held-out texts with no near text here, by what is usual here.
   const std::vector<double> usual = topics_.usual();
@@ -246,8 +267,9 @@ std::vector<std::string> Coverage::gaps(Coverage& held_out) {
         for (std::string& word : topics_.new_words(text, 2)) words.push_back(std::move(word));
     }
     if (far >= 2 && far * 20 >= held_out.topics_.sampled())
-      out.push_back(fmt::format("{} of {} held-out questions are about what no question here is about{} (the first at its line {})", far, held_out.topics_.sampled(),
-                                words.empty() ? "" : ": " + in_words(words), example));
+      out.push_back(fmt::format(
+          "{} of {} held-out questions are about what no question here is about{} (the first at its line {})",
+          far, held_out.topics_.sampled(), words.empty() ? "" : ": " + in_words(words), example));
   }
   return out;
 }
@@ -265,7 +287,8 @@ class CoverageCheck : public DataCheck {
   void finish(const Reread&, Findings& findings) override {
     if (held_out_ == nullptr) return;
     for (std::string& gap : coverage_.gaps(*held_out_))
-      findings.add("coverage-gap", 1, 1, std::move(gap), "Add rows of this kind, or take them out of the held-out set.");
+      findings.add("coverage-gap", 1, 1, std::move(gap),
+                   "Add rows of this kind, or take them out of the held-out set.");
   }
 
  private:

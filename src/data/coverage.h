@@ -36,8 +36,8 @@ struct PromptSummary {
   std::string text;  // its beginning; empty: rows without a system prompt
   size_t rows = 0, answers = 0, negative = 0;
   size_t first_line = 0;
-  std::string main_format;   // of its answers
-  double main_share = 0;     // of its answers
+  std::string main_format;  // of its answers
+  double main_share = 0;    // of its answers
 };
 
 struct DataSummary {

@@ -22,7 +22,8 @@ constexpr const char* kGarage[] = {"brakes", "engine", "gearbox", "clutch", "tyr
 
 std::string question(size_t i) {
   const auto& words = i % 2 == 0 ? kKitchen : kGarage;
-  return std::string("How about ") + words[i / 2 % 6] + ", " + words[i / 12 % 6] + " with " + words[(i / 5 + 3) % 6] + " number " + std::to_string(i) + "?";
+  return std::string("How about ") + words[i / 2 % 6] + ", " + words[i / 12 % 6] + " with " +
+         words[(i / 5 + 3) % 6] + " number " + std::to_string(i) + "?";
 }
 
 TEST(Lengths, QuantilesAndReadableBins) {
@@ -43,7 +44,9 @@ TEST(Lengths, QuantilesAndReadableBins) {
 TEST(Coverage, CountsWhatIsThere) {
   Coverage coverage;
   for (size_t i = 0; i < 100; ++i)
-    coverage.see(asked(i % 4 == 0 ? "Prompt A" : "Prompt B", question(i), i % 10 == 0 ? "I do not know." : R"({"a": 1})"), i + 1, i);
+    coverage.see(asked(i % 4 == 0 ? "Prompt A" : "Prompt B", question(i),
+                       i % 10 == 0 ? "I do not know." : R"({"a": 1})"),
+                 i + 1, i);
   const DataSummary s = coverage.summary(90, true);
   EXPECT_EQ(s.rows, 100u);
   EXPECT_EQ(s.negative, 10u);
@@ -65,7 +68,8 @@ TEST(Coverage, TopicsPartTwoTopics) {
   // No topic mixes kitchen and garage.
   for (const auto& topic : s.topics) {
     const auto has = [&](const auto& words) {
-      return std::ranges::any_of(topic.words, [&](const std::string& w) { return std::ranges::find(words, w) != std::end(words); });
+      return std::ranges::any_of(
+          topic.words, [&](const std::string& w) { return std::ranges::find(words, w) != std::end(words); });
     };
     EXPECT_FALSE(has(kKitchen) && has(kGarage));
     EXPECT_GE(topic.example_line, 1u);
@@ -91,17 +95,29 @@ TEST(Coverage, IsDeterministic) {
 
 TEST(Coverage, NamesWhatOnlyTheHeldOutSetHas) {
   Coverage train, same, other;
-  for (size_t i = 0; i < 200; ++i) train.see(asked("Help.", question(i), i % 2 == 0 ? "red" : "blue"), i + 1, 9);
-  for (size_t i = 0; i < 40; ++i) same.see(asked("Help.", question(i * 3 + 1), i % 2 == 0 ? "red" : "blue"), i + 1, 9);
+  for (size_t i = 0; i < 200; ++i)
+    train.see(asked("Help.", question(i), i % 2 == 0 ? "red" : "blue"), i + 1, 9);
+  for (size_t i = 0; i < 40; ++i)
+    same.see(asked("Help.", question(i * 3 + 1), i % 2 == 0 ? "red" : "blue"), i + 1, 9);
   EXPECT_TRUE(train.gaps(same).empty()) << train.gaps(same)[0];
   for (size_t i = 0; i < 40; ++i)
-    other.see(asked("Other.", i % 2 == 0 ? question(i) : "Which violin, cello or oboe plays sonata " + std::to_string(i) + "?", i < 5 ? "green" : i < 10 ? R"({"a": null})" : "red"), i + 1, 9);
+    other.see(asked("Other.",
+                    i % 2 == 0 ? question(i)
+                               : "Which violin, cello or oboe plays sonata " + std::to_string(i) + "?",
+                    i < 5    ? "green"
+                    : i < 10 ? R"({"a": null})"
+                             : "red"),
+              i + 1, 9);
   std::string said;
   for (const std::string& gap : train.gaps(other)) said += gap + "\n";
-  EXPECT_NE(said.find("40 of 40 held-out rows have a system prompt that no row here has"), std::string::npos) << said;
-  EXPECT_NE(said.find("5 held-out answers are labels that no answer here is: \"green\""), std::string::npos) << said;
+  EXPECT_NE(said.find("40 of 40 held-out rows have a system prompt that no row here has"), std::string::npos)
+      << said;
+  EXPECT_NE(said.find("5 held-out answers are labels that no answer here is: \"green\""), std::string::npos)
+      << said;
   EXPECT_NE(said.find("5 held-out answers are JSON"), std::string::npos) << said;
-  EXPECT_NE(said.find("20 of 40 held-out questions are about what no question here is about: violin"), std::string::npos) << said;
+  EXPECT_NE(said.find("20 of 40 held-out questions are about what no question here is about: violin"),
+            std::string::npos)
+      << said;
   EXPECT_NE(said.find("say no or leave a field empty"), std::string::npos) << said;
 }
 

@@ -18,6 +18,8 @@ namespace lora {
 namespace {
 
 constexpr size_t kBlockBytes = size_t{256} << 10;  // text and rows of a block stay in a core's cache
+constexpr size_t kBlockRows = 4096;
+constexpr size_t kMostBlankLines = 100;  // findings of one run of blank lines
 
 // One row of a block: its text, and what the reader made of it.
 struct Item {
@@ -45,7 +47,7 @@ bool fill(Block& block, RowSource& source) {
   block.bytes.clear();
   block.used = 0;
   RowText text;
-  while (block.bytes.size() < kBlockBytes && source.next(text)) {
+  while (block.bytes.size() < kBlockBytes && block.used < kBlockRows && source.next(text)) {
     if (block.used == block.items.size()) block.items.emplace_back();
     Item& item = block.items[block.used++];
     item.begin = block.bytes.size();
@@ -153,13 +155,10 @@ class Doctor {
     ++summary_.lines;
     last_line_ = item.text.line;
     if (item.blank) {
-      blank_lines_.push_back(item.text.line);
+      if (blank_lines_++ == 0) first_blank_line_ = item.text.line;
       return;
     }
-    for (const size_t line : blank_lines_)  // blank lines at the end are no fault
-      findings_.add("blank-line", line, 1, "a blank line between rows (expected one row on each line)",
-                    "Remove it, and look whether a row was lost here; --fix removes it.");
-    blank_lines_.clear();
+    say_blank_lines();
     ++summary_.rows;
     if (item.text.bytes > item.shown) {
       findings_.add(
@@ -175,6 +174,18 @@ class Doctor {
       golden_lines_.push_back(item.text.line);
     }
     if (item.row.readable) see(item, text);
+  }
+
+  // Those before a row: blank lines at the end of the file are no fault.
+  void say_blank_lines() {
+    for (size_t i = 0; i < std::min(blank_lines_, kMostBlankLines); ++i)
+      findings_.add("blank-line", first_blank_line_ + i, 1,
+                    i + 1 == kMostBlankLines && blank_lines_ > kMostBlankLines
+                        ? fmt::format("a blank line between rows, and {} more behind it",
+                                      blank_lines_ - kMostBlankLines)
+                        : "a blank line between rows (expected one row on each line)",
+                    "Remove it, and look whether a row was lost here; --fix removes it.");
+    blank_lines_ = 0;
   }
 
   struct Place {
@@ -291,23 +302,30 @@ class Doctor {
 
   // A golden example must be beyond doubt: whatever else was said of its row is said of it too.
   void judge_golden(std::vector<Finding>& all) {
-    std::unordered_map<size_t, std::string> codes;  // by line
-    for (const size_t line : golden_lines_) codes[line];
-    // The check of near-duplicates speaks of golden rows itself: it knows which of two rows is golden.
-    constexpr std::array<std::string_view, 5> kNotOfTheRow{"few-examples", "duplicate", "near-duplicate",
-                                                           "golden-problem", "no-negative-examples"};
+    struct Row {
+      std::string codes;
+      Severity worst = Severity::kNote;
+    };
+    std::unordered_map<size_t, Row> rows;  // by line
+    for (const size_t line : golden_lines_) rows[line];
+    // About the file, or said of golden rows elsewhere: the check of near-duplicates knows which of two rows is golden.
+    constexpr std::array<std::string_view, 7> kNotOfTheRow{
+        "few-examples",         "duplicate",     "near-duplicate", "golden-problem",
+        "no-negative-examples", "low-diversity", "coverage-gap"};
     for (const Finding& finding : all) {
       if (finding.severity == Severity::kNote) continue;
       if (std::find(kNotOfTheRow.begin(), kNotOfTheRow.end(), finding.code) != kNotOfTheRow.end()) continue;
-      const auto at = codes.find(finding.line);
-      if (at == codes.end() || at->second.find(finding.code) != std::string::npos) continue;
-      at->second += (at->second.empty() ? "" : ", ") + finding.code;
+      const auto at = rows.find(finding.line);
+      if (at == rows.end() || at->second.codes.find(finding.code) != std::string::npos) continue;
+      if (!at->second.codes.empty()) at->second.codes += ", ";
+      at->second.codes += finding.code;
+      at->second.worst = std::min(at->second.worst, finding.severity);
     }
     Findings golden(options_.ignored);
     for (const size_t line : golden_lines_)
-      if (!codes[line].empty())
-        golden.add("golden-problem", line, 1,
-                   fmt::format("a golden example with findings of its own: {}", codes[line]),
+      if (const Row& row = rows[line]; !row.codes.empty())
+        golden.add("golden-problem", row.worst, line, 1,
+                   fmt::format("a golden example with findings of its own: {}", row.codes),
                    "Mend the row, or do not mark it as golden.");
     for (size_t i = 0; i < 3; ++i) golden_severities_[i] = golden.count(static_cast<Severity>(i));
     for (Finding& finding : golden.take()) all.push_back(std::move(finding));
@@ -326,6 +344,7 @@ class Doctor {
     if (!golden_lines_.empty()) {
       judge_golden(report.findings);
       summary_.errors += golden_severities_[0];
+      summary_.warnings += golden_severities_[1];
     }
     report.summary = std::move(summary_);
     return report;
@@ -338,7 +357,8 @@ class Doctor {
   Findings findings_;
   CheckSummary summary_;
   std::vector<RowPlace> places_;
-  std::vector<size_t> blank_lines_, golden_lines_;
+  size_t blank_lines_ = 0, first_blank_line_ = 0;  // a run of them that no row has followed yet
+  std::vector<size_t> golden_lines_;
   size_t golden_severities_[3] = {0, 0, 0};
   size_t last_line_ = 1;
 };

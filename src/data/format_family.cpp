@@ -49,18 +49,21 @@ bool is_number(std::string_view text) {
     const char c = text[i];
     digit = digit || is_ascii_digit(c);
     const bool exponent = (c == 'e' || c == 'E') && digit && i + 1 < text.size();
-    if (!is_ascii_digit(c) && !exponent && std::string_view(".,/ '-+:").find(c) == std::string_view::npos) return false;
+    if (!is_ascii_digit(c) && !exponent && std::string_view(".,/ '-+:").find(c) == std::string_view::npos)
+      return false;
   }
   return digit;
 }
 
 bool is_yes_or_no(std::string_view text) {
-  while (!text.empty() && std::string_view(".!").find(text.back()) != std::string_view::npos) text.remove_suffix(1);
+  while (!text.empty() && std::string_view(".!").find(text.back()) != std::string_view::npos)
+    text.remove_suffix(1);
   if (text.size() > 16) return false;
   const std::string folded = folded_text(text);
   constexpr std::array<std::string_view, 30> kWords{
-      "yes",  "no",   "true", "false", "ja",  "nein", "nej", "nee", "oui",   "non",    "si",     "sí",  "sì", "não",   "sim",
-      "да",   "нет",  "так",  "ні",    "tak", "nie",  "ano", "ne",  "はい", "いいえ", "是",     "否",  "不", "네",    "아니요"};
+      "yes", "no",  "true", "false", "ja",     "nein", "nej", "nee", "oui", "non",
+      "si",  "sí",  "sì",   "não",   "sim",    "да",   "нет", "так", "ні",  "tak",
+      "nie", "ano", "ne",   "はい",  "いいえ", "是",   "否",  "不",  "네",  "아니요"};
   return std::find(kWords.begin(), kWords.end(), folded) != kWords.end();
 }
 
@@ -141,7 +144,8 @@ bool looks_like_json(std::string_view text) {
 
 // A JSON object inside a text.
 bool holds_json(std::string_view text, AnswerShape& shape) {
-  for (size_t at = text.find('{'), tries = 0; at != std::string_view::npos && tries < 4; at = text.find('{', at + 1)) {
+  for (size_t at = text.find('{'), tries = 0; at != std::string_view::npos && tries < 4;
+       at = text.find('{', at + 1)) {
     const std::string_view inside = trimmed_text(text.substr(at + 1, 64));
     if (inside.empty() || inside[0] != '"') continue;
     ++tries;
@@ -157,7 +161,8 @@ std::string keys_in_words(const AnswerShape& shape) {
   size_t n = 0;
   const auto keys = shape.top_level_keys();
   for (const std::string_view key : keys) {
-    if (n == kNamedKeys && keys.size() > kNamedKeys + 1) return out + fmt::format(" and {} more", keys.size() - n);
+    if (n == kNamedKeys && keys.size() > kNamedKeys + 1)
+      return out + fmt::format(" and {} more", keys.size() - n);
     out.append(n++ == 0 ? "" : ", ").append(key);
   }
   return out;
@@ -189,7 +194,8 @@ std::string FormatFamily::name() const {
     case FormatKind::kJsonInFence:
     case FormatKind::kTextWithJson:
     case FormatKind::kKeyLines:
-      return fmt::format("{} with the key{} {}", kind_name, shape.top_level_keys().size() == 1 ? "" : "s", detail);
+      return fmt::format("{} with the key{} {}", kind_name, shape.top_level_keys().size() == 1 ? "" : "s",
+                         detail);
     default:
       return kind_name;
   }
@@ -198,7 +204,8 @@ std::string FormatFamily::name() const {
 FencedBlock first_fence(std::string_view text) {
   FencedBlock block;
   size_t at = 0;
-  while ((at = text.find("```", at)) != std::string_view::npos && at > 0 && text[at - 1] != '\n' && !is_blank(text[at - 1]))
+  while ((at = text.find("```", at)) != std::string_view::npos && at > 0 && text[at - 1] != '\n' &&
+         !is_blank(text[at - 1]))
     at += 3;
   if (at == std::string_view::npos) return block;
   const size_t line_end = text.find('\n', at);
@@ -233,7 +240,8 @@ FormatFamily format_family(std::string_view answer) {
   if (text[0] == '{' || text[0] == '[') {
     if (json_shape(text, family.shape))
       return done(text[0] == '{' ? FormatKind::kJsonObject : FormatKind::kJsonArray);
-    if (looks_like_json(text)) return done(holds_json(text, family.shape) ? FormatKind::kTextWithJson : FormatKind::kBrokenJson);
+    if (looks_like_json(text))
+      return done(holds_json(text, family.shape) ? FormatKind::kTextWithJson : FormatKind::kBrokenJson);
   }
   const FencedBlock fence = first_fence(text);
   if (fence.found) {
@@ -250,7 +258,8 @@ FormatFamily format_family(std::string_view answer) {
   if (key_lines_shape(text, family.shape)) return done(FormatKind::kKeyLines);
   const bool number = is_number(text), yes_no = is_yes_or_no(text);
   if (number || yes_no || is_short(text)) {
-    family.shape.fields.push_back({"", FieldType::kString, std::string(text.size() <= 60 ? text : std::string_view())});
+    family.shape.fields.push_back(
+        {"", FieldType::kString, std::string(text.size() <= 60 ? text : std::string_view())});
     return done(number ? FormatKind::kNumber : yes_no ? FormatKind::kYesNo : FormatKind::kShortText);
   }
   if (!fence.found && holds_json(text, family.shape)) return done(FormatKind::kTextWithJson);

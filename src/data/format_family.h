@@ -27,13 +27,13 @@ enum class FormatKind : uint8_t {
   kYesNo,
   kShortText,  // at most 6 words and 60 characters, no sentence: a label, a name
   // Texts for people.
-  kProse,          // one paragraph
-  kParagraphs,     // several, no structure
-  kBullets,        // prose with bullets, or bullets alone
-  kNumbered,       // the same with numbers
-  kHeadings,       // Markdown headings
-  kTable,          // a Markdown table
-  kTextWithCode,   // words around a fenced block
+  kProse,         // one paragraph
+  kParagraphs,    // several, no structure
+  kBullets,       // prose with bullets, or bullets alone
+  kNumbered,      // the same with numbers
+  kHeadings,      // Markdown headings
+  kTable,         // a Markdown table
+  kTextWithCode,  // words around a fenced block
 };
 inline constexpr size_t kFormatKinds = static_cast<size_t>(FormatKind::kTextWithCode) + 1;
 
@@ -48,8 +48,9 @@ bool is_prose_format(FormatKind kind);
 
 struct FormatFamily {
   FormatKind kind = FormatKind::kEmpty;
-  std::string detail = {};  // language of a code block, root of XML, first top-level keys of JSON and key lines
-  uint64_t id = 0;          // of kind and detail (JSON: of its set of top-level keys): equal for equal families
+  std::string detail =
+      {};           // language of a code block, root of XML, first top-level keys of JSON and key lines
+  uint64_t id = 0;  // of kind and detail (JSON: of its set of top-level keys): equal for equal families
   // Of JSON, XML and key lines: paths and types. A short answer is one string at the empty path. Otherwise empty.
   AnswerShape shape = {};
 

@@ -5,7 +5,9 @@
 namespace lora {
 namespace {
 
-FormatKind kind(std::string_view text) { return format_family(text).kind; }
+FormatKind kind(std::string_view text) {
+  return format_family(text).kind;
+}
 using enum FormatKind;
 
 TEST(FormatFamily, TellsMachineFormats) {
@@ -27,9 +29,11 @@ TEST(FormatFamily, TellsMachineFormats) {
 }
 
 TEST(FormatFamily, TellsShortAnswers) {
-  for (const char* number : {"42", "-3.5", "$1,200.50", "12 %", "1e-5", "42.", "€ 7"}) EXPECT_EQ(kind(number), kNumber) << number;
+  for (const char* number : {"42", "-3.5", "$1,200.50", "12 %", "1e-5", "42.", "€ 7"})
+    EXPECT_EQ(kind(number), kNumber) << number;
   for (const char* yes : {"Yes", "no.", "TRUE", "Ja", "sí", "はい"}) EXPECT_EQ(kind(yes), kYesNo) << yes;
-  for (const char* text : {"billing", "Bug.", "New York", "out_of_scope", "東京タワー"}) EXPECT_EQ(kind(text), kShortText) << text;
+  for (const char* text : {"billing", "Bug.", "New York", "out_of_scope", "東京タワー"})
+    EXPECT_EQ(kind(text), kShortText) << text;
   EXPECT_EQ(kind("It is billing, I would say."), kProse);
   EXPECT_EQ(kind(""), kEmpty);
   EXPECT_EQ(kind(" \n\t"), kEmpty);
@@ -59,8 +63,11 @@ TEST(FormatFamily, ShapesHavePathsAndTypes) {
   AnswerShape shape;
   ASSERT_TRUE(json_shape(R"({"a": {"b": [1, {"c": null}]}, "d": "label"})", shape));
   std::string words;
-  for (const AnswerField& f : shape.fields) words += f.path + " is " + std::string(field_type_name(f.type)) + "; ";
-  EXPECT_EQ(words, "a is an object; a.b is a list; a.b[] is a number; a.b[] is an object; a.b[].c is null; d is a string; ");
+  for (const AnswerField& f : shape.fields)
+    words += f.path + " is " + std::string(field_type_name(f.type)) + "; ";
+  EXPECT_EQ(words,
+            "a is an object; a.b is a list; a.b[] is a number; a.b[] is an object; a.b[].c is null; d is a "
+            "string; ");
   EXPECT_EQ(shape.fields.back().value, "label");
   AnswerShape none;
   EXPECT_FALSE(json_shape("\"text\"", none));

@@ -59,7 +59,7 @@ std::vector<Finding> golden_file_problems(const FullCheckOptions& options) {
   for (const Finding& finding : check_data(source, alone, checks).findings) {
     if (finding.severity == Severity::kNote || finding.code == "few-examples") continue;
     if (finding.code == "golden-problem" || options.check.ignored.contains(finding.code)) continue;
-    findings.add("golden-problem", 1, 1,
+    findings.add("golden-problem", finding.severity, 1, 1,
                  fmt::format("{}:{}:{}: {}: {}", file_name(options.golden), finding.line, finding.column,
                              finding.code, finding.message),
                  finding.fix);

@@ -17,7 +17,9 @@ std::string bare(std::string_view text) {
   return out;
 }
 
-bool is_rare(uint32_t count, size_t total) { return count <= std::max<size_t>(1, total / 50); }
+bool is_rare(uint32_t count, size_t total) {
+  return count <= std::max<size_t>(1, total / 50);
+}
 
 }  // namespace
 
@@ -59,14 +61,16 @@ std::vector<LabelCounts::Slip> LabelCounts::slips() const {
       const std::string common_bare = bare(common.text);
       if (rare_bare.empty() || common_bare.empty()) continue;
       if (rare_bare == common_bare) {
-        if (best == labels_.size() || spelling || labels_[best].count < common.count) best = j, spelling = false;
+        if (best == labels_.size() || spelling || labels_[best].count < common.count)
+          best = j, spelling = false;
         continue;
       }
       if (!is_rare(rare.count, total_) || common.count < 5 * rare.count || best != labels_.size()) continue;
       if (std::ranges::any_of(rare_bare + common_bare, is_ascii_digit)) continue;  // "level 1", "level 2"
       const size_t shorter = std::min(rare_bare.size(), common_bare.size());
       const size_t allowed = shorter >= 8 ? 2 : shorter >= 5 ? 1 : 0;
-      if (allowed > 0 && edit_distance(rare_bare, common_bare, allowed + 1) <= allowed) best = j, spelling = true;
+      if (allowed > 0 && edit_distance(rare_bare, common_bare, allowed + 1) <= allowed)
+        best = j, spelling = true;
     }
     if (best < labels_.size()) out.push_back({i, best, spelling});
   }
@@ -76,16 +80,19 @@ std::vector<LabelCounts::Slip> LabelCounts::slips() const {
 std::vector<size_t> LabelCounts::strangers() const {
   std::vector<size_t> out;
   if (!is_closed() || total_ < 40) return out;
-  size_t rare = 0;
+  std::vector<bool> is_slip(labels_.size());
+  for (const Slip& slip : slips()) is_slip[slip.label] = true;
+  size_t common = 0;
   for (size_t i = 0; i < labels_.size(); ++i) {
-    if (labels_[i].count * 100 <= total_ || labels_[i].count == 1) {
+    if (is_slip[i]) continue;
+    if (labels_[i].count <= 2 && is_rare(labels_[i].count, total_))
       out.push_back(i);
-      rare += labels_[i].count;
-    } else if (labels_[i].count < 4) {
+    else if (labels_[i].count < 4)
       return {};  // a long tail
-    }
+    else
+      ++common;
   }
-  if (rare > std::max<size_t>(1, total_ / 20) || out.size() * 2 > labels_.size()) out.clear();
+  if (out.size() > common) out.clear();
   return out;
 }
 

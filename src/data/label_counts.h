@@ -26,11 +26,13 @@ class LabelCounts {
   // Whether the answers choose from a small set: few labels beside the number of answers, most of them several times.
   bool is_closed() const;
   size_t total() const { return total_; }
-  const std::vector<Label>& labels() const { return labels_; }  // by first sight; empty once it is an open set
+  const std::vector<Label>& labels() const {
+    return labels_;
+  }  // by first sight; empty once it is an open set
 
   // A label that hardly occurs and is nearly, or up to case and punctuation, one that occurs often.
   struct Slip {
-    size_t label, meant;  // indices into labels()
+    size_t label, meant;    // indices into labels()
     bool spelling = false;  // letters differ; otherwise only case, spaces or punctuation
   };
   std::vector<Slip> slips() const;

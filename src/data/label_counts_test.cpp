@@ -14,7 +14,8 @@ LabelCounts counted(const std::vector<std::pair<std::string, int>>& labels) {
 }
 
 TEST(LabelCounts, NamesSlips) {
-  const LabelCounts counts = counted({{"Positive", 120}, {"Negative", 80}, {"Positve", 1}, {"positive", 2}, {"negative.", 1}});
+  const LabelCounts counts =
+      counted({{"Positive", 120}, {"Negative", 80}, {"Positve", 1}, {"positive", 2}, {"negative.", 1}});
   const auto slips = counts.slips();
   ASSERT_EQ(slips.size(), 3u);
   const auto& labels = counts.labels();
@@ -43,7 +44,8 @@ TEST(LabelCounts, AnOpenSetIsForgotten) {
 
 TEST(LabelCounts, StrangersOnlyWhereEveryOtherLabelIsCommon) {
   EXPECT_EQ(counted({{"a few", 50}, {"many", 50}, {"whatever", 1}}).strangers(), std::vector<size_t>{2});
-  EXPECT_TRUE(counted({{"one", 80}, {"two", 30}, {"three", 3}, {"four", 3}, {"five", 1}}).strangers().empty());
+  EXPECT_TRUE(
+      counted({{"one", 80}, {"two", 30}, {"three", 3}, {"four", 3}, {"five", 1}}).strangers().empty());
 }
 
 }  // namespace

@@ -9,10 +9,38 @@ namespace lora {
 
 enum class Language : uint8_t {
   kUnknown,
-  kEnglish, kGerman, kFrench, kSpanish, kPortuguese, kItalian, kDutch, kSwedish, kDanish, kNorwegian, kFinnish, kPolish,
-  kCzech, kRomanian, kHungarian, kTurkish, kIndonesian, kVietnamese,                                       // by words
-  kRussian, kUkrainian, kBulgarian, kGreek, kArabic, kPersian, kHebrew, kHindi, kBengali, kTamil, kThai,    // by script
-  kKorean, kJapanese, kChinese,
+  kEnglish,
+  kGerman,
+  kFrench,
+  kSpanish,
+  kPortuguese,
+  kItalian,
+  kDutch,
+  kSwedish,
+  kDanish,
+  kNorwegian,
+  kFinnish,
+  kPolish,
+  kCzech,
+  kRomanian,
+  kHungarian,
+  kTurkish,
+  kIndonesian,
+  kVietnamese,  // by words
+  kRussian,
+  kUkrainian,
+  kBulgarian,
+  kGreek,
+  kArabic,
+  kPersian,
+  kHebrew,
+  kHindi,
+  kBengali,
+  kTamil,
+  kThai,  // by script
+  kKorean,
+  kJapanese,
+  kChinese,
 };
 inline constexpr size_t kLanguages = static_cast<size_t>(Language::kChinese) + 1;
 

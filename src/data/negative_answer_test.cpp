@@ -33,8 +33,10 @@ TEST(NegativeAnswer, KnowsRefusalsInManyLanguages) {
 }
 
 TEST(NegativeAnswer, KnowsEmptyResults) {
-  for (const char* no : {"unknown", "N/A", "None.", "not stated", "null", "{}", "[]", R"({"company": null, "year": 3})", R"({"items": []})", R"({"name": ""})",
-                         R"({"name": "not stated"})", "```sql\nSELECT 'no data';\n```", "<a><b/></a>", "Name: Rosa\nCity: unknown", "keine Angabe", "不明"})
+  for (const char* no :
+       {"unknown", "N/A", "None.", "not stated", "null", "{}", "[]", R"({"company": null, "year": 3})",
+        R"({"items": []})", R"({"name": ""})", R"({"name": "not stated"})", "```sql\nSELECT 'no data';\n```",
+        "<a><b/></a>", "Name: Rosa\nCity: unknown", "keine Angabe", "不明"})
     EXPECT_TRUE(is_negative_answer(no)) << no;
 }
 
@@ -57,7 +59,8 @@ TEST(NegativeAnswer, OrdinaryAnswersAreNone) {
 }
 
 TEST(NegativeAnswer, LearnsFallbacksFromTheSystemPrompt) {
-  const auto words = fallback_words("Write one query. If the tables cannot answer, write a query that selects 'no data'. Be brief.");
+  const auto words = fallback_words(
+      "Write one query. If the tables cannot answer, write a query that selects 'no data'. Be brief.");
   EXPECT_NE(std::ranges::find(words, "no data"), words.end());
   const auto capital = fallback_words("Name the city. If there is none, answer NOCITY.");
   EXPECT_TRUE(is_negative_answer("NOCITY", capital));

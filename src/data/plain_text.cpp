@@ -77,8 +77,7 @@ std::string first_characters(std::string_view text, size_t characters) {
     if (characters-- == 0) break;
   }
   std::string out(text.substr(0, i));
-  std::replace_if(
-      out.begin(), out.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
+  std::replace_if(out.begin(), out.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
   if (i < text.size()) out += "\xE2\x80\xA6";
   return out;
 }
@@ -130,7 +129,8 @@ bool is_word_character(uint32_t c) {
   if (c >= 0x3000 && c <= 0x303F) return c == 0x3005 || c == 0x3007;
   if (c >= 0xFE10 && c <= 0xFE6F) return false;
   if (c >= 0xFF00 && c <= 0xFF0F) return false;
-  if ((c >= 0xFF1A && c <= 0xFF20) || (c >= 0xFF3B && c <= 0xFF40) || (c >= 0xFF5B && c <= 0xFF65)) return false;
+  if ((c >= 0xFF1A && c <= 0xFF20) || (c >= 0xFF3B && c <= 0xFF40) || (c >= 0xFF5B && c <= 0xFF65))
+    return false;
   if (c == 0xFFFD || c == 0xFEFF) return false;
   if (c >= 0x1F000 && c <= 0x1FAFF) return false;  // emoji
   return true;
@@ -143,7 +143,8 @@ bool contains_word(std::string_view text, std::string_view word) {
     if (first.valid && is_space_less(first.code_point)) return true;
     size_t before = at;
     while (before > 0 && (static_cast<unsigned char>(text[before - 1]) & 0xC0) == 0x80) --before;
-    const bool free_before = at == 0 || !is_word_character(utf8_at(text, before == 0 ? 0 : before - 1).code_point);
+    const bool free_before =
+        at == 0 || !is_word_character(utf8_at(text, before == 0 ? 0 : before - 1).code_point);
     const size_t end = at + word.size();
     const bool free_after = end >= text.size() || !is_word_character(utf8_at(text, end).code_point);
     if (free_before && free_after) return true;
@@ -160,7 +161,8 @@ size_t edit_distance(std::string_view a, std::string_view b, size_t limit) {
     size_t least = next[0] = i;
     for (size_t j = 1; j <= a.size(); ++j) {
       next[j] = std::min({row[j - 1] + (b[i - 1] == a[j - 1] ? 0 : 1), row[j] + 1, next[j - 1] + 1});
-      if (i > 1 && j > 1 && b[i - 1] == a[j - 2] && b[i - 2] == a[j - 1]) next[j] = std::min(next[j], before[j - 2] + 1);
+      if (i > 1 && j > 1 && b[i - 1] == a[j - 2] && b[i - 2] == a[j - 1])
+        next[j] = std::min(next[j], before[j - 2] + 1);
       least = std::min(least, next[j]);
     }
     if (least >= limit) return limit;

@@ -106,7 +106,8 @@ bool RowSource::next_value(RowText& row) {
         row.bytes = 0;
         row.crlf = false;
       }
-      const bool closes_list = !inside_string && depth == 0 && (c == ',' || c == ']' || is_space(c));
+      const bool closes_list =
+          row.bytes > 0 && !inside_string && depth == 0 && (c == ',' || c == ']' || is_space(c));
       if (closes_list) break;  // the end of a bare word or a number
       step(c);
       ++row.bytes;

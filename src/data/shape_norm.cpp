@@ -26,9 +26,12 @@ std::string shown(std::string_view path) {
 size_t shared(const std::vector<uint32_t>& a, const std::vector<uint32_t>& b) {
   size_t n = 0;
   for (size_t i = 0, j = 0; i < a.size() && j < b.size();) {
-    if (a[i] == b[j]) ++n, ++i, ++j;
-    else if (a[i] < b[j]) ++i;
-    else ++j;
+    if (a[i] == b[j])
+      ++n, ++i, ++j;
+    else if (a[i] < b[j])
+      ++i;
+    else
+      ++j;
   }
   return n;
 }
@@ -59,7 +62,8 @@ uint32_t ShapeTable::intern(const AnswerShape& shape) {
   fields.reserve(shape.fields.size());
   const bool full = fields_.size() >= kMostFieldsKept || paths_.size() >= 200'000;
   if (!full)
-    for (const AnswerField& f : shape.fields) fields.push_back(path_id(f.path) * 8 + static_cast<uint32_t>(f.type));
+    for (const AnswerField& f : shape.fields)
+      fields.push_back(path_id(f.path) * 8 + static_cast<uint32_t>(f.type));
   std::sort(fields.begin(), fields.end());
   uint64_t hash = fields.size();
   for (const Field f : fields) hash = mix64(hash, f);
@@ -125,7 +129,8 @@ std::vector<std::vector<size_t>> cluster_by_keys(const ShapeTable& table, std::s
   return clusters;
 }
 
-ShapeNorm::ShapeNorm(const ShapeTable& table, std::span<const uint32_t> shapes) : table_(table), n_(shapes.size()) {
+ShapeNorm::ShapeNorm(const ShapeTable& table, std::span<const uint32_t> shapes)
+    : table_(table), n_(shapes.size()) {
   std::unordered_map<uint32_t, size_t> counts;
   for (const uint32_t shape : shapes) ++counts[shape];
   for (const auto& [shape, count] : counts) {
@@ -143,14 +148,16 @@ ShapeNorm::ShapeNorm(const ShapeTable& table, std::span<const uint32_t> shapes) 
     const Path* parent = up == UINT32_MAX ? nullptr : find(up);
     path.with_parent = parent != nullptr ? parent->types[static_cast<size_t>(FieldType::kObject)] : n_;
     if (table.is_item(id) || path.with_parent < kLeastAnswers) continue;
-    path.required = path.with_parent - std::min(path.present, path.with_parent) <= few(path.with_parent, kMissingShare);
+    path.required =
+        path.with_parent - std::min(path.present, path.with_parent) <= few(path.with_parent, kMissingShare);
     path.rare = path.present <= few(path.with_parent, kExtraShare);
     if (path.rare) rare_children[up] += path.present;
   }
   // An object whose keys are data ("scores": {"Rosa": 3}) has no norm.
   for (auto& [id, path] : paths_) {
     const auto at = rare_children.find(table.parent(id));
-    if (at != rare_children.end() && at->second > std::max<size_t>(3, path.with_parent / 20)) path.rare = false;
+    if (at != rare_children.end() && at->second > std::max<size_t>(3, path.with_parent / 20))
+      path.rare = false;
   }
 }
 
@@ -189,8 +196,8 @@ std::vector<ShapeNorm::Difference> ShapeNorm::differences(uint32_t shape) const 
                    table_.path(added[0]), true});
   } else {
     for (const uint32_t id : missing)
-      out.push_back({fmt::format("lacks the key {}, which {} of {} have", shown(table_.path(id)), find(id)->present,
-                                 find(id)->with_parent),
+      out.push_back({fmt::format("lacks the key {}, which {} of {} have", shown(table_.path(id)),
+                                 find(id)->present, find(id)->with_parent),
                      "", true});
     for (const uint32_t id : added)
       out.push_back({fmt::format("has the key {}, which {}", shown(table_.path(id)),
@@ -210,7 +217,8 @@ std::vector<ShapeNorm::Difference> ShapeNorm::differences(uint32_t shape) const 
     (void)nulls;
     for (const FieldType type : types) {
       const auto t = static_cast<size_t>(type);
-      if (t == 0 || t == commonest || total < kLeastAnswers || path->types[t] > few(total, kOtherTypeShare)) continue;
+      if (t == 0 || t == commonest || total < kLeastAnswers || path->types[t] > few(total, kOtherTypeShare))
+        continue;
       out.push_back({fmt::format("{} is {} in {} of {} answers and {} in the others", shown(table_.path(id)),
                                  field_type_name(type), path->types[t], total,
                                  field_type_name(static_cast<FieldType>(commonest))),
@@ -224,14 +232,17 @@ std::vector<ShapeNorm::Difference> ShapeNorm::differences(uint32_t shape) const 
 std::string ShapeNorm::keys_in_words() const {
   std::vector<std::string_view> keys;
   for (const auto& [id, path] : paths_)
-    if (path.required && table_.parent(id) == UINT32_MAX) keys.push_back(table_.path(id));
-    else if (path.required && table_.path(id).starts_with("[].") && table_.path(id).find('.', 3) == std::string::npos)
+    if (path.required && table_.parent(id) == UINT32_MAX)
+      keys.push_back(table_.path(id));
+    else if (path.required && table_.path(id).starts_with("[].") &&
+             table_.path(id).find('.', 3) == std::string::npos)
       keys.push_back(std::string_view(table_.path(id)).substr(3));
   std::sort(keys.begin(), keys.end());
   if (keys.empty()) return "";
   std::string out = keys.size() == 1 ? "the key " : "the keys ";
   for (size_t i = 0; i < keys.size(); ++i) {
-    if (i == kNamedKeys && keys.size() > kNamedKeys + 1) return out + fmt::format(" and {} more", keys.size() - i);
+    if (i == kNamedKeys && keys.size() > kNamedKeys + 1)
+      return out + fmt::format(" and {} more", keys.size() - i);
     if (i > 0) out += ", ";
     out += keys[i];
   }

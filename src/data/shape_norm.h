@@ -54,7 +54,7 @@ class ShapeNorm {
   ShapeNorm(const ShapeTable& table, std::span<const uint32_t> shapes);
 
   struct Difference {
-    std::string words;     // `lacks the key "city"`, `has the key "name" where …`, `"year" is a string where …`
+    std::string words;  // `lacks the key "city"`, `has the key "name" where …`, `"year" is a string where …`
     std::string new_key;   // the key that the others do not have, or empty
     bool of_keys = false;  // missing or added; otherwise a type
   };
@@ -63,9 +63,9 @@ class ShapeNorm {
 
  private:
   struct Path {
-    size_t present = 0;          // answers that have it
-    size_t with_parent = 0;      // answers that could have it
-    size_t types[6] = {};        // answers, by type
+    size_t present = 0;      // answers that have it
+    size_t with_parent = 0;  // answers that could have it
+    size_t types[6] = {};    // answers, by type
     bool required = false, rare = false;
   };
   const Path* find(uint32_t path) const;

@@ -15,14 +15,16 @@
 namespace lora {
 namespace {
 
-constexpr size_t kKeptBytes = 1200;         // of a text
+constexpr size_t kKeptBytes = 1200;  // of a text
 constexpr size_t kLeastTexts = 8;
 constexpr double kTemplateShare = 0.3;      // a word of more texts than that belongs to the template
 constexpr size_t kMostVocabulary = 12'000;  // words by frequency
 constexpr size_t kRounds = 25;
 constexpr uint64_t kSeed = 0x746f70696373;  // any: the same for all
 
-bool is_ideograph(uint32_t c) { return (c >= 0x3040 && c <= 0x30FF) || (c >= 0x3400 && c <= 0x9FFF) || (c >= 0xE00 && c <= 0xE7F); }
+bool is_ideograph(uint32_t c) {
+  return (c >= 0x3040 && c <= 0x30FF) || (c >= 0x3400 && c <= 0x9FFF) || (c >= 0xE00 && c <= 0xE7F);
+}
 
 // Words of three letters or more; pairs of characters where a script has no blanks. Numbers say nothing.
 template <class Each>
@@ -47,7 +49,8 @@ void each_topic_word(std::string_view text, Each&& each) {
       continue;
     }
     previous.clear();
-    if (is_word_character(c.code_point) && !(c.code_point < 0x80 && is_ascii_digit(static_cast<char>(c.code_point)))) {
+    if (is_word_character(c.code_point) &&
+        !(c.code_point < 0x80 && is_ascii_digit(static_cast<char>(c.code_point)))) {
       word += bytes;
       ++letters;
     } else {
@@ -83,7 +86,9 @@ void TopicModel::choose_words() {
   std::vector<std::pair<uint32_t, std::string>> kept;
   for (const auto& [word, count] : texts_with)
     if (count >= 2 && count <= std::max(2.0, kTemplateShare * n)) kept.push_back({count, word});
-  std::sort(kept.begin(), kept.end(), [](const auto& a, const auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; });
+  std::sort(kept.begin(), kept.end(), [](const auto& a, const auto& b) {
+    return a.first != b.first ? a.first > b.first : a.second < b.second;
+  });
   if (kept.size() > kMostVocabulary) kept.resize(kMostVocabulary);
   for (const auto& [count, word] : kept) {
     ids_[word] = static_cast<uint32_t>(words_.size());
@@ -110,7 +115,8 @@ TopicModel::Vector TopicModel::vector_of(std::string_view text) const {
 
 void TopicModel::fit() {
   topics_.clear();
-  std::sort(sample_.begin(), sample_.end(), [](const Sampled& a, const Sampled& b) { return a.line < b.line; });
+  std::sort(sample_.begin(), sample_.end(),
+            [](const Sampled& a, const Sampled& b) { return a.line < b.line; });
   if (sample_.size() < kLeastTexts) return;
   choose_words();
   postings_.resize(words_.size());
@@ -155,7 +161,8 @@ void TopicModel::cluster() {
       if ((pick -= distance[i]) <= 0) break;
     }
     centres_.push_back(as_centre(vectors_[chosen]));
-    for (size_t i = 0; i < n; ++i) distance[i] = std::min(distance[i], std::max(0.0, 1.0 - dot(vectors_[i], centres_.back())));
+    for (size_t i = 0; i < n; ++i)
+      distance[i] = std::min(distance[i], std::max(0.0, 1.0 - dot(vectors_[i], centres_.back())));
   }
   cluster_of_.assign(n, 0);
   for (size_t round = 0; round < kRounds; ++round) {
@@ -202,12 +209,16 @@ void TopicModel::name_clusters() {
         if (d != c) elsewhere = std::max(elsewhere, centres_[d][w]);
       ranked.push_back({centres_[c][w] - 0.6f * elsewhere, w});
     }
-    std::sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; });
-    for (size_t r = 0; r < std::min<size_t>(5, ranked.size()); ++r) topics[c].words.push_back(words_[ranked[r].second]);
+    std::sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) {
+      return a.first != b.first ? a.first > b.first : a.second < b.second;
+    });
+    for (size_t r = 0; r < std::min<size_t>(5, ranked.size()); ++r)
+      topics[c].words.push_back(words_[ranked[r].second]);
   }
   std::vector<size_t> order(k);
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return topics[a].count > topics[b].count; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return topics[a].count > topics[b].count; });
   std::vector<uint32_t> renamed(k);
   for (size_t r = 0; r < k; ++r) {
     renamed[order[r]] = static_cast<uint32_t>(r);
@@ -253,7 +264,8 @@ void TopicModel::project() {
     }
     double most = 1e-12;
     for (const double s : scores) most = std::max(most, std::abs(s));
-    for (size_t i = 0; i < n; ++i) (component == 0 ? points_[i].x : points_[i].y) = static_cast<float>(scores[i] / most);
+    for (size_t i = 0; i < n; ++i)
+      (component == 0 ? points_[i].x : points_[i].y) = static_cast<float>(scores[i] / most);
     directions.push_back(std::move(d));
   }
   for (size_t i = 0; i < n; ++i) {
@@ -279,7 +291,9 @@ double TopicModel::nearest(const Vector& vector, size_t except) const {
   return most;
 }
 
-double TopicModel::nearest(std::string_view text) const { return nearest(vector_of(text), SIZE_MAX); }
+double TopicModel::nearest(std::string_view text) const {
+  return nearest(vector_of(text), SIZE_MAX);
+}
 
 std::vector<double> TopicModel::usual() const {
   std::vector<double> out;

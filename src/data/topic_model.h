@@ -15,8 +15,9 @@ namespace lora {
 // Salton and Buckley 1988 (TF-IDF, cosine); Dhillon and Modha 2001 (spherical k-means).
 class TopicModel {
  public:
-  static constexpr size_t kMostTexts = 4000;  // kept as a sample: those of the smallest hashes of their number
-  static constexpr size_t kMostWords = 120;   // different words of a text
+  static constexpr size_t kMostTexts =
+      4000;                                  // kept as a sample: those of the smallest hashes of their number
+  static constexpr size_t kMostWords = 120;  // different words of a text
 
   // `line` names the text in examples. Keeps at most kMostTexts.
   void add(std::string_view text, size_t line);

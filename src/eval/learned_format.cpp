@@ -6,7 +6,9 @@
 #include <map>
 
 #include "base/error.h"
+#include "data/format_family.h"
 #include "data/json_reader.h"
+#include "data/label_counts.h"
 
 namespace lora {
 namespace {
@@ -59,6 +61,49 @@ bool is_json(std::string_view text) {
 bool ends_a_sentence(std::string_view text) {
   text = trimmed(text);
   return !text.empty() && std::string_view(".!?").find(text.back()) != std::string_view::npos;
+}
+
+std::string quoted_list(const std::vector<std::string>& names) {
+  std::string out;
+  for (const std::string& name : names) out.append(out.empty() ? "\"" : ", \"").append(name).append("\"");
+  return out;
+}
+
+bool has_fields(FormatKind kind) {
+  return kind == FormatKind::kJsonObject || kind == FormatKind::kJsonArray || kind == FormatKind::kKeyLines;
+}
+
+std::vector<std::string> keys_of(std::string_view answer) {
+  const FormatFamily family = format_family(answer);
+  std::vector<std::string> keys;
+  if (has_fields(family.kind))
+    for (const std::string_view key : family.shape.top_level_keys()) keys.emplace_back(key);
+  return keys;  // sorted
+}
+
+// Top-level keys that nearly all answers have; empty when they are no JSON and no lines "Key: value".
+std::vector<std::string> common_keys(std::span<const std::string> answers) {
+  std::map<std::string, size_t> counts;
+  for (const std::string& answer : answers)
+    for (const std::string& key : keys_of(answer)) ++counts[key];
+  std::vector<std::string> common;
+  for (const auto& [key, count] : counts)
+    if (count * 20 >= answers.size() * 19) common.push_back(key);
+  return common;
+}
+
+// The labels that the answers choose from, those that occur more than once; empty when they do not choose.
+std::vector<std::string> common_labels(std::span<const std::string> answers) {
+  LabelCounts counts;
+  for (const std::string& answer : answers) {
+    const FormatKind kind = format_family(answer).kind;
+    if (kind == FormatKind::kShortText || kind == FormatKind::kYesNo) counts.add(trimmed(answer), 0);
+  }
+  std::vector<std::string> labels;
+  if (!counts.is_closed()) return labels;
+  for (const auto& label : counts.labels())
+    if (label.count > 1) labels.push_back(label.text);
+  return labels;
 }
 
 FormatTrait length_trait(std::span<const std::string> answers) {
@@ -118,6 +163,13 @@ std::vector<FormatTrait> learn_format(std::span<const std::string> training_answ
                         std::move(holds)});
   };
   keep_if_common("json", "is JSON", is_json);
+  if (const std::vector<std::string> keys = common_keys(training_answers); !keys.empty())
+    keep_if_common("keys", fmt::format("has the keys {}", quoted_list(keys)),
+                   [keys](std::string_view text) { return std::ranges::includes(keys_of(text), keys); });
+  if (const std::vector<std::string> labels = common_labels(training_answers); !labels.empty())
+    keep_if_common(
+        "label", fmt::format("is one of {}", quoted_list(labels)),
+        [labels](std::string_view text) { return std::ranges::find(labels, trimmed(text)) != labels.end(); });
   keep_if_common("one_line", "is one line", is_one_line);
   keep_if_common("list", "is a list", is_list);
   keep_if_common("sentence_end", "ends in . ! or ?", ends_a_sentence);
@@ -128,7 +180,8 @@ std::vector<FormatTrait> learn_format(std::span<const std::string> training_answ
   for (const std::string& answer : training_answers) ++words[first_word(answer)];
   const auto commonest = std::max_element(words.begin(), words.end(),
                                           [](const auto& a, const auto& b) { return a.second < b.second; });
-  if (!commonest->first.empty()) {
+  const bool json = !traits.empty() && traits[0].name == "json";  // begins with a key: their order is free
+  if (!commonest->first.empty() && !json) {
     const std::string word(commonest->first);
     keep_if_common("first_word", fmt::format("begins with {}", word),
                    [word](std::string_view text) { return first_word(text) == word; });

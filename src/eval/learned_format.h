@@ -20,10 +20,10 @@ struct FormatTrait {
   std::function<bool(std::string_view)> holds;
 };
 
-// The traits that the answers share. Looked for: JSON; one line; every line a list item; the same first word;
+// The traits that the answers share. Looked for: JSON; keys of JSON or of lines "Key: value"; one of a few labels; one line; every line a list item; the same first word;
 // an end in sentence punctuation; a Markdown fence, or none; a length in characters between half the shortest
 // and twice the longest (2.5 % at either end left out). Never empty: the length is always among them. Errors:
-// kInput when there are no answers.
+// kInput when there are no answers. Keys and labels are those that the data doctor knows (data/format_family.h).
 std::vector<FormatTrait> learn_format(std::span<const std::string> training_answers);
 
 // The check "format": passes when all traits hold; score is the share that does; the reference is not read.

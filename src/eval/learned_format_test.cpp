@@ -27,6 +27,22 @@ TEST(LearnedFormat, FindsWhatNearlyAllShare) {
   EXPECT_THROW(learn_format({}), Error);
 }
 
+TEST(LearnedFormat, KeysAndLabels) {
+  const std::vector<std::string> json(20, R"({"a": 1, "b": null})");
+  auto check = make_format_check(learn_format(json));
+  EXPECT_TRUE(check->run(R"({"b": 2, "a": 3})", "").passed);
+  EXPECT_FALSE(check->run(R"({"a": 1, "c": null})", "").passed);
+  std::vector<std::string> labels;
+  for (int i = 0; i < 30; ++i) labels.push_back(i % 2 == 0 ? "billing" : "bug");
+  check = make_format_check(learn_format(labels));
+  EXPECT_TRUE(check->run("bug", "").passed);
+  EXPECT_FALSE(check->run("boat", "").passed);
+  const std::vector<std::string> lines(20, "Mood: good\nWhy: it is sunny.");
+  check = make_format_check(learn_format(lines));
+  EXPECT_TRUE(check->run("Mood: fair\nWhy: some rain, then sun.", "").passed);
+  EXPECT_FALSE(check->run("Mood: fair\nReason: some rain.", "").passed);
+}
+
 TEST(LearnedFormat, OneInTwentyMayDiffer) {
   std::vector<std::string> answers(19, "One line of text");
   answers.push_back("Two\nlines");

@@ -14,8 +14,8 @@ struct HistogramChart {
   std::string description;  // what it shows, for those who cannot see it
   std::vector<size_t> bins;
   double bin_width = 1;
-  std::string unit;         // below the axis: "characters"
-  bool open_end = false;    // the last bin holds everything beyond too
+  std::string unit;                   // below the axis: "characters"
+  bool open_end = false;              // the last bin holds everything beyond too
   std::optional<double> marker = {};  // a line, such as a limit
   std::string marker_label = {};
 };
@@ -24,10 +24,10 @@ std::string histogram(const HistogramChart& chart);
 struct Bar {
   std::string label;
   double value = 0;
-  std::string text;  // the value in words: "12 of 40 (30 %)"
+  std::string text;                           // the value in words: "12 of 40 (30 %)"
   std::optional<double> low = {}, high = {};  // an interval
-  size_t color = 1;  // 1 to 8
-  std::string hint = {};  // shown when pointed at
+  size_t color = 1;                           // 1 to 8
+  std::string hint = {};                      // shown when pointed at
 };
 // One below the other; `full` is the value of a bar of full length (0: the largest value or interval end).
 std::string bar_list(const std::vector<Bar>& bars, double full = 0);

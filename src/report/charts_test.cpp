@@ -23,17 +23,32 @@ TEST(Charts, TicksAreRoundAndCover) {
 }
 
 TEST(Charts, HistogramDrawsEachBinAndTheMarker) {
-  const std::string svg = histogram({.description = "of <lengths>", .bins = {3, 0, 5}, .bin_width = 10, .unit = "characters", .open_end = true, .marker = 25.0, .marker_label = "limit"});
+  const std::string svg = histogram({.description = "of <lengths>",
+                                     .bins = {3, 0, 5},
+                                     .bin_width = 10,
+                                     .unit = "characters",
+                                     .open_end = true,
+                                     .marker = 25.0,
+                                     .marker_label = "limit"});
   EXPECT_EQ(count(svg, "<rect"), 2u);
   EXPECT_NE(svg.find("<title>of &lt;lengths&gt;</title>"), std::string::npos);
   EXPECT_NE(svg.find("20 or more: 5"), std::string::npos);
   EXPECT_NE(svg.find("limit"), std::string::npos);
-  EXPECT_EQ(histogram({.description = "", .bins = {1}, .bin_width = 10, .unit = "", .marker = 500.0, .marker_label = "limit"}).find("limit"), std::string::npos) << "beyond the axis";
+  EXPECT_EQ(histogram({.description = "",
+                       .bins = {1},
+                       .bin_width = 10,
+                       .unit = "",
+                       .marker = 500.0,
+                       .marker_label = "limit"})
+                .find("limit"),
+            std::string::npos)
+      << "beyond the axis";
   EXPECT_NO_THROW(histogram({.description = "", .bins = {}, .unit = ""}));
 }
 
 TEST(Charts, BarsAreInProportion) {
-  const std::string html = bar_list({{.label = "<a>", .value = 1, .text = "1", .low = 0.5, .high = 2.0}, {.label = "b", .value = 2, .text = "2", .low = {}, .high = {}}});
+  const std::string html = bar_list({{.label = "<a>", .value = 1, .text = "1", .low = 0.5, .high = 2.0},
+                                     {.label = "b", .value = 2, .text = "2", .low = {}, .high = {}}});
   EXPECT_NE(html.find("&lt;a&gt;"), std::string::npos);
   EXPECT_NE(html.find("width=\"50.00\""), std::string::npos);
   EXPECT_NE(html.find("width=\"100.00\""), std::string::npos);
@@ -43,13 +58,19 @@ TEST(Charts, BarsAreInProportion) {
 }
 
 TEST(Charts, ScatterAndLinesDrawEveryPoint) {
-  const std::string svg = scatter({.description = "map", .points = {{0, 0, 0, "line 1"}, {1, -1, 9, "line 2"}}, .group_labels = {"1"}});
+  const std::string svg = scatter(
+      {.description = "map", .points = {{0, 0, 0, "line 1"}, {1, -1, 9, "line 2"}}, .group_labels = {"1"}});
   EXPECT_EQ(count(svg, "<circle"), 1u);
   EXPECT_EQ(count(svg, "<rect"), 1u) << "groups beyond the colours have another shape";
-  const std::string lines = line_chart({.description = "loss", .x_label = "step", .y_label = "loss", .series = {{"train", {{0, 3}, {10, 2}, {20, NAN}, {30, 1}, {40, 1}}}}});
+  const std::string lines =
+      line_chart({.description = "loss",
+                  .x_label = "step",
+                  .y_label = "loss",
+                  .series = {{"train", {{0, 3}, {10, 2}, {20, NAN}, {30, 1}, {40, 1}}}}});
   EXPECT_EQ(count(lines, "<path"), 1u);
   EXPECT_EQ(count(lines.substr(lines.find("<path")), "M"), 2u) << "a gap where there is no number";
-  EXPECT_NE(line_chart({.description = "", .x_label = "", .y_label = "", .series = {}}).find("no data"), std::string::npos);
+  EXPECT_NE(line_chart({.description = "", .x_label = "", .y_label = "", .series = {}}).find("no data"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -12,21 +12,33 @@ size_t count(std::string_view text, std::string_view part) {
 }
 
 Finding finding(std::string code, Severity severity, size_t line, std::string message) {
-  return {.code = std::move(code), .severity = severity, .line = line, .column = 3, .message = std::move(message), .fix = "Mend it."};
+  return {.code = std::move(code),
+          .severity = severity,
+          .line = line,
+          .column = 3,
+          .message = std::move(message),
+          .fix = "Mend it."};
 }
 
 CheckPage page_of(std::vector<Finding> findings) {
   Coverage coverage;
   for (size_t i = 0; i < 30; ++i) {
     Conversation row;
-    row.messages = {{.role = "system", .content = "</script><script>alert(1)</script> \"q\" 'r'"}, {.role = "user", .content = "שאלה <b> מספר " + std::to_string(i)}, {.role = "assistant", .content = i % 2 == 0 ? "yes" : "no"}};
+    row.messages = {{.role = "system", .content = "</script><script>alert(1)</script> \"q\" 'r'"},
+                    {.role = "user", .content = "שאלה <b> מספר " + std::to_string(i)},
+                    {.role = "assistant", .content = i % 2 == 0 ? "yes" : "no"}};
     coverage.see(row, i + 1, 20);
   }
-  return {.file = "da<ta>.jsonl", .subtitle = "30 rows", .findings = std::move(findings), .data = coverage.summary(2048, true), .duplicates = {{{3, 9}, "<i>twice</i>"}}};
+  return {.file = "da<ta>.jsonl",
+          .subtitle = "30 rows",
+          .findings = std::move(findings),
+          .data = coverage.summary(2048, true),
+          .duplicates = {{{3, 9}, "<i>twice</i>"}}};
 }
 
 TEST(CheckPage, DataNeverBecomesMarkup) {
-  const std::string html = check_page_html(page_of({finding("mojibake", Severity::kWarning, 4, "</td></script><img src=x onerror=alert(1)>")}));
+  const std::string html = check_page_html(
+      page_of({finding("mojibake", Severity::kWarning, 4, "</td></script><img src=x onerror=alert(1)>")}));
   EXPECT_EQ(html.find("<script>alert"), std::string::npos);
   EXPECT_EQ(html.find("<img"), std::string::npos);
   EXPECT_EQ(html.find("<i>twice"), std::string::npos);
@@ -38,9 +50,13 @@ TEST(CheckPage, DataNeverBecomesMarkup) {
 
 TEST(CheckPage, TheVerdictGoesByTheWorst) {
   EXPECT_NE(check_page_html(page_of({})).find("verdict ok"), std::string::npos);
-  EXPECT_NE(check_page_html(page_of({finding("few-examples", Severity::kNote, 1, "few")})).find("verdict ok"), std::string::npos);
-  EXPECT_NE(check_page_html(page_of({finding("mojibake", Severity::kWarning, 1, "x")})).find("verdict warning"), std::string::npos);
-  const std::string bad = check_page_html(page_of({finding("mojibake", Severity::kWarning, 1, "x"), finding("invalid-json", Severity::kError, 2, "y")}));
+  EXPECT_NE(check_page_html(page_of({finding("few-examples", Severity::kNote, 1, "few")})).find("verdict ok"),
+            std::string::npos);
+  EXPECT_NE(
+      check_page_html(page_of({finding("mojibake", Severity::kWarning, 1, "x")})).find("verdict warning"),
+      std::string::npos);
+  const std::string bad = check_page_html(page_of(
+      {finding("mojibake", Severity::kWarning, 1, "x"), finding("invalid-json", Severity::kError, 2, "y")}));
   EXPECT_NE(bad.find("verdict error"), std::string::npos);
   EXPECT_NE(bad.find("1 error<"), std::string::npos);
 }
@@ -58,7 +74,10 @@ TEST(CheckPage, TheTableIsCutAndSaysSo) {
 }
 
 TEST(CheckPage, AnEmptyFileHasAPageToo) {
-  EXPECT_NE(check_page_html({.file = "empty.jsonl", .subtitle = "", .findings = {}, .data = {}, .duplicates = {}}).find("None."), std::string::npos);
+  EXPECT_NE(
+      check_page_html({.file = "empty.jsonl", .subtitle = "", .findings = {}, .data = {}, .duplicates = {}})
+          .find("None."),
+      std::string::npos);
 }
 
 }  // namespace

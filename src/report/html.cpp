@@ -92,16 +92,28 @@ std::string html_text(std::string_view text) {
       continue;
     }
     switch (c.code_point) {
-      case '&': out += "&amp;"; continue;
-      case '<': out += "&lt;"; continue;
-      case '>': out += "&gt;"; continue;
-      case '"': out += "&quot;"; continue;
-      case '\'': out += "&#39;"; continue;
-      default: break;
+      case '&':
+        out += "&amp;";
+        continue;
+      case '<':
+        out += "&lt;";
+        continue;
+      case '>':
+        out += "&gt;";
+        continue;
+      case '"':
+        out += "&quot;";
+        continue;
+      case '\'':
+        out += "&#39;";
+        continue;
+      default:
+        break;
     }
     if (c.code_point < 0x20 && c.code_point != '\n' && c.code_point != '\t') {
       append_utf8(out, 0x2400 + c.code_point);
-    } else if (c.code_point == 0x7F || (c.code_point >= 0x80 && c.code_point < 0xA0) || (c.code_point >= 0x202A && c.code_point <= 0x202E) ||
+    } else if (c.code_point == 0x7F || (c.code_point >= 0x80 && c.code_point < 0xA0) ||
+               (c.code_point >= 0x202A && c.code_point <= 0x202E) ||
                (c.code_point >= 0x2066 && c.code_point <= 0x2069)) {
       out += fmt::format("[U+{:04X}]", c.code_point);
     } else {
@@ -112,7 +124,7 @@ std::string html_text(std::string_view text) {
 }
 
 std::string html_data(std::string_view text) {
-  return "<bdi>" + html_text(text) + "</bdi>";
+  return fmt::format("<bdi>{}</bdi>", html_text(text));
 }
 
 std::string grouped_number(size_t number) {
@@ -138,14 +150,18 @@ std::string html_page(std::string_view title, std::string_view subtitle, std::st
   std::string out = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
   out += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
   // Nothing is loaded from anywhere, whatever the data says.
-  out += "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
-         "script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">\n";
+  out +=
+      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+      "script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">\n";
   out += fmt::format("<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n", html_text(title), kStyle);
-  out += fmt::format("<header>\n<h1>{}</h1>\n<p class=\"sub\">{}</p>\n<nav aria-label=\"Contents\">", html_data(title), html_data(subtitle));
-  for (const HtmlSection& section : sections) out += fmt::format("<a href=\"#{}\">{}</a>", section.id, html_text(section.title));
+  out += fmt::format("<header>\n<h1>{}</h1>\n<p class=\"sub\">{}</p>\n<nav aria-label=\"Contents\">",
+                     html_data(title), html_data(subtitle));
+  for (const HtmlSection& section : sections)
+    out += fmt::format("<a href=\"#{}\">{}</a>", section.id, html_text(section.title));
   out += fmt::format("</nav>\n{}\n</header>\n<main>\n", verdict);
   for (const HtmlSection& section : sections)
-    out += fmt::format("<section aria-labelledby=\"{0}\">\n<h2 id=\"{0}\">{1}</h2>\n{2}\n</section>\n", section.id, html_text(section.title), section.body);
+    out += fmt::format("<section aria-labelledby=\"{0}\">\n<h2 id=\"{0}\">{1}</h2>\n{2}\n</section>\n",
+                       section.id, html_text(section.title), section.body);
   out += "</main>\n<footer>Made by lora. This page holds everything it shows and loads nothing.</footer>\n";
   if (!script.empty()) out += fmt::format("<script>{}</script>\n", script);
   return out + "</body>\n</html>\n";

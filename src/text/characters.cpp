@@ -60,12 +60,14 @@ bool is_punctuation(uint32_t c) {
 }
 
 bool is_mark(uint32_t c) {
-  if (c == 0x1CF2 || c == 0x1CF3) return true;  // have moved since
+  if (c == 0x1CF2 || c == 0x1CF3) return true;  // have moved since, as the next has
+  if (c == 0x111C9) return false;
   return (category_mask(c) & U_GC_M_MASK) && is_of_age(c, 9);
 }
 
 bool is_nonspacing_mark(uint32_t c) {
-  if (c == 0x1734) return true;  // has moved since
+  if (c == 0x1734) return true;  // has moved since, as the next have
+  if (c == 0x1885 || c == 0x1886) return false;
   return (category_mask(c) & U_GC_MN_MASK) && is_of_age(c, 8);
 }
 

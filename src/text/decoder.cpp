@@ -6,25 +6,13 @@
 namespace lora {
 namespace {
 
-std::string replaced(std::string_view text, std::string_view from, std::string_view to) {
-  if (from.empty()) return std::string(text);
-  std::string out;
-  size_t done = 0;
-  for (size_t at = text.find(from); at != std::string_view::npos; at = text.find(from, done)) {
-    out += text.substr(done, at - done);
-    out += to;
-    done = at + from.size();
-  }
-  return out + std::string(text.substr(done));
-}
-
 // BERT's clean-up of spaces before punctuation and contractions.
 std::string cleaned(std::string text) {
   constexpr std::pair<std::string_view, std::string_view> kRules[] = {
       {" .", "."},     {" ?", "?"},     {" !", "!"},          {" ,", ","},     {" ' ", "'"},
       {" n't", "n't"}, {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"},
       {" 're", "'re"}};
-  for (const auto& [from, to] : kRules) text = replaced(text, from, to);
+  for (const auto& [from, to] : kRules) text = replace_all(text, from, to);
   return text;
 }
 
@@ -40,7 +28,7 @@ struct Run {
   void operator()(const DecodeReplace& step) const {
     for (std::string& token : tokens) {
       if (!step.pattern) {
-        token = replaced(token, step.from, step.to);
+        token = replace_all(token, step.from, step.to);
         continue;
       }
       std::string out;
@@ -96,7 +84,7 @@ struct Run {
 
   void operator()(const DecodeMetaspace& step) const {
     for (size_t i = 0; i < tokens.size(); ++i)
-      tokens[i] = replaced(tokens[i], step.replacement, i == 0 && step.strips_first ? "" : " ");
+      tokens[i] = replace_all(tokens[i], step.replacement, i == 0 && step.strips_first ? "" : " ");
   }
 
   void operator()(const DecodeWordPiece& step) const {
@@ -109,11 +97,23 @@ struct Run {
 
   void operator()(const DecodeBpe& step) const {
     for (size_t i = 0; i < tokens.size(); ++i)
-      tokens[i] = replaced(tokens[i], step.suffix, i + 1 < tokens.size() ? " " : "");
+      tokens[i] = replace_all(tokens[i], step.suffix, i + 1 < tokens.size() ? " " : "");
   }
 };
 
 }  // namespace
+
+std::string replace_all(std::string_view text, std::string_view from, std::string_view to) {
+  if (from.empty()) return std::string(text);
+  std::string out;
+  size_t done = 0;
+  for (size_t at = text.find(from); at != std::string_view::npos; at = text.find(from, done)) {
+    out += text.substr(done, at - done);
+    out += to;
+    done = at + from.size();
+  }
+  return out + std::string(text.substr(done));
+}
 
 std::string decode_byte_run(std::string_view bytes, bool strict) {
   const bool all_bad = strict && !is_valid_utf8(bytes);

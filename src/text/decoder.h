@@ -14,6 +14,9 @@ namespace lora {
 // away.
 std::string decode_steps(std::vector<std::string> tokens, const std::vector<DecodeStep>& steps);
 
+// Every `from` in `text` made `to`.
+std::string replace_all(std::string_view text, std::string_view from, std::string_view to);
+
 // The text of a run of byte tokens. `strict`: U+FFFD for each byte if any of them is bad; else valid characters stay and
 // each other byte becomes U+FFFD.
 std::string decode_byte_run(std::string_view bytes, bool strict);

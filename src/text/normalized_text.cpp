@@ -70,18 +70,4 @@ void NormalizedText::insert(size_t position, std::string_view text) {
   out.commit();
 }
 
-void NormalizedText::replace_all(std::string_view from, std::string_view to) {
-  size_t next = from.empty() ? std::string::npos : bytes_.find(from);
-  if (next == std::string::npos) return;
-  Rewriter out(*this);
-  size_t done = 0;
-  for (; next != std::string::npos; next = bytes_.find(from, done)) {
-    out.keep(done, next);
-    out.put(to, next, next + from.size());
-    done = next + from.size();
-  }
-  out.keep(done, bytes_.size());
-  out.commit();
-}
-
 }  // namespace lora

@@ -26,7 +26,6 @@ class NormalizedText {
   NormalizedText slice(ByteRange range) const;
 
   void insert(size_t position, std::string_view text);  // comes from nowhere: an empty input range
-  void replace_all(std::string_view from, std::string_view to);
 
   // Writes the text anew from left to right. Errors: kInput when it grows beyond all measure.
   class Rewriter {

@@ -73,10 +73,15 @@ void to_form(NormalizedText& text, NormalForm form) {
     normalizer.normalizeUTF8(0, icu::StringPiece(run.data(), static_cast<int32_t>(run.size())), sink, nullptr,
                              status);
     if (U_FAILURE(status)) throw Error::machine({.where = "ICU", .found = "normalization failed"});
-    if (normal == run) {
-      out.keep(i, stop);
-    } else {
-      out.put(normal, i, stop);
+    size_t same = 0;  // whole characters at the start that stay
+    while (same < run.size() && same < normal.size()) {
+      const size_t length = utf8_at(run, same).length;
+      if (normal.compare(same, length, run, same, length) != 0) break;
+      same += length;
+    }
+    out.keep(i, i + same);
+    if (same < run.size() || same < normal.size()) {
+      out.put(std::string_view(normal).substr(same), std::min(i + same, stop), stop);
       changed = true;
     }
     i = stop;
@@ -153,6 +158,27 @@ void bert(NormalizedText& text, const NormalizeBert& step) {
   if (step.lowercase) lowercase(text);
 }
 
+// A replacement comes from the last character that it replaces, as in Hugging Face.
+void put_replacement(NormalizedText::Rewriter& out, std::string_view bytes, std::string_view to, ByteRange match) {
+  const size_t last = match.end > match.begin ? previous_character(bytes, match.end) : match.begin;
+  out.put(to, std::max(last, match.begin), match.end);
+}
+
+void replace_all(NormalizedText& text, std::string_view from, std::string_view to) {
+  const std::string& bytes = text.bytes();
+  size_t next = from.empty() ? std::string::npos : bytes.find(from);
+  if (next == std::string::npos) return;
+  NormalizedText::Rewriter out(text);
+  size_t done = 0;
+  for (; next != std::string::npos; next = bytes.find(from, done)) {
+    out.keep(done, next);
+    put_replacement(out, bytes, to, {next, next + from.size()});
+    done = next + from.size();
+  }
+  out.keep(done, bytes.size());
+  out.commit();
+}
+
 void apply_pattern(NormalizedText& text, const Pattern& pattern, std::string_view to) {
   const std::vector<ByteRange> matches = pattern.find_all(text.bytes(), EmptyMatches::kKept);
   if (matches.empty()) return;
@@ -160,7 +186,7 @@ void apply_pattern(NormalizedText& text, const Pattern& pattern, std::string_vie
   size_t done = 0;
   for (const ByteRange& match : matches) {
     out.keep(done, match.begin);
-    out.put(to, match.begin, match.end);
+    put_replacement(out, text.bytes(), to, match);
     done = match.end;
   }
   out.keep(done, text.bytes().size());
@@ -265,7 +291,7 @@ struct Apply {
     if (step.pattern) {
       apply_pattern(text, *step.pattern, step.to);
     } else {
-      text.replace_all(step.from, step.to);
+      replace_all(text, step.from, step.to);
     }
   }
   void operator()(const NormalizeLowercase&) const { lowercase(text); }

@@ -259,6 +259,7 @@ Pattern Pattern::from_literal(std::string_view literal, std::string where) {
 
 std::vector<ByteRange> Pattern::find_all(std::string_view text, EmptyMatches empty) const {
   std::vector<ByteRange> matches;
+  if (text.empty()) return matches;  // nothing, not even an empty match
   std::string with_stand_ins;
   const std::string_view subject =
       put_stand_ins(text, with_stand_ins) ? std::string_view(with_stand_ins) : text;

@@ -52,6 +52,7 @@ struct Tokenizer::Impl {
         // What is looked for is also what decoding gives.
         std::string& normal = written[static_cast<size_t>(token.id)];
         normal = normalize(token.content, data.normalizers);
+        check_normalized(token, normal);
         normalized_added.add(normal, token);
       } else {
         raw_added.add(token.content, token);
@@ -74,6 +75,19 @@ struct Tokenizer::Impl {
         bytes[id] = bytes_from_byte_level(written[id]).value_or(written[id]);
   }
 
+  // An added token must be found in normalized text, and be the only one there. (Hugging Face cuts the text everywhere
+  // for one that normalizes to nothing, and takes any of two that look alike.)
+  void check_normalized(const AddedToken& token, const std::string& normal) {
+    const auto [other, is_new] = normalized_contents.emplace(normal, token.id);
+    if (!normal.empty() && (is_new || other->second == token.id)) return;
+    throw Error::input(
+        {.where = data.source + ": added token \"" + token.content + "\"",
+         .found = normal.empty()
+                      ? "the normalizer leaves nothing of it"
+                      : "once normalized it looks like the token " + std::to_string(other->second),
+         .expected = "added tokens that the normalizer keeps apart, or \"normalized\": false"});
+  }
+
   // What decoding gives for each token of a SentencePiece vocabulary.
   void spell_out() {
     is_byte.resize(bytes.size());
@@ -84,9 +98,7 @@ struct Tokenizer::Impl {
         bytes[id] = std::string(1, static_cast<char>(*byte));
       } else if (data.strict_byte_runs || data.kinds[id] == TokenKind::kNormal ||
                  data.kinds[id] == TokenKind::kUserDefined) {
-        NormalizedText text(written[id], 0);
-        text.replace_all(kMetaspace, " ");
-        bytes[id] = repair_utf8(text.bytes());
+        bytes[id] = repair_utf8(replace_all(written[id], kMetaspace, " "));
       }
     }
   }
@@ -107,6 +119,7 @@ struct Tokenizer::Impl {
   std::vector<bool> skipped;         // control tokens
   AddedTokens raw_added, normalized_added, all_added;
   std::unordered_map<std::string, int32_t, StringHash, std::equal_to<>> id_of;
+  std::unordered_map<std::string, int32_t> normalized_contents;
 
   mutable std::shared_mutex cache_mutex;
   mutable std::unordered_map<std::string, std::vector<PieceToken>, StringHash, std::equal_to<>> cache;

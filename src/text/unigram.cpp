@@ -36,21 +36,21 @@ Unigram::Unigram(const VocabularyData& data, const std::vector<std::string>& tok
       sentencepiece_(data.sentencepiece) {
   if (data.model_unk_id) unk_id_ = *data.model_unk_id;
   std::fill(std::begin(byte_tokens_), std::end(byte_tokens_), -1);
-  double lowest = std::numeric_limits<double>::max(), highest = std::numeric_limits<double>::lowest();
+  double lowest = std::numeric_limits<double>::max();
   for (size_t id = 0; id < scores_.size(); ++id) {
     const TokenKind kind = data.kinds[id];
     if (const auto byte = fallback_byte(data, id)) byte_tokens_[*byte] = static_cast<int32_t>(id);
     // SentencePiece asks only its ordinary pieces, Hugging Face the whole list.
     if (sentencepiece_ ? kind != TokenKind::kNormal : data.tokens[id].empty()) continue;
     lowest = std::min(lowest, scores_[id]);
-    highest = std::max(highest, scores_[id]);
   }
   unk_score_ = lowest - kUnkPenalty;
   if (!sentencepiece_) return;
   unk_score_ = static_cast<float>(lowest) - static_cast<float>(kUnkPenalty);
-  for (size_t id = 0; id < scores_.size(); ++id)  // a user-defined piece wins over any cut of it
+  // A user-defined piece wins over any cut of it, whatever score is written (SentencePiece 0.2.3).
+  for (size_t id = 0; id < scores_.size(); ++id)
     if (data.kinds[id] == TokenKind::kUserDefined)
-      scores_[id] = static_cast<float>(token_bytes[id].size()) * static_cast<float>(highest) - 0.1;
+      scores_[id] = 0.1F * static_cast<float>(token_bytes[id].size()) - 0.1F;
 }
 
 template <typename Score>
@@ -81,10 +81,12 @@ std::vector<PieceToken> Unigram::best_path(std::string_view piece) const {
   std::vector<PieceToken> path;
   for (size_t end = piece.size(); end > 0;) {
     const Place& place = places[end];
-    if (place.id == -1 && !path.empty() && path.back().id == -1) {
+    // Hugging Face also takes the unknown token's own text for unknown.
+    const int32_t id = !sentencepiece_ && place.id == unk_id_ ? -1 : place.id;
+    if (id == -1 && !path.empty() && path.back().id == -1) {
       path.back().begin = place.begin;  // neighbouring unknown characters are one
     } else {
-      path.push_back({place.id, place.begin, static_cast<uint32_t>(end)});
+      path.push_back({id, place.begin, static_cast<uint32_t>(end)});
     }
     end = place.begin;
   }
@@ -95,6 +97,10 @@ std::vector<PieceToken> Unigram::best_path(std::string_view piece) const {
 void Unigram::put(std::string_view piece, PieceToken token, std::vector<PieceToken>& out) const {
   if (token.id >= 0) return out.push_back(token);
   const std::string_view unknown = piece.substr(token.begin, token.end - token.begin);
+  if (!sentencepiece_) {  // the joined run may be a token's text
+    const auto [length, id] = trie_.longest(unknown, 0);
+    if (length == unknown.size()) return out.push_back({id, token.begin, token.end});
+  }
   if (std::all_of(unknown.begin(), unknown.end(),
                   [&](char c) { return byte_tokens_[static_cast<uint8_t>(c)] >= 0; })) {
     for (uint32_t i = token.begin; i < token.end; ++i)

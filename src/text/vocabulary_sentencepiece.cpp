@@ -207,8 +207,7 @@ class Reader {
     data_.pipeline += "normalizer " + std::to_string(step.add_dummy_prefix) +
                       std::to_string(step.remove_extra_whitespaces) + std::to_string(step.escape_whitespaces) +
                       std::to_string(step.whitespace_as_suffix) + " " + sha256_hex(normalizer_.charsmap) + "\n";
-    data_.strip_leading_space =
-        (step.add_dummy_prefix && !step.whitespace_as_suffix) || step.remove_extra_whitespaces;
+    data_.strip_leading_space = step.add_dummy_prefix || step.remove_extra_whitespaces;
     data_.strip_more_spaces = step.remove_extra_whitespaces;
     data_.normalizers.emplace_back(std::move(step));
   }

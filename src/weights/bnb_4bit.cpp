@@ -92,6 +92,13 @@ class QuantState {
     return sizes;
   }
 
+  DType dtype() const {
+    const std::string name = text("dtype");
+    if (name == "bfloat16") return DType::kBF16;
+    if (name == "float16") return DType::kF16;
+    if (name != "float32") wrong("dtype", "\"float32\", \"bfloat16\" or \"float16\"");
+    return DType::kF32;
+  }
   int64_t block_size(const std::string& key) const {
     const int64_t size = integer(key);
     if (!four_bit_block_size_known(size)) wrong(key, "a power of two from 32 to 4096");
@@ -210,7 +217,7 @@ FourBitWeight read_bnb_4bit(const Checkpoint& checkpoint, const std::string& nam
   const QuantState state(part(checkpoint, state_name(name, *type)));
   if (state.text("quant_type") != four_bit_name(*type))
     state.wrong("quant_type", std::string(four_bit_name(*type)));
-  FourBitWeight weight{*type, state.shape(), state.block_size("blocksize"), {}, {}};
+  FourBitWeight weight{*type, state.shape(), state.block_size("blocksize"), {}, {}, state.dtype()};
   const int64_t numel = checked_numel(weight.shape, state.where());
   // The packed bytes may be stored under any type (bnb_4bit_quant_storage).
   const TensorInfo& packed = part(checkpoint, name);
@@ -259,6 +266,8 @@ FourBitWeight quantize_4bit(const at::Tensor& weight, FourBitType type, bool dou
   FourBitWeight result =
       quantize_4bit(std::span(values.const_data_ptr<float>(), static_cast<size_t>(values.numel())),
                     values.sizes().vec(), type, block_size);
+  if (weight.scalar_type() == at::kBFloat16) result.dtype = DType::kBF16;
+  if (weight.scalar_type() == at::kHalf) result.dtype = DType::kF16;
   if (!double_quant) return result;
   BlockScales& scales = result.scales;
   const auto n = static_cast<int64_t>(scales.absmax.size());

@@ -29,7 +29,8 @@ std::vector<std::string> bnb_4bit_tensors(const Checkpoint& checkpoint, const st
 // type or size, when the JSON says what is not supported, or when a code table is not the standard one.
 FourBitWeight read_bnb_4bit(const Checkpoint& checkpoint, const std::string& name);
 
-// The whole weight, (shape), dequantized in fp32 and then rounded to `dtype`; rows begin … end of it. On the CPU, shared
+// The whole weight, (shape), dequantized as nf4.h has it (in fp32, rounded to the type that was quantized: the numbers that
+// bitsandbytes and a merge by PEFT compute with), and converted to `dtype`; rows begin … end of it. On the CPU, shared
 // among at::parallel_for's threads; the result does not depend on their number.
 at::Tensor dequantize_4bit(const FourBitWeight& weight, at::ScalarType dtype = at::kFloat);
 at::Tensor dequantize_4bit_rows(const FourBitWeight& weight, int64_t begin, int64_t end,

@@ -33,7 +33,7 @@ class Bnb4Bit : public ::testing::Test {
     dir_ = fs::temp_directory_path() / ("bnb_4bit_test." + std::to_string(getpid()));
     fs::create_directories(dir_);
     at::manual_seed(3);
-    weight_ = at::randn({24, 96});
+    weight_ = at::randn({24, 96}).to(at::kBFloat16);
     quantized_ = quantize_4bit(weight_, FourBitType::kNf4, true, 64);
     const auto blocks = quantized_.scales.size();
     add("w.weight", DType::kU8, {static_cast<int64_t>(quantized_.packed.size()), 1}, quantized_.packed);
@@ -104,7 +104,10 @@ TEST_F(Bnb4Bit, ReadsWhatWasPacked) {
   EXPECT_EQ(read.packed, quantized_.packed);
   EXPECT_EQ(read.shape, (std::vector<int64_t>{24, 96}));
   EXPECT_TRUE(at::equal(dequantize_4bit(read), dequantize_4bit(quantized_)));
-  EXPECT_LT((dequantize_4bit(read) - weight_).abs().mean().item<float>(), 0.1f);
+  EXPECT_EQ(read.dtype, DType::kBF16);
+  const at::Tensor values = dequantize_4bit(read);
+  EXPECT_TRUE(at::equal(values, values.to(at::kBFloat16).to(at::kFloat))) << "rounded to what was quantized";
+  EXPECT_LT((values - weight_).abs().mean().item<float>(), 0.1f);
   EXPECT_EQ(read.bytes(), 1152u + 36 + 4 * 257);
 }
 
@@ -154,7 +157,8 @@ TEST_F(Bnb4Bit, TheStateIsChecked) {
       {"quant_type", "fp4"},    {"quant_type", nullptr}, {"blocksize", 48},
       {"blocksize", "64"},      {"blocksize", nullptr},  {"shape", {24, -96}},
       {"shape", json::array()}, {"shape", {24, 97}},     {"shape", {int64_t{1} << 40, int64_t{1} << 40}},
-      {"nested_blocksize", 0},  {"nested_offset", "a"}};
+      {"nested_blocksize", 0},  {"nested_offset", "a"},  {"dtype", "float64"},
+      {"dtype", nullptr}};
   for (const auto& [key, value] : wrong) {
     state_ = good;
     state_[key] = value;

@@ -1,5 +1,8 @@
 #include "weights/nf4.h"
 
+#include <c10/util/BFloat16.h>
+#include <c10/util/Half.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -58,6 +61,17 @@ struct Quantizer {
   }
 };
 
+float rounded(float value, DType dtype) {
+  switch (dtype) {
+    case DType::kBF16:
+      return static_cast<float>(c10::BFloat16(value));
+    case DType::kF16:
+      return static_cast<float>(c10::Half(value));
+    default:
+      return value;
+  }
+}
+
 float largest_magnitude(std::span<const float> values) {
   float largest = 0;
   for (const float v : values) largest = std::max(largest, std::fabs(v));
@@ -96,7 +110,7 @@ void FourBitWeight::dequantize(int64_t first, std::span<float> out) const {
     const int64_t block_end = std::min(end, (block + 1) * block_size);
     const float scale = scales[block];
     std::array<float, 16> values;
-    for (size_t c = 0; c < 16; ++c) values[c] = code[c] * scale;
+    for (size_t c = 0; c < 16; ++c) values[c] = rounded(code[c] * scale, dtype);
     float* to = out.data() + (i - first);
     const auto byte_of = [&](int64_t element) { return packed[static_cast<size_t>(element / 2)]; };
     if (i % 2 == 1) *to++ = values[byte_of(i++) & 15];
@@ -119,7 +133,7 @@ FourBitWeight quantize_4bit(std::span<const float> values, std::vector<int64_t> 
   if (!four_bit_block_size_known(block_size))
     throw Error::input({.found = "a block size of " + std::to_string(block_size),
                         .expected = "a power of two from 32 to 4096"});
-  FourBitWeight weight{type, std::move(shape), block_size, {}, {}};
+  FourBitWeight weight{type, std::move(shape), block_size, {}, {}, DType::kF32};
   weight.packed.assign((values.size() + 1) / 2, 0);
   const Quantizer quantizer(four_bit_code(type));
   const auto block_elements = static_cast<size_t>(block_size);

@@ -1,6 +1,6 @@
 // 4-bit weights as bitsandbytes packs them (NF4: QLoRA, arXiv 2305.14314; FP4: the same with another code), kept packed.
 // Plain memory and arithmetic in fp32, element by element as bitsandbytes computes it. No files (bnb_4bit.h reads them),
-// no LibTorch, no threads: callers split the work.
+// no tensors, no threads: callers split the work.
 #pragma once
 
 #include <cstddef>
@@ -8,6 +8,8 @@
 #include <span>
 #include <string_view>
 #include <vector>
+
+#include "files/tensor_info.h"
 
 namespace lora {
 
@@ -41,13 +43,15 @@ struct FourBitWeight {
   int64_t block_size = 64;      // consecutive elements, row after row, that share a scale
   std::vector<uint8_t> packed;  // element 2i in the high half of byte i, element 2i + 1 in the low
   BlockScales scales;
+  // The type that was quantized, to which bitsandbytes rounds what it dequantizes: kF32, kBF16 or kF16.
+  DType dtype = DType::kF32;
 
   int64_t numel() const;
   // Bytes that it takes, scales included.
   size_t bytes() const;
 
-  // Elements first … first + out.size() in fp32. The numbers are bitsandbytes' dequantize_4bit into float32: one product
-  // each. Precondition: they exist.
+  // Elements first … first + out.size(). The numbers are bitsandbytes' dequantize_4bit: one product in fp32 each, rounded
+  // to `dtype`. Precondition: they exist.
   void dequantize(int64_t first, std::span<float> out) const;
   // Rows begin … end of a matrix; out.size() must be theirs. Precondition: 0 <= begin <= end <= shape[0].
   void dequantize_rows(int64_t begin, int64_t end, std::span<float> out) const;

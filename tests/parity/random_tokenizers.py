@@ -123,6 +123,14 @@ def random_tokenizer(seed, charsmap=b""):
     made["added_tokens"] = [t for t in made["added_tokens"] if t["content"] not in byte_tokens]  # made special by the trainer
     if kind == "unigram":
         made["model"]["byte_fallback"] = fallback
+    # Added tokens that normalize to nothing or to the same are refused here: leave them out.
+    seen = set()
+    for token in list(made["added_tokens"]):
+        if token["normalized"] and tokenizer.normalizer is not None:
+            normal = tokenizer.normalizer.normalize_str(token["content"])
+            if not normal or normal in seen:
+                made["added_tokens"].remove(token)
+            seen.add(normal)
     # Read again: what it was made of is not all kept.
     return Tokenizer.from_str(json.dumps(made))
 
@@ -137,10 +145,10 @@ def random_sentencepiece(seed):
     options = dict(model_type=rng.choice(["bpe", "unigram"]), byte_fallback=rng.random() < 0.5, add_dummy_prefix=rng.random() < 0.6,
                    remove_extra_whitespaces=rng.random() < 0.5, treat_whitespace_as_suffix=rng.random() < 0.15,
                    normalization_rule_name=rng.choice(["identity", "nmt_nfkc", "nfkc", "nmt_nfkc_cf"]), split_digits=rng.random() < 0.5,
-                   allow_whitespace_only_pieces=rng.random() < 0.5, character_coverage=rng.choice([0.9, 0.98, 1.0]),
+                   allow_whitespace_only_pieces=rng.random() < 0.5, character_coverage=rng.choice([0.98, 0.999, 1.0]),
                    user_defined_symbols=rng.sample(["<tok>", "ab", "été", " x", "▁▁", "\n", "0", "ﬁ"], rng.randint(0, 4)),
                    control_symbols=rng.sample(["[INST]", "<ctl>"], rng.randint(0, 2)), split_by_unicode_script=rng.random() < 0.5,
                    split_by_whitespace=rng.random() < 0.8, max_sentencepiece_length=rng.choice([4, 16]))
-    sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(text), model_writer=out, vocab_size=rng.choice([500, 700, 1000]) + (256 if options["byte_fallback"] else 0),
+    sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(text), model_writer=out, vocab_size=rng.choice([800, 1000, 1400]) + (256 if options["byte_fallback"] else 0),
                                              hard_vocab_limit=False, minloglevel=2, num_threads=1, **options)
     return out.getvalue(), options

@@ -22,7 +22,8 @@ class EachText {
     const auto& messages = row.conversation.messages;
     for (size_t m = 0; m < messages.size(); ++m) {
       const std::string_view text = messages[m].content;
-      if (messages[m].role == "system" && !seen_.insert(XXH3_64bits(text.data(), text.size())).second) continue;
+      if (messages[m].role == "system" && !seen_.insert(XXH3_64bits(text.data(), text.size())).second)
+        continue;
       look(m, text);
     }
   }

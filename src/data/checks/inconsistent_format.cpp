@@ -10,6 +10,7 @@
 #include <span>
 #include <unordered_map>
 
+#include "data/answer_group.h"
 #include "data/format_family.h"
 #include "data/label_counts.h"
 #include "data/negative_answer.h"
@@ -21,9 +22,9 @@ namespace {
 
 using enum FormatKind;
 
-constexpr size_t kLeastGroup = 10;         // answers, for a norm to be one
+constexpr size_t kLeastGroup = 10;          // answers, for a norm to be one
 constexpr size_t kMostLabelSets = 100'000;  // of all system prompts and keys together
-constexpr size_t kMostCandidates = 400;    // rows of a group that are read again
+constexpr size_t kMostCandidates = 400;     // rows of a group that are read again
 constexpr std::string_view kFix =
     "Write this answer as the others are, or give this kind of task a system prompt of its own.";
 
@@ -36,78 +37,6 @@ struct Answer {
 };
 static_assert(sizeof(Answer) <= 40);
 
-uint32_t hash32(std::string_view text) { return static_cast<uint32_t>(XXH3_64bits(text.data(), text.size())); }
-
-// The words that a question begins with, digits made equal: what instructions of one kind share.
-uint32_t opening_of(std::string_view question) {
-  std::string opening;
-  for (const std::string_view word : space_words(question.substr(0, 200), 3)) {
-    for (const char c : folded_text(word)) opening += is_ascii_digit(c) ? '0' : c;
-    opening += ' ';
-  }
-  return hash32(opening);
-}
-
-// "Answer:" of "Answer: 42"; empty without one.
-std::string_view prefix_of(std::string_view answer) {
-  answer = trimmed_text(answer);
-  const size_t colon = answer.substr(0, 32).find(':');
-  if (colon == std::string_view::npos || colon == 0) return {};
-  const std::string_view prefix = answer.substr(0, colon + 1);
-  if (!is_ascii_letter(prefix[0]) && static_cast<unsigned char>(prefix[0]) < 0x80) return {};
-  return space_words(prefix, 4).size() <= 3 && prefix.find('\n') == std::string_view::npos ? prefix
-                                                                                           : std::string_view();
-}
-
-// Kinds that are one thing when a group's majority is looked for.
-enum class Bucket { kNone, kObject, kArray, kFence, kBroken, kAround, kXml, kKeyLines, kCode, kNumber, kShort, kProse };
-
-Bucket bucket_of(FormatKind kind) {
-  switch (kind) {
-    case kEmpty: return Bucket::kNone;
-    case kJsonObject: return Bucket::kObject;
-    case kJsonArray: return Bucket::kArray;
-    case kJsonInFence: return Bucket::kFence;
-    case kBrokenJson: return Bucket::kBroken;
-    case kTextWithJson: return Bucket::kAround;
-    case kXml: return Bucket::kXml;
-    case kKeyLines: return Bucket::kKeyLines;
-    case kCode: return Bucket::kCode;
-    case kNumber: return Bucket::kNumber;
-    case kYesNo:
-    case kShortText: return Bucket::kShort;
-    default: return Bucket::kProse;
-  }
-}
-bool is_json_bucket(Bucket b) {
-  return b == Bucket::kObject || b == Bucket::kArray || b == Bucket::kFence || b == Bucket::kBroken || b == Bucket::kAround;
-}
-
-// Prose without structure of Markdown.
-bool is_plain(FormatKind kind) { return kind == kProse || kind == kParagraphs || kind == kShortText || kind == kYesNo || kind == kNumber; }
-
-constexpr std::array<std::string_view, 4> kJsonWords{"json", "dict", "object", "schema"};
-constexpr std::array<std::string_view, 12> kCodeWords{"code", "script", "function", "query", "sql", "python", "html", "bash", "regex", "snippet", "program", "command"};
-constexpr std::array<std::string_view, 28> kListWords{
-    "list", "bullet", "bullets", "points", "steps", "step", "ways", "tips", "ideas", "reasons", "table", "markdown", "liste", "schritte",
-    "punkte", "tabelle", "étapes", "tableau", "lista", "pasos", "tabla", "tabela", "列表", "表", "outline", "compare", "headings", "plan"};
-
-// Whether the question itself asks for an answer of this kind.
-bool asks_for(std::string_view folded_question, FormatKind kind) {
-  const auto any = [&](const auto& words) {
-    return std::ranges::any_of(words, [&](std::string_view w) { return contains_word(folded_question, w); });
-  };
-  if (is_json_bucket(bucket_of(kind))) return any(kJsonWords);
-  if (kind == kXml) return any(std::array<std::string_view, 3>{"xml", "html", "svg"});
-  if (kind == kCode || kind == kTextWithCode) return any(kCodeWords);
-  if (kind == kKeyLines) return any(std::array<std::string_view, 4>{"format", "fields", "yaml", "form"}) || any(kListWords);
-  if (kind == kBullets || kind == kNumbered || kind == kHeadings || kind == kTable) return any(kListWords);
-  if (kind == kNumber) return any(std::array<std::string_view, 5>{"number", "count", "how many", "score", "how much"});
-  if (kind == kShortText || kind == kYesNo)
-    return any(std::array<std::string_view, 8>{"one word", "single word", "yes or no", "name", "label", "true or false", "word", "classify"});
-  return any(std::array<std::string_view, 6>{"explain", "describe", "why", "summarize", "summarise", "summary"});
-}
-
 class InconsistentFormat : public DataCheck {
  public:
   void see(const Row& row, Findings&) override {
@@ -119,7 +48,8 @@ class InconsistentFormat : public DataCheck {
       if (messages[m].role == "user") question = messages[m].content;
       if (messages[m].role != "assistant") continue;
       const size_t this_turn = turn++;
-      if (!messages[m].train || !messages[m].tool_calls.empty() || trimmed_text(messages[m].content).empty()) continue;
+      if (!messages[m].train || !messages[m].tool_calls.empty() || trimmed_text(messages[m].content).empty())
+        continue;
       const FormatFamily family = format_family(messages[m].content);
       const std::string_view prefix = prefix_of(messages[m].content);
       const auto index = static_cast<uint32_t>(answers_.size());
@@ -128,7 +58,9 @@ class InconsistentFormat : public DataCheck {
                           .column = static_cast<uint32_t>(row.column(m, 0)),
                           .message = static_cast<uint32_t>(m),
                           .group = group,
-                          .shape = bucket_of(family.kind) == Bucket::kShort || family.kind == kNumber ? 0 : shapes_.intern(family.shape),
+                          .shape = bucket_of(family.kind) == Bucket::kShort || family.kind == kNumber
+                                       ? 0
+                                       : shapes_.intern(family.shape),
                           .opening = opening_of(question),
                           .prefix = prefix.empty() ? 0 : hash32(prefix),
                           .detail = family.kind == kCode ? hash32(family.detail) : 0,
@@ -148,12 +80,12 @@ class InconsistentFormat : public DataCheck {
       const uint32_t group = sizes[answers_[i].group] >= kLeastGroup ? answers_[i].group : UINT32_MAX;
       groups[{group, answers_[i].later_turn}].push_back(i);
     }
-    for (const auto& [key, members] : groups)
-      judge_prompt(members, key.first == UINT32_MAX, reread);
+    for (const auto& [key, members] : groups) judge_prompt(members, key.first == UINT32_MAX, reread);
     judge_labels(reread);
     for (auto& [index, said] : said_) {
       const Answer& a = answers_[index];
-      findings.add("inconsistent-format", said.severity, a.line, a.column, std::move(said.words), std::string(kFix));
+      findings.add("inconsistent-format", said.severity, a.line, a.column, std::move(said.words),
+                   std::string(kFix));
     }
   }
 
@@ -169,7 +101,8 @@ class InconsistentFormat : public DataCheck {
 
   uint32_t group_of(const Row& row) {
     const auto& messages = row.conversation.messages;
-    const std::string_view system = !messages.empty() && messages[0].role == "system" ? messages[0].content : std::string_view();
+    const std::string_view system =
+        !messages.empty() && messages[0].role == "system" ? messages[0].content : std::string_view();
     const uint64_t hash = system.empty() ? 0 : XXH3_64bits(system.data(), system.size());
     const auto [at, is_new] = groups_.try_emplace(hash, static_cast<uint32_t>(groups_.size()));
     if (hash == 0) no_prompt_ = at->second;
@@ -196,19 +129,23 @@ class InconsistentFormat : public DataCheck {
   void judge_prompt(std::span<const uint32_t> members, bool pooled, const Reread& reread) {
     if (members.size() < kLeastGroup) return;
     const bool none = !pooled && answers_[members[0]].group == no_prompt_;
-    const std::string_view to_what = pooled ? "answers" : none ? "answers without a system prompt" : "answers to this system prompt";
+    const std::string_view to_what = pooled ? "answers"
+                                     : none ? "answers without a system prompt"
+                                            : "answers to this system prompt";
     if (judge_group({members, to_what}, 0.85, reread)) return;
     std::map<uint32_t, std::vector<uint32_t>> by_opening;
     for (const uint32_t i : members) by_opening[answers_[i].opening].push_back(i);
     for (const auto& [opening, same] : by_opening)
-      if (same.size() >= 12) judge_group({same, "answers to questions that begin like this one"}, 0.93, reread);
+      if (same.size() >= 12)
+        judge_group({same, "answers to questions that begin like this one"}, 0.93, reread);
   }
 
   // False when no form has a share of `least` in the group: several tasks under one prompt.
   bool judge_group(const Context& group, double least, const Reread& reread) {
     const size_t n = group.members.size();
-    std::array<std::vector<uint32_t>, 12> buckets;
-    for (const uint32_t i : group.members) buckets[static_cast<size_t>(bucket_of(answers_[i].kind))].push_back(i);
+    std::array<std::vector<uint32_t>, kBuckets> buckets;
+    for (const uint32_t i : group.members)
+      buckets[static_cast<size_t>(bucket_of(answers_[i].kind))].push_back(i);
     const auto of = [&](Bucket b) -> std::vector<uint32_t>& { return buckets[static_cast<size_t>(b)]; };
     for (const Bucket b : {Bucket::kObject, Bucket::kArray, Bucket::kFence, Bucket::kXml, Bucket::kKeyLines})
       judge_shapes(group, of(b), reread);
@@ -238,7 +175,9 @@ class InconsistentFormat : public DataCheck {
 
   // How many answers of one form among another may be slips; more than that, and they are a task of their own.
   static size_t most_of(Bucket main, Bucket other, size_t n, bool labels) {
-    const auto share = [n](double s) { return std::max<size_t>(1, static_cast<size_t>(s * static_cast<double>(n))); };
+    const auto share = [n](double s) {
+      return std::max<size_t>(1, static_cast<size_t>(s * static_cast<double>(n)));
+    };
     if (main == Bucket::kProse) {
       if (other == Bucket::kShort || other == Bucket::kNumber) return 0;
       if (other == Bucket::kCode || other == Bucket::kKeyLines) return n >= 60 ? share(0.015) : 0;
@@ -256,11 +195,16 @@ class InconsistentFormat : public DataCheck {
 
   std::string main_name(Bucket main, const std::vector<uint32_t>& answers, bool labels) const {
     switch (main) {
-      case Bucket::kShort: return labels ? "one of a few labels" : "short texts";
-      case Bucket::kNumber: return "numbers";
-      case Bucket::kProse: return "prose";
-      case Bucket::kCode: return "a code block";
-      default: break;
+      case Bucket::kShort:
+        return labels ? "one of a few labels" : "short texts";
+      case Bucket::kNumber:
+        return "numbers";
+      case Bucket::kProse:
+        return "prose";
+      case Bucket::kCode:
+        return "a code block";
+      default:
+        break;
     }
     std::vector<uint32_t> shapes;
     for (const uint32_t i : answers) shapes.push_back(answers_[i].shape);
@@ -293,8 +237,8 @@ class InconsistentFormat : public DataCheck {
     return asked * 2 > looked;
   }
 
-  void judge_minority(const Context& group, const std::vector<uint32_t>& majority, const std::vector<uint32_t>& minority,
-                      const std::string& norm, const Reread& reread) {
+  void judge_minority(const Context& group, const std::vector<uint32_t>& majority,
+                      const std::vector<uint32_t>& minority, const std::string& norm, const Reread& reread) {
     if (minority.size() > kMostCandidates) return;
     std::set<uint32_t> openings_of_majority;
     for (const uint32_t i : majority) openings_of_majority.insert(answers_[i].opening);
@@ -322,8 +266,9 @@ class InconsistentFormat : public DataCheck {
         continue;
       if (says_no && !is_machine_format(answers_[majority[0]].kind) && !is_machine_format(a.kind)) continue;
       if (asks_for(folded_text(s.question), a.kind) && !all_ask_for(a.kind, majority, reread)) continue;
-      say(minority[k], fmt::format("{} of {} {} are {}; this one is {}", majority.size(), group.members.size(),
-                                   group.to_what, norm, format_family(s.answer).name()));
+      say(minority[k],
+          fmt::format("{} of {} {} are {}; this one is {}", majority.size(), group.members.size(),
+                      group.to_what, norm, format_family(s.answer).name()));
     }
   }
 
@@ -333,8 +278,9 @@ class InconsistentFormat : public DataCheck {
     if (n < 20) return;
     std::map<FormatKind, std::vector<uint32_t>> kinds;
     for (const uint32_t i : prose) kinds[is_plain(answers_[i].kind) ? kProse : answers_[i].kind].push_back(i);
-    const auto main = std::max_element(kinds.begin(), kinds.end(),
-                                       [](const auto& a, const auto& b) { return a.second.size() < b.second.size(); });
+    const auto main = std::max_element(kinds.begin(), kinds.end(), [](const auto& a, const auto& b) {
+      return a.second.size() < b.second.size();
+    });
     const bool plain = main->first == kProse;
     if (main->second.size() * 100 < n * (plain ? 97 : 95)) return;
     for (const auto& [kind, some] : kinds) {
@@ -355,7 +301,9 @@ class InconsistentFormat : public DataCheck {
       const auto& cluster = clusters[c];
       if (cluster.size() < kLeastGroup) {
         // Few answers with keys of their own beside one schema that the rest keeps.
-        if (c == 0 || clusters[0].size() * 100 < answers.size() * 93 || cluster.size() > std::max<size_t>(1, answers.size() / 100)) continue;
+        if (c == 0 || clusters[0].size() * 100 < answers.size() * 93 ||
+            cluster.size() > std::max<size_t>(1, answers.size() / 100))
+          continue;
         if (std::ranges::any_of(cluster, [&](size_t i) { return shapes_.keys(shapes[i]).empty(); })) continue;
         judge_strange_keys(group, answers, clusters[0], cluster, shapes, reread);
         continue;
@@ -379,14 +327,17 @@ class InconsistentFormat : public DataCheck {
         const Seen s = look_again ? look(index, reread) : Seen{};
         for (const auto& d : *differences) {
           if (d.of_keys && asked) continue;
-          if (!d.new_key.empty() && look_again && contains_word(s.system + "\n" + s.question, last_key(d.new_key)) &&
+          if (!d.new_key.empty() && look_again &&
+              contains_word(s.system + "\n" + s.question, last_key(d.new_key)) &&
               !contains_word(s.question, fmt::format("\"{}\"", last_key(d.new_key))))
             continue;
           words += (words.empty() ? "" : "; ") + d.words;
         }
         if (words.empty()) continue;
-        say(index, fmt::format("{} {} are {} with {}; in this one: {}", cluster.size(), group.to_what,
-                               format_kind_name(answers_[index].kind), norm.keys_in_words().empty() ? "like keys" : norm.keys_in_words(), words),
+        say(index,
+            fmt::format("{} {} are {} with {}; in this one: {}", cluster.size(), group.to_what,
+                        format_kind_name(answers_[index].kind),
+                        norm.keys_in_words().empty() ? "like keys" : norm.keys_in_words(), words),
             many ? Severity::kNote : Severity::kWarning);
       }
     }
@@ -396,8 +347,9 @@ class InconsistentFormat : public DataCheck {
     return path.substr(path.rfind('.') == std::string::npos ? 0 : path.rfind('.') + 1);
   }
 
-  void judge_strange_keys(const Context& group, const std::vector<uint32_t>& answers, const std::vector<size_t>& main,
-                          const std::vector<size_t>& cluster, const std::vector<uint32_t>& shapes, const Reread& reread) {
+  void judge_strange_keys(const Context& group, const std::vector<uint32_t>& answers,
+                          const std::vector<size_t>& main, const std::vector<size_t>& cluster,
+                          const std::vector<uint32_t>& shapes, const Reread& reread) {
     std::vector<uint32_t> main_shapes;
     for (const size_t i : main) main_shapes.push_back(shapes[i]);
     const std::string keys = ShapeNorm(shapes_, main_shapes).keys_in_words();
@@ -412,13 +364,15 @@ class InconsistentFormat : public DataCheck {
         error = error || shapes_.path(id) == "error" || shapes_.path(id) == "refusal";
       }
       if (error || named == own.size()) continue;
-      say(answers[i], fmt::format("{} of {} {} are {} with {}; this one is {}", main.size(), answers.size(), group.to_what,
-                                  format_kind_name(answers_[answers[main[0]]].kind), keys, format_family(s.answer).name()));
+      say(answers[i], fmt::format("{} of {} {} are {} with {}; this one is {}", main.size(), answers.size(),
+                                  group.to_what, format_kind_name(answers_[answers[main[0]]].kind), keys,
+                                  format_family(s.answer).name()));
     }
   }
 
   // Whether each question names the keys that it wants.
-  bool keys_are_asked(const std::vector<uint32_t>& answers, const std::vector<size_t>& cluster, const Reread& reread) const {
+  bool keys_are_asked(const std::vector<uint32_t>& answers, const std::vector<size_t>& cluster,
+                      const Reread& reread) const {
     size_t named = 0, looked = 0;
     const size_t step = std::max<size_t>(1, cluster.size() / 20);
     for (size_t i = 0; i < cluster.size(); i += step, ++looked) {
@@ -435,7 +389,8 @@ class InconsistentFormat : public DataCheck {
   void judge_languages(const Context& group, const std::vector<uint32_t>& code, const Reread& reread) {
     std::map<uint32_t, std::vector<uint32_t>> by;
     for (const uint32_t i : code) by[answers_[i].detail].push_back(i);
-    const auto main = std::max_element(by.begin(), by.end(), [](const auto& a, const auto& b) { return a.second.size() < b.second.size(); });
+    const auto main = std::max_element(
+        by.begin(), by.end(), [](const auto& a, const auto& b) { return a.second.size() < b.second.size(); });
     if (main->second.size() * 100 < code.size() * 95 || code.size() < 20) return;
     const std::string norm = format_family(look(main->second[0], reread).answer).name();
     for (const auto& [language, some] : by)
@@ -449,19 +404,23 @@ class InconsistentFormat : public DataCheck {
     std::map<uint32_t, size_t> counts;
     for (const uint32_t i : group.members)
       if (!is_json_bucket(bucket_of(answers_[i].kind))) ++counts[answers_[i].prefix];
-    const auto main = std::max_element(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+    const auto main = std::max_element(counts.begin(), counts.end(),
+                                       [](const auto& a, const auto& b) { return a.second < b.second; });
     if (n < 20 || main == counts.end() || main->first == 0 || main->second * 100 < n * 95) return;
     std::string prefix;
     std::vector<uint32_t> odd;
     for (const uint32_t i : group.members) {
-      if (answers_[i].prefix != main->first) odd.push_back(i);
-      else if (prefix.empty()) prefix = std::string(prefix_of(look(i, reread).answer));
+      if (answers_[i].prefix != main->first)
+        odd.push_back(i);
+      else if (prefix.empty())
+        prefix = std::string(prefix_of(look(i, reread).answer));
     }
     if (odd.size() > std::max<size_t>(1, n / 40)) return;
     for (const uint32_t i : odd) {
       const Seen s = look(i, reread);
       if (is_negative_answer(s.answer, fallback_words(s.system))) continue;
-      say(i, fmt::format("{} of {} {} begin with \"{}\"; this one does not", main->second, n, group.to_what, prefix));
+      say(i, fmt::format("{} of {} {} begin with \"{}\"; this one does not", main->second, n, group.to_what,
+                         prefix));
     }
   }
 
@@ -475,9 +434,11 @@ class InconsistentFormat : public DataCheck {
       const std::string where = path.empty() ? "" : fmt::format(" under the key \"{}\"", path);
       for (const auto& slip : counts.slips()) {
         const auto &rare = labels[slip.label], &meant = labels[slip.meant];
-        if (in_prompt(rare.text) || (!path.empty() && (counts.labels().size() > 20 || copied(rare, reread)))) continue;
-        const std::string words = fmt::format("the label \"{}\"{} occurs {}, \"{}\" {} times", rare.text, where,
-                                              rare.count == 1 ? "once" : fmt::format("{} times", rare.count), meant.text, meant.count);
+        if (in_prompt(rare.text) || (!path.empty() && (counts.labels().size() > 20 || copied(rare, reread))))
+          continue;
+        const std::string words = fmt::format(
+            "the label \"{}\"{} occurs {}, \"{}\" {} times", rare.text, where,
+            rare.count == 1 ? "once" : fmt::format("{} times", rare.count), meant.text, meant.count);
         say(rare.first_seen, words);
         if (rare.count == 2) say(rare.second_seen, words);
       }
@@ -488,13 +449,14 @@ class InconsistentFormat : public DataCheck {
         const Seen s = look(label.first_seen, reread);
         const std::string prompt = s.system + "\n" + s.question;
         size_t named = 0;
-        for (const auto& other : labels) named += other.count > 3 && contains_word(prompt, other.text) ? other.count : 0;
+        for (const auto& other : labels)
+          named += other.count > 3 && contains_word(prompt, other.text) ? other.count : 0;
         const bool listed = named * 10 > counts.total() * 8;
         if (contains_word(prompt, label.text) || (is_negative_answer(label.text) && !listed)) continue;
-        const std::string words =
-            fmt::format("the label \"{}\" occurs {}; the other {} answers use {} labels{}", label.text,
-                        label.count == 1 ? "once" : fmt::format("{} times", label.count), counts.total() - label.count,
-                        labels.size() - 1, listed ? ", and the instructions name those alone" : "");
+        const std::string words = fmt::format(
+            "the label \"{}\" occurs {}; the other {} answers use {} labels{}", label.text,
+            label.count == 1 ? "once" : fmt::format("{} times", label.count), counts.total() - label.count,
+            labels.size() - 1, listed ? ", and the instructions name those alone" : "");
         say(label.first_seen, words, listed ? Severity::kWarning : Severity::kNote);
         if (label.count == 2) say(label.second_seen, words, listed ? Severity::kWarning : Severity::kNote);
       }
@@ -517,6 +479,8 @@ class InconsistentFormat : public DataCheck {
 
 }  // namespace
 
-std::unique_ptr<DataCheck> make_inconsistent_format_check() { return std::make_unique<InconsistentFormat>(); }
+std::unique_ptr<DataCheck> make_inconsistent_format_check() {
+  return std::make_unique<InconsistentFormat>();
+}
 
 }  // namespace lora

@@ -10,23 +10,35 @@ namespace {
 using testing::Asked;
 using Lines = std::vector<size_t>;
 
-std::vector<Finding> said(const std::vector<Asked>& rows) { return testing::said_of(make_inconsistent_format_check(), rows); }
-Lines warned(const std::vector<Asked>& rows) { return testing::warned(said(rows)); }
+std::vector<Finding> said(const std::vector<Asked>& rows) {
+  return testing::said_of(make_inconsistent_format_check(), rows);
+}
+Lines warned(const std::vector<Asked>& rows) {
+  return testing::warned(said(rows));
+}
 
-std::string number(size_t i) { return std::to_string(i); }
+std::string number(size_t i) {
+  return std::to_string(i);
+}
 
 // Rows under one system prompt, made by number.
 template <class Answer>
 std::vector<Asked> rows_of(size_t n, const std::string& system, Answer&& answer) {
   std::vector<Asked> rows;
   for (size_t i = 0; i < n; ++i)
-    rows.push_back({system, (i % 3 == 0 ? "Please look at case " : i % 3 == 1 ? "What of case " : "Case ") + number(i * 7919 % 1000) + "?", answer(i)});
+    rows.push_back({system,
+                    (i % 3 == 0   ? "Please look at case "
+                     : i % 3 == 1 ? "What of case "
+                                  : "Case ") +
+                        number(i * 7919 % 1000) + "?",
+                    answer(i)});
   return rows;
 }
 
 std::vector<Asked> json_rows(size_t n = 60) {
   return rows_of(n, "Extract the facts as JSON.", [](size_t i) {
-    return R"({"company": "Firm )" + number(i) + R"(", "city": )" + (i % 4 == 0 ? "null" : "\"Oslo\"") + R"(, "year": )" + number(1950 + i) + "}";
+    return R"({"company": "Firm )" + number(i) + R"(", "city": )" + (i % 4 == 0 ? "null" : "\"Oslo\"") +
+           R"(, "year": )" + number(1950 + i) + "}";
   });
 }
 
@@ -35,11 +47,14 @@ TEST(InconsistentFormat, NamesTheOddOneAmongJson) {
       {"**Company:** Nova\n- sector: optics\n- city: Oslo", "this one is lines"},
       {"The company is Nova, and it sits in Oslo.", "this one is prose"},
       {R"({"company": "Nova", "year": 1990})", "lacks the key \"city\""},
-      {R"({"name": "Nova", "city": "Oslo", "year": 1990})", "has the key \"name\" where the others have \"company\""},
+      {R"({"name": "Nova", "city": "Oslo", "year": 1990})",
+       "has the key \"name\" where the others have \"company\""},
       {R"({"company": "Nova", "city": "Oslo", "year": "1990"})", "\"year\" is a string in 1 of 60"},
-      {R"({"company": "Nova", "city": "Oslo", "year": 1990, "mood": "good"})", "has the key \"mood\", which no other has"},
+      {R"({"company": "Nova", "city": "Oslo", "year": 1990, "mood": "good"})",
+       "has the key \"mood\", which no other has"},
       {"```json\n{\"company\": \"Nova\", \"city\": \"Oslo\", \"year\": 1990}\n```", "JSON in a code fence"},
-      {"Sure! Here is the JSON:\n{\"company\": \"Nova\", \"city\": \"Oslo\", \"year\": 1990}", "text around JSON"},
+      {"Sure! Here is the JSON:\n{\"company\": \"Nova\", \"city\": \"Oslo\", \"year\": 1990}",
+       "text around JSON"},
       {R"({"company": "Nova", "city": "Oslo", "year": 1990,})", "broken JSON"},
       {R"([{"company": "Nova", "city": "Oslo", "year": 1990}])", "a JSON list"},
       {R"({"label": "company", "score": 3})", "with the keys label, score"},
@@ -65,22 +80,32 @@ TEST(InconsistentFormat, EighteenRowsAreEnough) {
   rows[4].answer = "## Nova\n\n- Oslo\n- 1990";
   const auto found = said(rows);
   ASSERT_EQ(testing::warned(found), Lines{5});
-  EXPECT_NE(found[0].message.find("17 of 18 answers to this system prompt are JSON with the keys city, company, year"), std::string::npos) << found[0].message;
+  EXPECT_NE(found[0].message.find(
+                "17 of 18 answers to this system prompt are JSON with the keys city, company, year"),
+            std::string::npos)
+      << found[0].message;
 }
 
 TEST(InconsistentFormat, NullsAndEmptyListsAreNoDifference) {
   auto rows = rows_of(80, "Find people.", [](size_t i) {
-    return std::string(R"({"people": )") + (i % 9 == 0 ? "[]" : i % 7 == 0 ? "null" : R"([{"name": "Rosa", "age": 3}])") + "}";
+    return std::string(R"({"people": )") +
+           (i % 9 == 0   ? "[]"
+            : i % 7 == 0 ? "null"
+                         : R"([{"name": "Rosa", "age": 3}])") +
+           "}";
   });
   EXPECT_EQ(warned(rows), Lines{});
 }
 
 TEST(InconsistentFormat, LabelsThatAreMisspeltOrDressedUp) {
   const auto labels = [] {
-    return rows_of(120, "Classify the ticket as billing, bug or praise.", [](size_t i) { return std::string(i % 5 == 0 ? "praise" : i % 2 == 0 ? "billing" : "bug"); });
+    return rows_of(120, "Classify the ticket as billing, bug or praise.", [](size_t i) {
+      return std::string(i % 5 == 0 ? "praise" : i % 2 == 0 ? "billing" : "bug");
+    });
   };
   EXPECT_EQ(warned(labels()), Lines{});
-  for (const char* odd : {"biling", "Bug.", "Billing", "complaint", "I would say that this is about billing.", R"({"label": "bug"})"}) {
+  for (const char* odd : {"biling", "Bug.", "Billing", "complaint", "I would say that this is about billing.",
+                          R"({"label": "bug"})"}) {
     auto rows = labels();
     rows[77].answer = odd;
     EXPECT_EQ(warned(rows), Lines{78}) << odd;
@@ -93,21 +118,31 @@ TEST(InconsistentFormat, LabelsThatAreMisspeltOrDressedUp) {
 }
 
 TEST(InconsistentFormat, LabelsInsideJson) {
-  auto rows = rows_of(120, "Rate it as JSON.", [](size_t i) { return std::string(R"({"mood": ")") + (i % 2 == 0 ? "positive" : "negative") + R"(", "score": )" + number(i) + "}"; });
+  auto rows = rows_of(120, "Rate it as JSON.", [](size_t i) {
+    return std::string(R"({"mood": ")") + (i % 2 == 0 ? "positive" : "negative") + R"(", "score": )" +
+           number(i) + "}";
+  });
   rows[50].answer = R"({"mood": "postive", "score": 4})";
   const auto found = said(rows);
   ASSERT_EQ(testing::warned(found), Lines{51});
-  EXPECT_NE(found[0].message.find("\"postive\" under the key \"mood\" occurs once, \"positive\""), std::string::npos) << found[0].message;
+  EXPECT_NE(found[0].message.find("\"postive\" under the key \"mood\" occurs once, \"positive\""),
+            std::string::npos)
+      << found[0].message;
 }
 
 TEST(InconsistentFormat, KeyLinesXmlCodeAndNumbers) {
-  auto lines = rows_of(60, "Three lines.", [](size_t i) { return "Summary: case " + number(i) + " is closed now\nSeverity: low\nAction: none at all"; });
+  auto lines = rows_of(60, "Three lines.", [](size_t i) {
+    return "Summary: case " + number(i) + " is closed now\nSeverity: low\nAction: none at all";
+  });
   lines[9].answer = "Summary: it is closed\nAction: none";
   EXPECT_EQ(warned(lines), Lines{10});
-  auto xml = rows_of(60, "As XML.", [](size_t i) { return "<order><item>lamp</item><count>" + number(i) + "</count></order>"; });
+  auto xml = rows_of(60, "As XML.", [](size_t i) {
+    return "<order><item>lamp</item><count>" + number(i) + "</count></order>";
+  });
   xml[9].answer = "<order><item>lamp</item></order>";
   EXPECT_EQ(warned(xml), Lines{10});
-  auto code = rows_of(60, "One query in a fence.", [](size_t i) { return "```sql\nSELECT " + number(i) + ";\n```"; });
+  auto code =
+      rows_of(60, "One query in a fence.", [](size_t i) { return "```sql\nSELECT " + number(i) + ";\n```"; });
   code[9].answer = "SELECT 9 FROM orders WHERE city = 'Oslo' AND total > 3;";
   EXPECT_EQ(warned(code), Lines{10});
   auto scores = rows_of(60, "Rate from 1 to 10.", [](size_t i) { return number(i % 10 + 1); });
@@ -116,9 +151,12 @@ TEST(InconsistentFormat, KeyLinesXmlCodeAndNumbers) {
 }
 
 std::string prose(size_t i) {
-  static const char* kSentences[] = {"The committee met on Tuesday and agreed to wait.", "Rain is expected along the coast until late evening.", "Bees prefer blue flowers in the early morning.",
+  static const char* kSentences[] = {"The committee met on Tuesday and agreed to wait.",
+                                     "Rain is expected along the coast until late evening.",
+                                     "Bees prefer blue flowers in the early morning.",
                                      "The old bridge stays closed throughout the summer."};
-  return std::string(kSentences[i % 4]) + " " + kSentences[(i / 4) % 4] + " That was in " + std::to_string(1900 + i) + ".";
+  return std::string(kSentences[i % 4]) + " " + kSentences[(i / 4) % 4] + " That was in " +
+         std::to_string(1900 + i) + ".";
 }
 
 TEST(InconsistentFormat, JsonAndMarkdownAmongProse) {
@@ -147,14 +185,19 @@ TEST(InconsistentFormat, ChatOfManyFormsIsLeftAlone) {
 TEST(InconsistentFormat, MinorityTasksUnderOnePromptAreTasks) {
   std::vector<Asked> rows;
   for (size_t i = 0; i < 200; ++i) {
-    if (i % 10 < 3) rows.push_back({"Help.", "Summarize this text: " + prose(i), prose(i + 3)});
-    else if (i % 10 < 7) rows.push_back({"Help.", "Extract name and year: " + prose(i), R"({"name": "Rosa", "year": )" + number(i) + "}"});
-    else rows.push_back({"Help.", "Tell me about case " + number(i), prose(i + 1)});
+    if (i % 10 < 3)
+      rows.push_back({"Help.", "Summarize this text: " + prose(i), prose(i + 3)});
+    else if (i % 10 < 7)
+      rows.push_back(
+          {"Help.", "Extract name and year: " + prose(i), R"({"name": "Rosa", "year": )" + number(i) + "}"});
+    else
+      rows.push_back({"Help.", "Tell me about case " + number(i), prose(i + 1)});
   }
   EXPECT_EQ(warned(rows), Lines{});
   // Four rows of a task of their own in 200.
   auto chat = rows_of(200, "Help.", prose);
-  for (const size_t i : {20, 60, 100, 140}) chat[i] = {"Help.", "Extract the name from: " + prose(i), R"({"name": "Rosa"})"};
+  for (const size_t i : {20, 60, 100, 140})
+    chat[i] = {"Help.", "Extract the name from: " + prose(i), R"({"name": "Rosa"})"};
   EXPECT_EQ(warned(chat), Lines{});
   // Inside a task of a mixed set.
   rows[13].answer = "Rosa, of that year, as far as one can see.";
@@ -167,7 +210,8 @@ TEST(InconsistentFormat, SchemasThatQuestionsSetAreNoMinority) {
   const char* keys[] = {"title", "author", "price", "pages", "color", "weight"};
   for (size_t i = 0; i < 80; ++i) {
     const std::string a = keys[i % 6], b = keys[(i / 6 + i + 1) % 6];
-    rows.push_back({"", "Give " + a + " and " + b + " as JSON for item " + number(i), "{\"" + a + "\": 1, \"" + b + "\": 2}"});
+    rows.push_back({"", "Give " + a + " and " + b + " as JSON for item " + number(i),
+                    "{\"" + a + "\": 1, \"" + b + "\": 2}"});
   }
   EXPECT_EQ(warned(rows), Lines{});
 }

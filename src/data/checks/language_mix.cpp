@@ -37,7 +37,8 @@ class LanguageMix : public DataCheck {
   void see(const Row& row, Findings&) override {
     const auto& messages = row.conversation.messages;
     if (messages.empty()) return;
-    const std::string_view system = messages[0].role == "system" ? std::string_view(messages[0].content) : std::string_view();
+    const std::string_view system =
+        messages[0].role == "system" ? std::string_view(messages[0].content) : std::string_view();
     const uint64_t hash = system.empty() ? 0 : XXH3_64bits(system.data(), system.size());
     const uint32_t group = groups_.try_emplace(hash, static_cast<uint32_t>(groups_.size())).first->second;
     Language question = Language::kUnknown;
@@ -49,14 +50,22 @@ class LanguageMix : public DataCheck {
       }
       if (messages[m].role != "assistant") continue;
       const std::string_view text = trimmed_text(messages[m].content);
-      Turn turn{.row = static_cast<uint32_t>(row.index), .line = static_cast<uint32_t>(row.line), .message = static_cast<uint32_t>(m),
-                .question_message = static_cast<uint32_t>(question_message), .answer_column = 1, .question_column = 1, .group = group,
-                .question = question, .answer = language_of(text), .second_half = Language::kUnknown};
+      Turn turn{.row = static_cast<uint32_t>(row.index),
+                .line = static_cast<uint32_t>(row.line),
+                .message = static_cast<uint32_t>(m),
+                .question_message = static_cast<uint32_t>(question_message),
+                .answer_column = 1,
+                .question_column = 1,
+                .group = group,
+                .question = question,
+                .answer = language_of(text),
+                .second_half = Language::kUnknown};
       if (turn.answer == Language::kUnknown && question == Language::kUnknown) continue;
       if (text.size() >= 160 && text[0] != '{' && text[0] != '[') {
         size_t half = text.find_first_of(" \n", text.size() / 2);
         if (half == std::string_view::npos) half = text.size();
-        const Language first = guess_language(text.substr(0, half)), second = guess_language(text.substr(half));
+        const Language first = guess_language(text.substr(0, half)),
+                       second = guess_language(text.substr(half));
         if (!may_be_same(first, second)) {
           turn.answer = first;
           turn.second_half = second;
@@ -109,45 +118,60 @@ class LanguageMix : public DataCheck {
     const size_t n = turns.size();
     const bool unlike_is_rare = unlike <= std::max<size_t>(2, pairs / 10) && unlike * 3 <= pairs;
     const bool halves_are_rare = halves <= std::max<size_t>(1, n / 50);
-    const bool foreign_rows_are_rare = questions.clear() && n >= 50 && foreign_rows <= std::max<size_t>(1, n / 100);
+    const bool foreign_rows_are_rare =
+        questions.clear() && n >= 50 && foreign_rows <= std::max<size_t>(1, n / 100);
     const bool translates = pairs >= kLeastForNorm && pairs - unlike <= std::max<size_t>(1, pairs / 33);
     size_t looked = 0;
     const auto asked = [&](const Turn& t, Language language) {
       if (++looked > kMostCandidates) return true;
       const Conversation row = reread(t.row);
       std::string before;
-      for (size_t m = 0; m < row.messages.size() && m < t.message; ++m) before += row.messages[m].content + "\n";
+      for (size_t m = 0; m < row.messages.size() && m < t.message; ++m)
+        before += row.messages[m].content + "\n";
       return speaks_of_language(folded_text(before), language);
     };
-    const std::string_view fix = "Write question and answer in one language, or say in the question which one is wanted.";
+    const std::string_view fix =
+        "Write question and answer in one language, or say in the question which one is wanted.";
     for (const Turn* t : turns) {
       const std::string_view answer = language_name(t->answer), question = language_name(t->question);
-      if (t->second_half != Language::kUnknown && halves_are_rare && !asked(*t, t->second_half) && !asked(*t, t->answer)) {
-        findings.add("language-mix", t->line, t->answer_column,
-                     fmt::format("the answer begins in {} and goes on in {}", answer, language_name(t->second_half)), std::string(fix));
+      if (t->second_half != Language::kUnknown && halves_are_rare && !asked(*t, t->second_half) &&
+          !asked(*t, t->answer)) {
+        findings.add(
+            "language-mix", t->line, t->answer_column,
+            fmt::format("the answer begins in {} and goes on in {}", answer, language_name(t->second_half)),
+            std::string(fix));
       } else if (unlike_is_rare && !may_be_same(t->answer, t->question)) {
         if (!asked(*t, t->answer))
           findings.add("language-mix", t->line, t->answer_column,
-                       fmt::format("the answer is in {}, its question in {}", answer, question), std::string(fix));
+                       fmt::format("the answer is in {}, its question in {}", answer, question),
+                       std::string(fix));
       } else if (translates && t->answer != Language::kUnknown && t->answer == t->question) {
-        findings.add("language-mix", t->line, t->answer_column,
-                     fmt::format("the answer is in {} like its question; {} of {} answers are in another language than theirs", answer, unlike, pairs),
-                     "Translate the answer.");
-      } else if (answers.clear() && !may_be_same(t->answer, answers.language) && t->question == Language::kUnknown) {
+        findings.add(
+            "language-mix", t->line, t->answer_column,
+            fmt::format(
+                "the answer is in {} like its question; {} of {} answers are in another language than theirs",
+                answer, unlike, pairs),
+            "Translate the answer.");
+      } else if (answers.clear() && !may_be_same(t->answer, answers.language) &&
+                 t->question == Language::kUnknown) {
         if (answers.known - answers.with <= std::max<size_t>(1, n / 33) && !asked(*t, t->answer))
           findings.add("language-mix", t->line, t->answer_column,
-                       fmt::format("the answer is in {}; {} of {} are in {}", answer, answers.with, answers.known, language_name(answers.language)),
+                       fmt::format("the answer is in {}; {} of {} are in {}", answer, answers.with,
+                                   answers.known, language_name(answers.language)),
                        std::string(fix));
       } else if (answers.clear() && !unlike_is_rare && !may_be_same(t->answer, answers.language) &&
                  answers.known - answers.with <= std::max<size_t>(1, n / 33)) {
         if (!asked(*t, t->answer) || is_translation_into(answers.language, *t, reread))
           findings.add("language-mix", t->line, t->answer_column,
-                       fmt::format("the answer is in {}; {} of {} are in {}", answer, answers.with, answers.known, language_name(answers.language)),
+                       fmt::format("the answer is in {}; {} of {} are in {}", answer, answers.with,
+                                   answers.known, language_name(answers.language)),
                        std::string(fix));
-      } else if (foreign_rows_are_rare && !may_be_same(t->question, questions.language) && may_be_same(t->answer, t->question)) {
+      } else if (foreign_rows_are_rare && !may_be_same(t->question, questions.language) &&
+                 may_be_same(t->answer, t->question)) {
         if (!asked(*t, t->question))
           findings.add("language-mix", t->line, t->question_column,
-                       fmt::format("the question is in {}; {} of {} are in {}", question, questions.with, questions.known, language_name(questions.language)),
+                       fmt::format("the question is in {}; {} of {} are in {}", question, questions.with,
+                                   questions.known, language_name(questions.language)),
                        "If that is not meant, translate the row; if it is, add more rows in this language.");
       }
     }
@@ -157,7 +181,8 @@ class LanguageMix : public DataCheck {
   static bool is_translation_into(Language norm, const Turn& t, const Reread& reread) {
     const Conversation row = reread(t.row);
     std::string before;
-    for (size_t m = 0; m < row.messages.size() && m < t.message; ++m) before += row.messages[m].content + "\n";
+    for (size_t m = 0; m < row.messages.size() && m < t.message; ++m)
+      before += row.messages[m].content + "\n";
     const std::string folded = folded_text(before);
     return names_language(folded, norm) && !names_language(folded, t.answer);
   }
@@ -171,6 +196,8 @@ class LanguageMix : public DataCheck {
 
 }  // namespace
 
-std::unique_ptr<DataCheck> make_language_mix_check() { return std::make_unique<LanguageMix>(); }
+std::unique_ptr<DataCheck> make_language_mix_check() {
+  return std::make_unique<LanguageMix>();
+}
 
 }  // namespace lora

@@ -9,17 +9,25 @@ namespace {
 
 using testing::Asked;
 using Lines = std::vector<size_t>;
-std::vector<Finding> said(const std::vector<Asked>& rows) { return testing::said_of(make_language_mix_check(), rows); }
-Lines warned(const std::vector<Asked>& rows) { return testing::warned(said(rows)); }
+std::vector<Finding> said(const std::vector<Asked>& rows) {
+  return testing::said_of(make_language_mix_check(), rows);
+}
+Lines warned(const std::vector<Asked>& rows) {
+  return testing::warned(said(rows));
+}
 
-constexpr const char* kGerman = "Es tut uns leid, dass Ihr Paket noch nicht angekommen ist. Bitte schicken Sie uns ein Foto.";
-constexpr const char* kGermanQuestion = "Wo ist mein Paket, das ich schon in der letzten Woche bei Ihnen bestellt habe?";
+constexpr const char* kGerman =
+    "Es tut uns leid, dass Ihr Paket noch nicht angekommen ist. Bitte schicken Sie uns ein Foto.";
+constexpr const char* kGermanQuestion =
+    "Wo ist mein Paket, das ich schon in der letzten Woche bei Ihnen bestellt habe?";
 
 std::vector<Asked> english(size_t n) {
   std::vector<Asked> rows;
   for (size_t i = 0; i < n; ++i)
-    rows.push_back({"Be kind.", "Where is the parcel that I ordered last week with number " + std::to_string(i) + "?",
-                    "The parcel with the number " + std::to_string(i) + " is at the depot and it will leave there tonight."});
+    rows.push_back({"Be kind.",
+                    "Where is the parcel that I ordered last week with number " + std::to_string(i) + "?",
+                    "The parcel with the number " + std::to_string(i) +
+                        " is at the depot and it will leave there tonight."});
   return rows;
 }
 
@@ -44,13 +52,18 @@ TEST(LanguageMix, ShortQuestionsGoByTheOthers) {
 
 TEST(LanguageMix, TranslationIsLeftAlone) {
   std::vector<Asked> rows;
-  for (int i = 0; i < 60; ++i) rows.push_back({"Translate from German into English.", std::string(kGermanQuestion) + " " + std::to_string(i), "Where is the parcel that I ordered from you last week, number " + std::to_string(i) + "?"});
+  for (int i = 0; i < 60; ++i)
+    rows.push_back(
+        {"Translate from German into English.", std::string(kGermanQuestion) + " " + std::to_string(i),
+         "Where is the parcel that I ordered from you last week, number " + std::to_string(i) + "?"});
   EXPECT_EQ(warned(rows), Lines{});
   rows[9].answer = rows[9].question;
   EXPECT_EQ(warned(rows), Lines{10}) << "not translated";
   // A few translations in a chat.
   auto chat = english(60);
-  for (const size_t i : {5, 25}) chat[i] = {"Be kind.", "How do you say this in German: we are sorry that the parcel has not come yet?", kGerman};
+  for (const size_t i : {5, 25})
+    chat[i] = {"Be kind.", "How do you say this in German: we are sorry that the parcel has not come yet?",
+               kGerman};
   EXPECT_EQ(warned(chat), Lines{});
 }
 
@@ -72,16 +85,23 @@ TEST(LanguageMix, AQuestionAmongQuestionsOfAnotherLanguage) {
 
 TEST(LanguageMix, HalfWay) {
   auto rows = english(60);
-  rows[8].answer = "The parcel is at the depot and it will leave there tonight, as soon as the driver has come back from his other round. "
-                   "Bitte schicken Sie uns dann noch ein Foto von dem Karton, damit wir sehen können, ob er auf dem Weg nicht beschädigt worden ist.";
+  rows[8].answer =
+      "The parcel is at the depot and it will leave there tonight, as soon as the driver has come back from "
+      "his other round. "
+      "Bitte schicken Sie uns dann noch ein Foto von dem Karton, damit wir sehen können, ob er auf dem Weg "
+      "nicht beschädigt worden ist.";
   const auto found = said(rows);
   ASSERT_EQ(testing::warned(found), Lines{9});
-  EXPECT_NE(found[0].message.find("begins in English and goes on in German"), std::string::npos) << found[0].message;
+  EXPECT_NE(found[0].message.find("begins in English and goes on in German"), std::string::npos)
+      << found[0].message;
 }
 
 TEST(LanguageMix, CodeAndJsonHaveNoLanguage) {
   std::vector<Asked> rows;
-  for (int i = 0; i < 60; ++i) rows.push_back({"", kGermanQuestion, i % 2 == 0 ? "```sql\nSELECT the FROM this WHERE it IS NOT that AND is;\n```" : R"({"note": "this is the parcel that was not there"})"});
+  for (int i = 0; i < 60; ++i)
+    rows.push_back({"", kGermanQuestion,
+                    i % 2 == 0 ? "```sql\nSELECT the FROM this WHERE it IS NOT that AND is;\n```"
+                               : R"({"note": "this is the parcel that was not there"})"});
   EXPECT_EQ(warned(rows), Lines{});
 }
 

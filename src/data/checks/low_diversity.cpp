@@ -22,7 +22,9 @@ constexpr size_t kVocabularyWords = 5000;       // questions are compared over t
 constexpr size_t kLeastVocabularyWords = 1500;  // fewer say nothing
 constexpr size_t kMostDifferent = 1'000'000;    // different answers counted of one prompt
 
-uint64_t hash_of(std::string_view text) { return XXH3_64bits(text.data(), text.size()); }
+uint64_t hash_of(std::string_view text) {
+  return XXH3_64bits(text.data(), text.size());
+}
 
 struct Count {
   uint32_t count = 0, row = 0, line = 0;
@@ -32,7 +34,9 @@ using Counts = std::unordered_map<uint64_t, Count>;
 const Count* largest(const Counts& counts) {
   const Count* most = nullptr;
   for (const auto& [hash, count] : counts)
-    if (most == nullptr || count.count > most->count || (count.count == most->count && count.line < most->line)) most = &count;
+    if (most == nullptr || count.count > most->count ||
+        (count.count == most->count && count.line < most->line))
+      most = &count;
   return most;
 }
 
@@ -41,12 +45,14 @@ class LowDiversity : public DataCheck {
   void see(const Row& row, Findings&) override {
     const auto& messages = row.conversation.messages;
     if (messages.empty()) return;
-    const std::string_view system = messages[0].role == "system" ? std::string_view(messages[0].content) : std::string_view();
+    const std::string_view system =
+        messages[0].role == "system" ? std::string_view(messages[0].content) : std::string_view();
     Group& group = groups_[system.empty() ? 0 : hash_of(system)];
     if (group.line == 0) group.line = row.line;
     bool first = true;
     for (size_t m = 0; m < messages.size(); ++m) {
-      if (messages[m].role == "user" && group.words < kVocabularyWords) count_words(group, messages[m].content);
+      if (messages[m].role == "user" && group.words < kVocabularyWords)
+        count_words(group, messages[m].content);
       if (messages[m].role != "assistant" || !messages[m].tool_calls.empty()) continue;
       const std::string_view text = trimmed_text(messages[m].content);
       if (text.empty()) continue;
@@ -58,7 +64,9 @@ class LowDiversity : public DataCheck {
       if (is_prose_format(kind) && first && text.size() >= 40) {
         ++group.openings_seen;
         std::string opening;
-        for (const std::string_view word : space_words(std::string_view(folded).substr(0, 200), kOpeningWords)) opening += std::string(word) + ' ';
+        for (const std::string_view word :
+             space_words(std::string_view(folded).substr(0, 200), kOpeningWords))
+          opening += std::string(word) + ' ';
         count(group.openings, hash_of(opening), row, m);
       }
       first = false;
@@ -110,21 +118,31 @@ class LowDiversity : public DataCheck {
     const bool is_prose = group.prose * 2 > group.answers;
     // One sentence for all that is refused is good style, up to half of the answers.
     const bool refuses = equal != nullptr && is_prose && is_negative_answer(text_of(*equal));
-    if (group.answers >= kLeastAnswers && equal != nullptr && equal->count * 100 >= group.answers * (refuses ? 50 : is_prose ? 30 : 90)) {
-      findings.add("low-diversity", equal->line, 1,
-                   fmt::format("{} of {} answers {} the same: \"{}\"", equal->count, group.answers, equal->count == group.answers ? "are all" : "are", text_of(*equal)),
-                   is_prose ? "Vary the answers, or leave most of these rows out: the model will learn to say just this."
-                            : "Add examples of the other classes: always giving this answer would be right nearly always.");
+    if (group.answers >= kLeastAnswers && equal != nullptr &&
+        equal->count * 100 >= group.answers * (refuses    ? 50
+                                               : is_prose ? 30
+                                                          : 90)) {
+      findings.add(
+          "low-diversity", equal->line, 1,
+          fmt::format("{} of {} answers {} the same: \"{}\"", equal->count, group.answers,
+                      equal->count == group.answers ? "are all" : "are", text_of(*equal)),
+          is_prose
+              ? "Vary the answers, or leave most of these rows out: the model will learn to say just this."
+              : "Add examples of the other classes: always giving this answer would be right nearly always.");
       return;
     }
     const Count* opening = largest(group.openings);
-    if (group.openings_seen >= kLeastOpenings && group.openings_seen * 2 > group.answers && opening != nullptr && opening->count * 10 >= group.openings_seen * 8)
-      findings.add("low-diversity", opening->line, 1,
-                   fmt::format("{} of {} answers begin with the same {} words: \"{}\"", opening->count, group.openings_seen, kOpeningWords, text_of(*opening)),
-                   "Vary how answers begin, or leave the phrase out: the model will open every answer with it.");
+    if (group.openings_seen >= kLeastOpenings && group.openings_seen * 2 > group.answers &&
+        opening != nullptr && opening->count * 10 >= group.openings_seen * 8)
+      findings.add(
+          "low-diversity", opening->line, 1,
+          fmt::format("{} of {} answers begin with the same {} words: \"{}\"", opening->count,
+                      group.openings_seen, kOpeningWords, text_of(*opening)),
+          "Vary how answers begin, or leave the phrase out: the model will open every answer with it.");
     if (group.words >= kLeastVocabularyWords && group.bigrams.size() * 20 < group.words)
       findings.add("low-diversity", group.line, 1,
-                   fmt::format("the questions hardly vary: {} different pairs of words among {}", group.bigrams.size(), group.words),
+                   fmt::format("the questions hardly vary: {} different pairs of words among {}",
+                               group.bigrams.size(), group.words),
                    "Add questions that are put in other words and about other things.");
   }
 
@@ -133,6 +151,8 @@ class LowDiversity : public DataCheck {
 
 }  // namespace
 
-std::unique_ptr<DataCheck> make_low_diversity_check() { return std::make_unique<LowDiversity>(); }
+std::unique_ptr<DataCheck> make_low_diversity_check() {
+  return std::make_unique<LowDiversity>();
+}
 
 }  // namespace lora

@@ -15,8 +15,9 @@ namespace {
 
 // Windows-1252 for bytes 0x80 to 0x9F (0: not assigned, read as the control character of that number).
 constexpr std::array<uint16_t, 32> kWindows1252{
-    0x20AC, 0,      0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0, 0x017D, 0,
-    0,      0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0, 0x017E, 0x0178};
+    0x20AC, 0,      0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160,
+    0x2039, 0x0152, 0,      0x017D, 0,      0,      0x2018, 0x2019, 0x201C, 0x201D, 0x2022,
+    0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0,      0x017E, 0x0178};
 
 struct Char {
   uint32_t code_point;
@@ -39,8 +40,8 @@ bool is_letter(uint32_t c) {
 }
 // What may stand behind a capital at the end of a quotation: "CAFÉ”", "SMÅ…".
 bool is_closing(uint32_t c) {
-  return (c >= 0x2013 && c <= 0x2026) || c == 0xBB || c == 0xAB || c == 0xA0 || c == 0x203A || c == 0x2122 || c == 0xAE ||
-         c == 0xB0 || c == 0xBA || c == 0xB7;
+  return (c >= 0x2013 && c <= 0x2026) || c == 0xBB || c == 0xAB || c == 0xA0 || c == 0x203A || c == 0x2122 ||
+         c == 0xAE || c == 0xB0 || c == 0xBA || c == 0xB7;
 }
 
 class Text {
@@ -92,8 +93,9 @@ class Text {
 
   // What a single damaged character may have been: letters of Europe, punctuation, signs, emoji.
   static bool is_likely(uint32_t c) {
-    return (c >= 0x80 && c <= 0x17F) || (c >= 0x218 && c <= 0x21B) || (c >= 0x2010 && c <= 0x2044) || c == 0x20AC || c == 0x2122 ||
-           (c >= 0x2190 && c <= 0x27BF) || c == 0xFEFF || c == 0xFFFD || c >= 0x1F000 || (c >= 0x1EA0 && c <= 0x1EF9);
+    return (c >= 0x80 && c <= 0x17F) || (c >= 0x218 && c <= 0x21B) || (c >= 0x2010 && c <= 0x2044) ||
+           c == 0x20AC || c == 0x2122 || (c >= 0x2190 && c <= 0x27BF) || c == 0xFEFF || c == 0xFFFD ||
+           c >= 0x1F000 || (c >= 0x1EA0 && c <= 0x1EF9);
   }
 
   bool is_end_of_quotation(size_t i, size_t taken) const {
@@ -116,14 +118,16 @@ bool is_ascii(std::string_view text) {
 
 // UTF-8 read as Mac Roman, or Cyrillic as Windows-1251: seen, but not undone here.
 size_t find_other(std::string_view text, const std::vector<Char>& chars) {
-  constexpr std::array<std::string_view, 14> kMacRoman{"‚Äô", "‚Äú", "‚Äù", "‚Äì", "‚Äî", "√©", "√®", "√§", "√∂", "√º", "√±", "√≥", "√≠", "√ß"};
+  constexpr std::array<std::string_view, 14> kMacRoman{"‚Äô", "‚Äú", "‚Äù", "‚Äì", "‚Äî", "√©", "√®",
+                                                       "√§",  "√∂",  "√º",  "√±",  "√≥",  "√≠", "√ß"};
   size_t first = std::string_view::npos;
   for (const std::string_view sign : kMacRoman) first = std::min(first, text.find(sign));
   size_t pairs = 0;
   for (size_t i = 0; i + 1 < chars.size();) {
     const bool lead = chars[i].code_point == 0x420 || chars[i].code_point == 0x421;  // Р, С
     const uint32_t next = chars[i + 1].code_point;
-    const bool tail = next >= 0x80 && !(next >= 0x430 && next <= 0x44F && next != 0x451 && pairs == 0 && i > 0);
+    const bool tail =
+        next >= 0x80 && !(next >= 0x430 && next <= 0x44F && next != 0x451 && pairs == 0 && i > 0);
     if (lead && tail) {
       if (++pairs == 4) return std::min(first, chars[i - 6].offset);
       i += 2;
@@ -150,7 +154,8 @@ std::optional<std::string> repair_once(std::string_view text) {
       changed = true;
       continue;
     }
-    const uint32_t control = c.code_point >= 0x80 && c.code_point < 0xA0 ? kWindows1252[c.code_point - 0x80] : 0;
+    const uint32_t control =
+        c.code_point >= 0x80 && c.code_point < 0xA0 ? kWindows1252[c.code_point - 0x80] : 0;
     if (control != 0 && c.code_point != 0x85) {
       append_utf8(out, control);
       changed = true;
@@ -181,13 +186,14 @@ class Mojibake : public DataCheck {
       const std::string word = word_around(text, *at);
       const auto meant = repair_mojibake(word);
       const bool lost = text.substr(*at).starts_with(kReplacementCharacter);
-      findings.add("mojibake", row.line, row.column(message, *at),
-                   lost ? fmt::format("\"{}\" holds U+FFFD, which stands for a character that was lost", word)
-                   : meant ? fmt::format("\"{}\" was read with the wrong encoding; it should be \"{}\"", word, *meant)
-                           : fmt::format("\"{}\" looks like text that was read with the wrong encoding", word),
-                   lost    ? "Take the text from its source again, read as the encoding it has."
-                   : meant ? "Write it as it was meant; --fix does it."
-                           : "Read the source again as UTF-8.");
+      findings.add(
+          "mojibake", row.line, row.column(message, *at),
+          lost    ? fmt::format("\"{}\" holds U+FFFD, which stands for a character that was lost", word)
+          : meant ? fmt::format("\"{}\" was read with the wrong encoding; it should be \"{}\"", word, *meant)
+                  : fmt::format("\"{}\" looks like text that was read with the wrong encoding", word),
+          lost    ? "Take the text from its source again, read as the encoding it has."
+          : meant ? "Write it as it was meant; --fix does it."
+                  : "Read the source again as UTF-8.");
     });
   }
 
@@ -209,7 +215,8 @@ std::optional<size_t> find_mojibake(std::string_view text) {
     // A small letter before "Ã" and a blank: "voilà" whose no-break space became a plain one; "â€" lost its third.
     const bool after_small = i > 0 && chars[i - 1].code_point >= 'a' && chars[i - 1].code_point <= 'z';
     const uint32_t next = i + 1 < chars.size() ? chars[i + 1].code_point : ' ';
-    if ((c == 0xC3 && after_small && next < 0x80 && !is_letter(next)) || (c == 0xE2 && next == 0x20AC)) return chars[i].offset;
+    if ((c == 0xC3 && after_small && next < 0x80 && !is_letter(next)) || (c == 0xE2 && next == 0x20AC))
+      return chars[i].offset;
     std::string meant;
     if (scan.damaged(i, meant) > 0) return chars[i].offset;
   }
@@ -229,6 +236,8 @@ std::optional<std::string> repair_mojibake(std::string_view text) {
   return best;
 }
 
-std::unique_ptr<DataCheck> make_mojibake_check() { return std::make_unique<Mojibake>(); }
+std::unique_ptr<DataCheck> make_mojibake_check() {
+  return std::make_unique<Mojibake>();
+}
 
 }  // namespace lora

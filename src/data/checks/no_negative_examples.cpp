@@ -39,7 +39,9 @@ class NoNegativeExamples : public DataCheck {
       // Many different prompts are prompts with data in them: their fallbacks are not worth keeping.
       if (has_system && groups_.size() <= 1000) group.fallbacks = fallback_words(system);
     }
-    if (group.rows <= kLookedAt && speaks_of_translating(folded_text(std::string(system) + "\n" + first_question(messages)))) ++group.translating;
+    if (group.rows <= kLookedAt &&
+        speaks_of_translating(folded_text(std::string(system) + "\n" + first_question(messages))))
+      ++group.translating;
     for (const Message& m : messages) {
       if (m.role != "assistant") continue;
       if (!m.tool_calls.empty()) {
@@ -50,7 +52,8 @@ class NoNegativeExamples : public DataCheck {
       group.negative += no;
       const FormatKind kind = format_family(m.content).kind;
       ++group.answers;
-      group.short_answers += kind == FormatKind::kShortText || kind == FormatKind::kYesNo || kind == FormatKind::kNumber;
+      group.short_answers +=
+          kind == FormatKind::kShortText || kind == FormatKind::kYesNo || kind == FormatKind::kNumber;
     }
   }
 
@@ -73,21 +76,28 @@ class NoNegativeExamples : public DataCheck {
     for (const Group* group : groups) {
       if (group->negative > 0 || group->answers == 0) continue;
       // Labels, numbers, translations: every input has an answer, and saying no may not be part of the task.
-      const bool closed = group->short_answers * 10 >= group->answers * 9 || group->translating * 2 > std::min(group->rows, kLookedAt);
-      const std::string whose = group == &rest ? fmt::format("{} rows with {} system prompts", group->rows, group->order)
-                                : groups_.size() == 1 ? fmt::format("{} rows", group->rows)
-                                                      : fmt::format("{} rows with this system prompt", group->rows);
-      findings.add("no-negative-examples", closed ? Severity::kNote : Severity::kWarning, group->line, 1,
-                   fmt::format("none of the {} answers of the {} refuses, says \"I don't know\" or leaves a field empty",
-                               group->answers, whose),
-                   closed ? "If some inputs may have no right answer, add such with the answer that says so (\"unclear\")."
-                          : "Add examples (5 to 10 %) whose right answer is that it is not known, not stated or not allowed.");
+      const bool closed = group->short_answers * 10 >= group->answers * 9 ||
+                          group->translating * 2 > std::min(group->rows, kLookedAt);
+      const std::string whose =
+          group == &rest        ? fmt::format("{} rows with {} system prompts", group->rows, group->order)
+          : groups_.size() == 1 ? fmt::format("{} rows", group->rows)
+                                : fmt::format("{} rows with this system prompt", group->rows);
+      findings.add(
+          "no-negative-examples", closed ? Severity::kNote : Severity::kWarning, group->line, 1,
+          fmt::format(
+              "none of the {} answers of the {} refuses, says \"I don't know\" or leaves a field empty",
+              group->answers, whose),
+          closed ? "If some inputs may have no right answer, add such with the answer that says so "
+                   "(\"unclear\")."
+                 : "Add examples (5 to 10 %) whose right answer is that it is not known, not stated or not "
+                   "allowed.");
     }
   }
 
  private:
   struct Group {
-    size_t rows = 0, answers = 0, negative = 0, short_answers = 0, tool_calls = 0, translating = 0, line = 1, order = 0;
+    size_t rows = 0, answers = 0, negative = 0, short_answers = 0, tool_calls = 0, translating = 0, line = 1,
+           order = 0;
     std::vector<std::string> fallbacks;
   };
   std::unordered_map<uint64_t, Group> groups_;
@@ -95,6 +105,8 @@ class NoNegativeExamples : public DataCheck {
 
 }  // namespace
 
-std::unique_ptr<DataCheck> make_no_negative_examples_check() { return std::make_unique<NoNegativeExamples>(); }
+std::unique_ptr<DataCheck> make_no_negative_examples_check() {
+  return std::make_unique<NoNegativeExamples>();
+}
 
 }  // namespace lora

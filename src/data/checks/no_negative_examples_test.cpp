@@ -9,10 +9,14 @@ namespace {
 
 std::vector<testing::Asked> rows_of(size_t n, const std::string& system, const std::string& answer) {
   std::vector<testing::Asked> rows;
-  for (size_t i = 0; i < n; ++i) rows.push_back({system, "Question " + std::to_string(i), answer + " " + std::to_string(i) + " is what the text says there."});
+  for (size_t i = 0; i < n; ++i)
+    rows.push_back({system, "Question " + std::to_string(i),
+                    answer + " " + std::to_string(i) + " is what the text says there."});
   return rows;
 }
-std::vector<Finding> said(const std::vector<testing::Asked>& rows) { return testing::said_of(make_no_negative_examples_check(), rows); }
+std::vector<Finding> said(const std::vector<testing::Asked>& rows) {
+  return testing::said_of(make_no_negative_examples_check(), rows);
+}
 
 TEST(NoNegativeExamples, OneFindingForEachPromptWithoutAny) {
   auto rows = rows_of(40, "Answer from the text.", "Number");
@@ -24,7 +28,9 @@ TEST(NoNegativeExamples, OneFindingForEachPromptWithoutAny) {
   EXPECT_NE(found[0].message.find("none of the 40 answers"), std::string::npos) << found[0].message;
 }
 
-TEST(NoNegativeExamples, FewRowsAreNotJudged) { EXPECT_TRUE(said(rows_of(15, "Answer.", "Number")).empty()); }
+TEST(NoNegativeExamples, FewRowsAreNotJudged) {
+  EXPECT_TRUE(said(rows_of(15, "Answer.", "Number")).empty());
+}
 
 TEST(NoNegativeExamples, PromptsOfTheirOwnAreTakenTogether) {
   std::vector<testing::Asked> rows = rows_of(40, "", "Number");
@@ -36,7 +42,8 @@ TEST(NoNegativeExamples, PromptsOfTheirOwnAreTakenTogether) {
 
 TEST(NoNegativeExamples, LabelsAndTranslationsAreANoteOnly) {
   std::vector<testing::Asked> rows;
-  for (int i = 0; i < 40; ++i) rows.push_back({"Classify.", "Text " + std::to_string(i), i % 2 == 0 ? "good" : "bad"});
+  for (int i = 0; i < 40; ++i)
+    rows.push_back({"Classify.", "Text " + std::to_string(i), i % 2 == 0 ? "good" : "bad"});
   ASSERT_EQ(said(rows).size(), 1u);
   EXPECT_EQ(said(rows)[0].severity, Severity::kNote);
   rows[4].answer = "unclear";

@@ -40,31 +40,50 @@ Found email_at(std::string_view text, size_t at) {  // at the '@'
   size_t begin = at, end = at + 1;
   while (begin > 0 && is_address_character(text[begin - 1]) && at - begin < 64) --begin;
   while (begin < at && (text[begin] == '.' || text[begin] == '-' || text[begin] == '%')) ++begin;
-  while (end < text.size() && (is_ascii_letter(text[end]) || is_ascii_digit(text[end]) || text[end] == '.' || text[end] == '-')) ++end;
+  while (end < text.size() &&
+         (is_ascii_letter(text[end]) || is_ascii_digit(text[end]) || text[end] == '.' || text[end] == '-'))
+    ++end;
   while (end > at && (text[end - 1] == '.' || text[end - 1] == '-')) --end;
   if (begin == at || end <= at + 3) return std::nullopt;
   if (begin >= 3 && text.substr(begin - 3, 3) == "://") return std::nullopt;
-  if (begin > 0 && (text[begin - 1] == ':' || text[begin - 1] == '/') && begin > 1 && !is_blank(text[begin - 2]) && text.substr(0, begin).rfind("://") != std::string_view::npos &&
+  if (begin > 0 && (text[begin - 1] == ':' || text[begin - 1] == '/') && begin > 1 &&
+      !is_blank(text[begin - 2]) && text.substr(0, begin).rfind("://") != std::string_view::npos &&
       begin - text.substr(0, begin).rfind("://") < 60)
     return std::nullopt;  // user:password@host
-  const std::string local = folded_text(text.substr(begin, at - begin)), domain = folded_text(text.substr(at + 1, end - at - 1));
+  const std::string local = folded_text(text.substr(begin, at - begin)),
+                    domain = folded_text(text.substr(at + 1, end - at - 1));
   const size_t dot = domain.rfind('.');
-  if (dot == std::string::npos || dot == 0 || domain.size() - dot < 3 || domain.size() - dot > 12) return std::nullopt;
+  if (dot == std::string::npos || dot == 0 || domain.size() - dot < 3 || domain.size() - dot > 12)
+    return std::nullopt;
   if (!std::ranges::all_of(std::string_view(domain).substr(dot + 1), is_ascii_letter)) return std::nullopt;
   // RFC 2606 and 6761, and what stands for them.
-  for (const std::string_view reserved : {".example", ".test", ".invalid", ".localhost", ".local", ".internal"})
+  for (const std::string_view reserved :
+       {".example", ".test", ".invalid", ".localhost", ".local", ".internal"})
     if (domain.ends_with(reserved)) return std::nullopt;
-  for (const std::string_view part : {"example", "yourdomain", "yourcompany", "mydomain", "mycompany", "placeholder", "acme"})
+  for (const std::string_view part :
+       {"example", "yourdomain", "yourcompany", "mydomain", "mycompany", "placeholder", "acme"})
     if (domain.find(part) != std::string::npos) return std::nullopt;
-  for (const std::string_view whole : {"domain.com", "company.com", "email.com", "test.com", "mail.com", "website.com", "host.com", "server.com", "foo.com", "bar.com", "abc.com",
-                                       "xyz.com", "site.com", "corp.com", "users.noreply.github.com", "sample.com", "fake.com", "anything.com", "somewhere.com", "git.com", "github.com", "gitlab.com"})
+  for (const std::string_view whole :
+       {"domain.com",  "company.com", "email.com",    "test.com",      "mail.com",
+        "website.com", "host.com",    "server.com",   "foo.com",       "bar.com",
+        "abc.com",     "xyz.com",     "site.com",     "corp.com",      "users.noreply.github.com",
+        "sample.com",  "fake.com",    "anything.com", "somewhere.com", "git.com",
+        "github.com",  "gitlab.com"})
     if (domain == whole) return std::nullopt;
   // An office, not a person.
   constexpr std::array<std::string_view, 44> kOffices{
-      "info", "support", "contact", "kontakt", "sales", "help", "hello", "hallo", "admin", "office", "noreply", "no-reply", "service", "team", "press", "presse", "jobs", "careers", "hr",
-      "billing", "orders", "order", "returns", "feedback", "newsletter", "marketing", "webmaster", "postmaster", "security", "privacy", "legal", "accounts", "helpdesk", "servicedesk",
-      "booking", "bookings", "reservations", "customerservice", "customercare", "enquiries", "inquiries", "mail", "contacto", "git"};
-  if (std::ranges::find(kOffices, local) != kOffices.end() || local.starts_with("your") || local == "user" || local == "name" || local == "username" || local == "someone" || local == "email") return std::nullopt;
+      "info",      "support",      "contact",         "kontakt",      "sales",
+      "help",      "hello",        "hallo",           "admin",        "office",
+      "noreply",   "no-reply",     "service",         "team",         "press",
+      "presse",    "jobs",         "careers",         "hr",           "billing",
+      "orders",    "order",        "returns",         "feedback",     "newsletter",
+      "marketing", "webmaster",    "postmaster",      "security",     "privacy",
+      "legal",     "accounts",     "helpdesk",        "servicedesk",  "booking",
+      "bookings",  "reservations", "customerservice", "customercare", "enquiries",
+      "inquiries", "mail",         "contacto",        "git"};
+  if (std::ranges::find(kOffices, local) != kOffices.end() || local.starts_with("your") || local == "user" ||
+      local == "name" || local == "username" || local == "someone" || local == "email")
+    return std::nullopt;
   return FoundPersonalData{begin, end - begin, PersonalData::kEmail};
 }
 
@@ -84,19 +103,24 @@ bool is_card(std::string_view run, std::string_view digits) {
   const bool visa = digits[0] == '4' && (digits.size() == 13 || digits.size() == 16 || digits.size() == 19);
   const bool master = ((two >= 51 && two <= 55) || (two >= 22 && two <= 27)) && digits.size() == 16;
   const bool amex = (two == 34 || two == 37) && digits.size() == 15;
-  const bool other = (digits.starts_with("6011") || two == 65 || two == 35 || digits.starts_with("62")) && digits.size() == 16;
+  const bool other = (digits.starts_with("6011") || two == 65 || two == 35 || digits.starts_with("62")) &&
+                     digits.size() == 16;
   const bool diners = (two == 36 || two == 38 || two == 30) && digits.size() == 14;
   if (!visa && !master && !amex && !other && !diners) return false;
   // Groups as on a card, or none.
   std::vector<size_t> groups{0};
   for (const char c : run)
-    if (is_ascii_digit(c)) ++groups.back();
-    else if (groups.back() > 0) groups.push_back(0);
+    if (is_ascii_digit(c))
+      ++groups.back();
+    else if (groups.back() > 0)
+      groups.push_back(0);
   const bool grouped = groups.size() == 1 || (groups[0] == 4 && groups.size() >= 3 && groups.size() <= 5);
   // The cards of every payment documentation.
-  for (const std::string_view test : {"4242424242424242", "4111111111111111", "5555555555554444", "5105105105105100", "378282246310005", "371449635398431", "6011111111111117",
-                                      "6011000990139424", "4012888888881881", "4222222222222", "30569309025904", "38520000023237", "3530111333300000", "4000056655665556", "2223003122003222",
-                                      "5200828282828210", "4000002500003155", "4000000000000002", "4000000000009995"})
+  for (const std::string_view test :
+       {"4242424242424242", "4111111111111111", "5555555555554444", "5105105105105100", "378282246310005",
+        "371449635398431", "6011111111111117", "6011000990139424", "4012888888881881", "4222222222222",
+        "30569309025904", "38520000023237", "3530111333300000", "4000056655665556", "2223003122003222",
+        "5200828282828210", "4000002500003155", "4000000000000002", "4000000000009995"})
     if (digits == test) return false;
   return grouped && !is_made_up(digits);
 }
@@ -105,7 +129,8 @@ bool is_us_ssn(std::string_view run) {
   if (run.size() != 11 || run[3] != '-' || run[6] != '-') return false;
   const std::string digits = digits_of(run);
   if (digits.size() != 9) return false;
-  return !digits.starts_with("000") && !digits.starts_with("666") && digits[0] != '9' && digits.substr(3, 2) != "00" && digits.substr(5) != "0000" && digits != "123456789" &&
+  return !digits.starts_with("000") && !digits.starts_with("666") && digits[0] != '9' &&
+         digits.substr(3, 2) != "00" && digits.substr(5) != "0000" && digits != "123456789" &&
          digits != "078051120" && digits != "219099999" && !is_made_up(digits);
 }
 
@@ -123,8 +148,11 @@ bool is_cpf(std::string_view run) {  // ddd.ddd.ddd-dd, Brazil
 
 // Words that say that a number is somebody's telephone.
 bool has_phone_word(std::string_view before) {
-  constexpr std::array<std::string_view, 30> kWords{"phone", "telephone", "tel", "tel.", "call", "ring", "mobile", "cell", "whatsapp", "text me", "fax", "reach me", "telefon", "handy", "anrufen", "rufen",
-                                                    "téléphone", "portable", "appelez", "teléfono", "móvil", "llame", "telefone", "celular", "telefono", "cellulare", "telefoon", "телефон", "电话", "電話"};
+  constexpr std::array<std::string_view, 30> kWords{
+      "phone",     "telephone", "tel",      "tel.",     "call",    "ring",  "mobile",   "cell",
+      "whatsapp",  "text me",   "fax",      "reach me", "telefon", "handy", "anrufen",  "rufen",
+      "téléphone", "portable",  "appelez",  "teléfono", "móvil",   "llame", "telefone", "celular",
+      "telefono",  "cellulare", "telefoon", "телефон",  "电话",    "電話"};
   const std::string folded = folded_text(before.substr(before.size() > 48 ? before.size() - 48 : 0));
   return std::ranges::any_of(kWords, [&](std::string_view w) { return contains_word(folded, w); });
 }
@@ -134,34 +162,47 @@ bool is_phone(std::string_view text, size_t begin, std::string_view run, const s
   const bool international = run[0] == '+' || (run.starts_with("00") && digits.size() >= 11);
   size_t groups = 1, longest = 0, length = 0;
   for (const char c : run) {
-    if (is_ascii_digit(c)) longest = std::max(longest, ++length);
-    else if (length > 0) ++groups, length = 0;
+    if (is_ascii_digit(c))
+      longest = std::max(longest, ++length);
+    else if (length > 0)
+      ++groups, length = 0;
   }
   const std::string national = digits.size() == 11 && digits[0] == '1' ? digits.substr(1) : digits;
   const bool american = national.size() == 10 && (international ? digits[0] == '1' : true);
-  if (american && (national.substr(3, 3) == "555" || national.substr(0, 3) == "555" || national.substr(0, 3) == "000")) return false;
+  if (american &&
+      (national.substr(3, 3) == "555" || national.substr(0, 3) == "555" || national.substr(0, 3) == "000"))
+    return false;
   if (digits.size() == 7 && digits.starts_with("555")) return false;
   if (digits.find("55501") != std::string::npos || digits.find("5550") == 0) return false;
-  if (international) return digits.size() >= 9 && run[0] == '+' ? true : has_phone_word(text.substr(0, begin));
-  const bool american_shape = national.size() == 10 && groups >= 3 && longest == 4 && national[0] >= '2' && national[3] >= '2' && (run.find('-') != std::string_view::npos || run[0] == '(');
+  if (international)
+    return digits.size() >= 9 && run[0] == '+' ? true : has_phone_word(text.substr(0, begin));
+  const bool american_shape = national.size() == 10 && groups >= 3 && longest == 4 && national[0] >= '2' &&
+                              national[3] >= '2' &&
+                              (run.find('-') != std::string_view::npos || run[0] == '(');
   if (american_shape) return has_phone_word(text.substr(0, begin)) || run[0] == '(' || groups == 3;
-  return has_phone_word(text.substr(0, begin)) && digits.size() >= 8 && run.find('.') == std::string_view::npos && (run[0] == '0' || run[0] == '(' || groups >= 3);
+  return has_phone_word(text.substr(0, begin)) && digits.size() >= 8 &&
+         run.find('.') == std::string_view::npos && (run[0] == '0' || run[0] == '(' || groups >= 3);
 }
 
-Found number_at(std::string_view text, size_t at) {  // at the first character of a run of digits and what joins them
+Found number_at(std::string_view text,
+                size_t at) {  // at the first character of a run of digits and what joins them
   size_t end = at;
   size_t last = at;
   while (end < text.size() && end - at < 40) {
     const char c = text[end];
-    if (is_ascii_digit(c)) last = end;
-    else if (c == '+' ? end != at : (c != ' ' && c != '-' && c != '.' && c != '(' && c != ')' && c != '/')) break;
-    else if (end > last + 2) break;
+    if (is_ascii_digit(c))
+      last = end;
+    else if (c == '+' ? end != at : (c != ' ' && c != '-' && c != '.' && c != '(' && c != ')' && c != '/'))
+      break;
+    else if (end > last + 2)
+      break;
     ++end;
   }
   const std::string_view run = text.substr(at, last + 1 - at);
   const std::string digits = digits_of(run);
   const auto found = [&](PersonalData kind) { return FoundPersonalData{at, run.size(), kind}; };
-  if (last + 1 < text.size() && (is_ascii_letter(text[last + 1]) || text[last + 1] == '_')) return std::nullopt;
+  if (last + 1 < text.size() && (is_ascii_letter(text[last + 1]) || text[last + 1] == '_'))
+    return std::nullopt;
   if (run[0] != '(' && run[0] != '+') {
     if (is_card(run, digits)) return found(PersonalData::kCard);
     if (is_us_ssn(run) || is_cpf(run)) return found(PersonalData::kIdentityNumber);
@@ -173,10 +214,12 @@ Found number_at(std::string_view text, size_t at) {  // at the first character o
 // Lengths of the IBAN registry.
 size_t iban_length(std::string_view country) {
   constexpr std::array<std::pair<std::string_view, size_t>, 46> kLengths{
-      {{"AD", 24}, {"AE", 23}, {"AL", 28}, {"AT", 20}, {"BA", 20}, {"BE", 16}, {"BG", 22}, {"BR", 29}, {"CH", 21}, {"CY", 28}, {"CZ", 24}, {"DE", 22},
-       {"DK", 18}, {"EE", 20}, {"ES", 24}, {"FI", 18}, {"FR", 27}, {"GB", 22}, {"GE", 22}, {"GR", 27}, {"HR", 21}, {"HU", 28}, {"IE", 22}, {"IL", 23},
-       {"IS", 26}, {"IT", 27}, {"KW", 30}, {"LI", 21}, {"LT", 20}, {"LU", 20}, {"LV", 21}, {"MC", 27}, {"MD", 24}, {"MT", 31}, {"NL", 18}, {"NO", 15},
-       {"PL", 28}, {"PT", 25}, {"QA", 29}, {"RO", 24}, {"RS", 22}, {"SA", 24}, {"SE", 24}, {"SI", 19}, {"SK", 24}, {"TR", 26}}};
+      {{"AD", 24}, {"AE", 23}, {"AL", 28}, {"AT", 20}, {"BA", 20}, {"BE", 16}, {"BG", 22}, {"BR", 29},
+       {"CH", 21}, {"CY", 28}, {"CZ", 24}, {"DE", 22}, {"DK", 18}, {"EE", 20}, {"ES", 24}, {"FI", 18},
+       {"FR", 27}, {"GB", 22}, {"GE", 22}, {"GR", 27}, {"HR", 21}, {"HU", 28}, {"IE", 22}, {"IL", 23},
+       {"IS", 26}, {"IT", 27}, {"KW", 30}, {"LI", 21}, {"LT", 20}, {"LU", 20}, {"LV", 21}, {"MC", 27},
+       {"MD", 24}, {"MT", 31}, {"NL", 18}, {"NO", 15}, {"PL", 28}, {"PT", 25}, {"QA", 29}, {"RO", 24},
+       {"RS", 22}, {"SA", 24}, {"SE", 24}, {"SI", 19}, {"SK", 24}, {"TR", 26}}};
   for (const auto& [code, length] : kLengths)
     if (code == country) return length;
   return 0;
@@ -184,15 +227,20 @@ size_t iban_length(std::string_view country) {
 
 Found iban_at(std::string_view text, size_t at) {
   const size_t length = iban_length(text.substr(at, 2));
-  if (length == 0 || at + 4 > text.size() || !is_ascii_digit(text[at + 2]) || !is_ascii_digit(text[at + 3])) return std::nullopt;
+  if (length == 0 || at + 4 > text.size() || !is_ascii_digit(text[at + 2]) || !is_ascii_digit(text[at + 3]))
+    return std::nullopt;
   std::string iban;
   size_t end = at;
   for (; end < text.size() && iban.size() < length; ++end) {
     const char c = text[end];
-    if (is_ascii_digit(c) || (c >= 'A' && c <= 'Z')) iban += c;
-    else if (c != ' ' && c != '-') break;
+    if (is_ascii_digit(c) || (c >= 'A' && c <= 'Z'))
+      iban += c;
+    else if (c != ' ' && c != '-')
+      break;
   }
-  if (iban.size() != length || (end < text.size() && (is_ascii_letter(text[end]) || is_ascii_digit(text[end])))) return std::nullopt;
+  if (iban.size() != length ||
+      (end < text.size() && (is_ascii_letter(text[end]) || is_ascii_digit(text[end]))))
+    return std::nullopt;
   unsigned remainder = 0;  // ISO 7064, mod 97-10
   for (size_t i = 0; i < length; ++i) {
     const char c = iban[(i + 4) % length];
@@ -203,7 +251,9 @@ Found iban_at(std::string_view text, size_t at) {
   return FoundPersonalData{at, end - at, PersonalData::kIban};
 }
 
-constexpr std::array<std::string_view, kPersonalDataKinds> kKindNames{"an e-mail address", "a telephone number", "a bank account (IBAN)", "a card number", "an identity number"};
+constexpr std::array<std::string_view, kPersonalDataKinds> kKindNames{
+    "an e-mail address", "a telephone number", "a bank account (IBAN)", "a card number",
+    "an identity number"};
 
 class PossiblePersonalData : public DataCheck {
  public:
@@ -220,7 +270,9 @@ class PossiblePersonalData : public DataCheck {
         had[kind] = true;
         ++counts_[kind];
         if (places_[kind].size() < Findings::kMostPerCode)
-          places_[kind].push_back({row.line, row.column(message, found->offset), std::string(text.substr(found->offset, found->kind == PersonalData::kEmail ? 2 : 3))});
+          places_[kind].push_back(
+              {row.line, row.column(message, found->offset),
+               std::string(text.substr(found->offset, found->kind == PersonalData::kEmail ? 2 : 3))});
       }
     });
   }
@@ -229,14 +281,19 @@ class PossiblePersonalData : public DataCheck {
     for (size_t kind = 0; kind < kPersonalDataKinds; ++kind) {
       const size_t n = counts_[kind];
       if (n == 0) continue;
-      const bool subject = n > 20 && n * 5 > rows_;           // what the data is about
-      const bool frequent = n > 5 && n * 100 > 3 * rows_;     // hardly an accident
+      const bool subject = n > 20 && n * 5 > rows_;        // what the data is about
+      const bool frequent = n > 5 && n * 100 > 3 * rows_;  // hardly an accident
       for (size_t i = 0; i < places_[kind].size(); ++i) {
         const Place& p = places_[kind][i];
         std::string words = fmt::format("what looks like {} (\"{}…\")", kKindNames[kind], p.begins);
-        if (i == 0 && frequent) words = fmt::format("{} of {} rows hold what looks like {}; this is the first", n, rows_, kKindNames[kind]);
-        findings.add("possible-personal-data", i == 0 || !frequent ? Severity::kWarning : Severity::kNote, p.line, p.column, std::move(words),
-                     kind == 0 ? "Unless it is invented, replace it (a domain such as example.com is nobody's)." : "Unless it is invented, replace it by one that is.");
+        if (i == 0 && frequent)
+          words = fmt::format("{} of {} rows hold what looks like {}; this is the first", n, rows_,
+                              kKindNames[kind]);
+        findings.add("possible-personal-data", i == 0 || !frequent ? Severity::kWarning : Severity::kNote,
+                     p.line, p.column, std::move(words),
+                     kind == 0
+                         ? "Unless it is invented, replace it (a domain such as example.com is nobody's)."
+                         : "Unless it is invented, replace it by one that is.");
         if (subject) break;
       }
     }
@@ -262,10 +319,14 @@ std::optional<FoundPersonalData> find_personal_data(std::string_view text, size_
       if (auto found = email_at(text, i); found && found->offset >= from) return found;
       continue;
     }
-    const bool free = i == 0 || !(is_ascii_letter(text[i - 1]) || is_ascii_digit(text[i - 1]) || text[i - 1] == '_');
+    const bool free =
+        i == 0 || !(is_ascii_letter(text[i - 1]) || is_ascii_digit(text[i - 1]) || text[i - 1] == '_');
     if (!free) continue;
-    const bool after_sign = i > 0 && (text[i - 1] == '+' || text[i - 1] == '.' || text[i - 1] == '-' || text[i - 1] == '(' || text[i - 1] == '/' || text[i - 1] == '#' || text[i - 1] == ',');
-    if ((is_ascii_digit(c) && !after_sign) || ((c == '+' || c == '(') && i + 1 < text.size() && is_ascii_digit(text[i + 1]))) {
+    const bool after_sign =
+        i > 0 && (text[i - 1] == '+' || text[i - 1] == '.' || text[i - 1] == '-' || text[i - 1] == '(' ||
+                  text[i - 1] == '/' || text[i - 1] == '#' || text[i - 1] == ',');
+    if ((is_ascii_digit(c) && !after_sign) ||
+        ((c == '+' || c == '(') && i + 1 < text.size() && is_ascii_digit(text[i + 1]))) {
       if (auto found = number_at(text, i)) return found;
       // Past this number, not into it.
       while (i + 1 < text.size() && is_ascii_digit(text[i + 1])) ++i;
@@ -276,6 +337,8 @@ std::optional<FoundPersonalData> find_personal_data(std::string_view text, size_
   return std::nullopt;
 }
 
-std::unique_ptr<DataCheck> make_possible_personal_data_check() { return std::make_unique<PossiblePersonalData>(); }
+std::unique_ptr<DataCheck> make_possible_personal_data_check() {
+  return std::make_unique<PossiblePersonalData>();
+}
 
 }  // namespace lora

@@ -32,17 +32,45 @@ TEST(PossiblePersonalData, KnowsKinds) {
 
 TEST(PossiblePersonalData, LeavesTheRestAlone) {
   for (const char* text : {
-           "rosa@example.com", "ed@letters.example", "a@b.test", "support@tidewater.net", "your.name@gmail.com", "git@github.com:me/repo.git", "@mention me", "user@host", "a @ b",
-           "call 415-555-0134", "(555) 123-4567", "order 123-456-7890", "DE89 3704 0044 0532 0130 01", "4539 1488 0343 6468", "4242 4242 4242 4242", "4111111111111111", "123-45-6789", "000-12-3456",
-           "2024-10-12", "10.000,50", "192.168.10.24", "pi is 3.14159265358979", "ISBN 978-3-16-148410-0", "invoice 20240117-0045", "1234567890", "v1.2.3-4", "3704 rows and 0044 more",
-           "postgres://admin:pw@db.tidewater.net", "12 34 56 78 90 11", "(1984) 2001", "+1 and +2",
+           "rosa@example.com",
+           "ed@letters.example",
+           "a@b.test",
+           "support@tidewater.net",
+           "your.name@gmail.com",
+           "git@github.com:me/repo.git",
+           "@mention me",
+           "user@host",
+           "a @ b",
+           "call 415-555-0134",
+           "(555) 123-4567",
+           "order 123-456-7890",
+           "DE89 3704 0044 0532 0130 01",
+           "4539 1488 0343 6468",
+           "4242 4242 4242 4242",
+           "4111111111111111",
+           "123-45-6789",
+           "000-12-3456",
+           "2024-10-12",
+           "10.000,50",
+           "192.168.10.24",
+           "pi is 3.14159265358979",
+           "ISBN 978-3-16-148410-0",
+           "invoice 20240117-0045",
+           "1234567890",
+           "v1.2.3-4",
+           "3704 rows and 0044 more",
+           "postgres://admin:pw@db.tidewater.net",
+           "12 34 56 78 90 11",
+           "(1984) 2001",
+           "+1 and +2",
        })
     EXPECT_FALSE(find_personal_data(text)) << text;
 }
 
 TEST(PossiblePersonalData, SaysItOnceWhereItIsTheSubject) {
   std::vector<testing::Asked> rows;
-  for (int i = 0; i < 100; ++i) rows.push_back({"Extract.", "Mail p" + std::to_string(i) + "@posteo.no today.", "ok"});
+  for (int i = 0; i < 100; ++i)
+    rows.push_back({"Extract.", "Mail p" + std::to_string(i) + "@posteo.no today.", "ok"});
   EXPECT_EQ(testing::said_of(make_possible_personal_data_check(), rows).size(), 1u);
   for (size_t i = 0; i < rows.size(); ++i)
     if (i % 10 != 0) rows[i].question = "Nothing here.";

@@ -37,11 +37,13 @@ double entropy(std::string_view text) {  // bits a character
 // "xxxx", "1234567890", "abcdef", "YOUR_API_KEY", "…EXAMPLE": what nobody could log in with.
 bool is_placeholder(std::string_view secret) {
   constexpr std::array<std::string_view, 30> kWords{
-      "example", "your", "xxxx", "placeholder", "changeme", "change_me", "redacted", "dummy", "sample", "insert", "replace", "fake", "mysecret",
-      "my_secret", "my-secret", "mypassword", "my_password", "testtest", "notreal", "not_real", "0000000", "1111111", "aaaaaaa", "-here", "_here", "api_key",
-      "apikey", "secret_key", "deadbeef", "<"};
+      "example",     "your",     "xxxx",    "placeholder", "changeme", "change_me", "redacted",  "dummy",
+      "sample",      "insert",   "replace", "fake",        "mysecret", "my_secret", "my-secret", "mypassword",
+      "my_password", "testtest", "notreal", "not_real",    "0000000",  "1111111",   "aaaaaaa",   "-here",
+      "_here",       "api_key",  "apikey",  "secret_key",  "deadbeef", "<"};
   const std::string folded = lower(secret);
-  if (std::ranges::any_of(kWords, [&](std::string_view w) { return folded.find(w) != std::string::npos; })) return true;
+  if (std::ranges::any_of(kWords, [&](std::string_view w) { return folded.find(w) != std::string::npos; }))
+    return true;
   size_t runs = 0;
   for (size_t i = 1; i < secret.size(); ++i) {
     const int step = secret[i] - secret[i - 1];
@@ -107,25 +109,36 @@ constexpr std::array kShapes{
 };
 
 size_t token_end(std::string_view text, size_t from, std::string_view more = "") {
-  while (from < text.size() && (is_token_character(text[from]) || more.find(text[from]) != std::string_view::npos)) ++from;
+  while (from < text.size() &&
+         (is_token_character(text[from]) || more.find(text[from]) != std::string_view::npos))
+    ++from;
   return from;
 }
 
-bool starts_word(std::string_view text, size_t at) { return at == 0 || !is_token_character(text[at - 1]); }
+bool starts_word(std::string_view text, size_t at) {
+  return at == 0 || !is_token_character(text[at - 1]);
+}
 
 std::optional<FoundSecret> at_prefix(std::string_view text, size_t at) {
   for (const Shape& shape : kShapes) {
     if (!text.substr(at).starts_with(shape.prefix)) continue;
-    const size_t end = token_end(text, at + shape.prefix.size(), shape.prefix == "SG." || shape.prefix == "ya29." || shape.prefix == "hvs." ? "." : "");
+    const size_t end =
+        token_end(text, at + shape.prefix.size(),
+                  shape.prefix == "SG." || shape.prefix == "ya29." || shape.prefix == "hvs." ? "." : "");
     const std::string_view body = text.substr(at + shape.prefix.size(), end - at - shape.prefix.size());
-    if (body.size() < shape.least || is_placeholder(body) || !has_letters_and_digits(body) || entropy(body) < 3) continue;
+    if (body.size() < shape.least || is_placeholder(body) || !has_letters_and_digits(body) ||
+        entropy(body) < 3)
+      continue;
     if (shape.prefix.starts_with("A") && shape.prefix.size() == 4 && shape.prefix != "AIza" &&
         (body.size() > 20 || std::ranges::any_of(body, [](char c) { return c >= 'a' && c <= 'z'; })))
       continue;
     // "sk-" and "key-" begin many a slug: words joined by hyphens, with few digits and no capitals.
-    if (shape.prefix == "key-" && !std::ranges::all_of(body, [](char c) { return is_ascii_digit(c) || (c >= 'a' && c <= 'f'); })) continue;
+    if (shape.prefix == "key-" &&
+        !std::ranges::all_of(body, [](char c) { return is_ascii_digit(c) || (c >= 'a' && c <= 'f'); }))
+      continue;
     if (shape.prefix == "sk-" && entropy(body) < 3.5) continue;
-    if (shape.prefix == "sk-" && std::ranges::count(body, '-') * 5 > static_cast<std::ptrdiff_t>(body.size())) continue;
+    if (shape.prefix == "sk-" && std::ranges::count(body, '-') * 5 > static_cast<std::ptrdiff_t>(body.size()))
+      continue;
     return FoundSecret{at, end - at, std::string(shape.kind)};
   }
   return std::nullopt;
@@ -137,10 +150,13 @@ std::optional<FoundSecret> at_jwt(std::string_view text, size_t at) {
   const size_t end = token_end(text, at, ".");
   const std::string_view token = text.substr(at, end - at);
   const size_t dot = token.find('.'), second = dot == std::string_view::npos ? dot : token.find('.', dot + 1);
-  if (second == std::string_view::npos || !token.substr(dot + 1).starts_with("eyJ") || token.size() - second < 20) return std::nullopt;
+  if (second == std::string_view::npos || !token.substr(dot + 1).starts_with("eyJ") ||
+      token.size() - second < 20)
+    return std::nullopt;
   if (token.substr(0, dot).size() < 12 || is_placeholder(token.substr(second + 1))) return std::nullopt;
   // The token that explains JWTs everywhere: {"sub":"1234567890","name":"John Doe",…}
-  if (token.find("eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9l") != std::string_view::npos) return std::nullopt;
+  if (token.find("eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9l") != std::string_view::npos)
+    return std::nullopt;
   return FoundSecret{at, token.size(), "a signed token (JWT)"};
 }
 
@@ -162,15 +178,21 @@ std::optional<FoundSecret> at_key_block(std::string_view text, size_t at) {
 std::optional<FoundSecret> at_url(std::string_view text, size_t at) {
   if (!text.substr(at).starts_with("://")) return std::nullopt;
   size_t end = at + 3;
-  while (end < text.size() && !is_blank(text[end]) && text[end] != '/' && text[end] != '"' && text[end] != '\'' && text[end] != '`' && end - at < 200) ++end;
+  while (end < text.size() && !is_blank(text[end]) && text[end] != '/' && text[end] != '"' &&
+         text[end] != '\'' && text[end] != '`' && end - at < 200)
+    ++end;
   const std::string_view authority = text.substr(at + 3, end - at - 3);
   const size_t sign = authority.rfind('@'), colon = authority.find(':');
   if (sign == std::string_view::npos || colon == std::string_view::npos || colon > sign) return std::nullopt;
-  const std::string_view user = authority.substr(0, colon), password = authority.substr(colon + 1, sign - colon - 1);
+  const std::string_view user = authority.substr(0, colon),
+                         password = authority.substr(colon + 1, sign - colon - 1);
   const std::string folded = lower(password);
-  constexpr std::array<std::string_view, 18> kNobodys{"password", "pass", "passwd", "pwd", "secret", "postgres", "root", "admin", "guest", "test", "user", "token", "mypass",
-                                                      "pw", "passwort", "username", "key", "db_password"};
-  if (password.size() < 5 || password.find_first_of("<>${}*[]") != std::string_view::npos || password == user || is_placeholder(password)) return std::nullopt;
+  constexpr std::array<std::string_view, 18> kNobodys{
+      "password", "pass", "passwd", "pwd",    "secret", "postgres", "root",     "admin", "guest",
+      "test",     "user", "token",  "mypass", "pw",     "passwort", "username", "key",   "db_password"};
+  if (password.size() < 5 || password.find_first_of("<>${}*[]") != std::string_view::npos ||
+      password == user || is_placeholder(password))
+    return std::nullopt;
   if (std::ranges::find(kNobodys, folded) != kNobodys.end()) return std::nullopt;
   const std::string_view host = authority.substr(sign + 1);
   if (host.starts_with("example.") || host.find(".example") != std::string_view::npos) return std::nullopt;
@@ -179,8 +201,11 @@ std::optional<FoundSecret> at_url(std::string_view text, size_t at) {
 
 // Bearer …, and names of secrets followed by ':' or '=' and a value.
 std::optional<FoundSecret> at_assignment(std::string_view text, size_t at) {
-  constexpr std::array<std::string_view, 22> kNames{"accountkey", "sharedaccesskey", "password", "passwort", "passwd", "pwd", "secret", "api_key", "api-key", "apikey", "api key", "access_key", "accesskey", "token",
-                                                    "private_key", "contraseña", "mot de passe", "bearer", "passphrase", "auth", "kennwort", "senha"};
+  constexpr std::array<std::string_view, 22> kNames{
+      "accountkey",  "sharedaccesskey", "password",     "passwort", "passwd",     "pwd",       "secret",
+      "api_key",     "api-key",         "apikey",       "api key",  "access_key", "accesskey", "token",
+      "private_key", "contraseña",      "mot de passe", "bearer",   "passphrase", "auth",      "kennwort",
+      "senha"};
   std::string_view name;
   const std::string folded = lower(text.substr(at, 16));
   for (const std::string_view n : kNames)
@@ -202,7 +227,9 @@ std::optional<FoundSecret> at_assignment(std::string_view text, size_t at) {
   } else if (i < text.size() && (text[i] == '=' || text[i] == ':')) {
     ++i;
     if (i < text.size() && text[i] == '=') return std::nullopt;  // a comparison
-  } else if (text.substr(i).starts_with("is ") || text.substr(i).starts_with("est ") || text.substr(i).starts_with("ist ") || text.substr(i).starts_with("es ") || text.substr(i).starts_with("lautet ")) {
+  } else if (text.substr(i).starts_with("is ") || text.substr(i).starts_with("est ") ||
+             text.substr(i).starts_with("ist ") || text.substr(i).starts_with("es ") ||
+             text.substr(i).starts_with("lautet ")) {
     said = true;
     i = text.find(' ', i) + 1;
     if (text.substr(i).starts_with("now ")) i += 4;
@@ -210,19 +237,29 @@ std::optional<FoundSecret> at_assignment(std::string_view text, size_t at) {
     return std::nullopt;
   }
   while (i < text.size() && (text[i] == ' ' || text[i] == '\t')) ++i;
-  const char quote = i < text.size() && (text[i] == '"' || text[i] == '\'' || text[i] == '`') ? text[i] : '\0';
+  const char quote =
+      i < text.size() && (text[i] == '"' || text[i] == '\'' || text[i] == '`') ? text[i] : '\0';
   if (quote != '\0') ++i;
   size_t end = i;
-  while (end < text.size() && !is_blank(text[end]) && text[end] != '"' && text[end] != '\'' && text[end] != '`' && text[end] != ',' && text[end] != ';' && end - i < 200) ++end;
+  while (end < text.size() && !is_blank(text[end]) && text[end] != '"' && text[end] != '\'' &&
+         text[end] != '`' && text[end] != ',' && text[end] != ';' && end - i < 200)
+    ++end;
   std::string_view value = text.substr(i, end - i);
-  while (quote == '\0' && !value.empty() && (value.back() == '.' || value.back() == ')' || value.back() == '!' || value.back() == '?')) value.remove_suffix(1);
-  if (value.find_first_of("(){}<>[]$\\") != std::string_view::npos || value.find("://") != std::string_view::npos) return std::nullopt;
-  if (quote == '\0' && value.find('.') != std::string_view::npos && !bearer) return std::nullopt;  // code: config.value
-  const bool password = name.starts_with("pass") || name == "pwd" || name == "contraseña" || name == "mot de passe" || name == "kennwort" || name == "senha";
+  while (quote == '\0' && !value.empty() &&
+         (value.back() == '.' || value.back() == ')' || value.back() == '!' || value.back() == '?'))
+    value.remove_suffix(1);
+  if (value.find_first_of("(){}<>[]$\\") != std::string_view::npos ||
+      value.find("://") != std::string_view::npos)
+    return std::nullopt;
+  if (quote == '\0' && value.find('.') != std::string_view::npos && !bearer)
+    return std::nullopt;  // code: config.value
+  const bool password = name.starts_with("pass") || name == "pwd" || name == "contraseña" ||
+                        name == "mot de passe" || name == "kennwort" || name == "senha";
   if (value.size() < (password ? (said ? 8u : 7u) : 16u)) return std::nullopt;
   if (is_placeholder(value) || !has_letters_and_digits(value)) return std::nullopt;
   const std::string low = lower(value);
-  for (const std::string_view w : {"password", "passw0rd", "p@ssw", "secret", "token", "test", "hunter2", "abc123", "qwerty", "letmein"})
+  for (const std::string_view w :
+       {"password", "passw0rd", "p@ssw", "secret", "token", "test", "hunter2", "abc123", "qwerty", "letmein"})
     if (low.find(w) != std::string::npos) return std::nullopt;
   if (entropy(value) < (password ? 2.6 : 3.2)) return std::nullopt;
   return FoundSecret{i, value.size(), bearer ? "a bearer token" : password ? "a password" : "a key or token"};
@@ -233,13 +270,15 @@ std::optional<FoundSecret> at_other(std::string_view text, size_t at) {
   const std::string_view here = text.substr(at);
   if (here.starts_with("hooks.slack.com/services/T")) {
     const size_t end = token_end(text, at, "./");
-    if (end - at >= 60 && !is_placeholder(text.substr(at + 25, end - at - 25))) return FoundSecret{at, end - at, "a Slack webhook"};
+    if (end - at >= 60 && !is_placeholder(text.substr(at + 25, end - at - 25)))
+      return FoundSecret{at, end - at, "a Slack webhook"};
   }
   if (here.starts_with(":AA") && at >= 8) {
     size_t digits = at;
     while (digits > 0 && is_ascii_digit(text[digits - 1])) --digits;
     const size_t end = token_end(text, at + 1);
-    if (at - digits >= 8 && at - digits <= 10 && end - at - 1 == 35 && !is_placeholder(text.substr(at + 1, 35)))
+    if (at - digits >= 8 && at - digits <= 10 && end - at - 1 == 35 &&
+        !is_placeholder(text.substr(at + 1, 35)))
       return FoundSecret{digits, end - digits, "a bot token"};
   }
   return std::nullopt;
@@ -252,7 +291,8 @@ std::optional<FoundSecret> find_secret(std::string_view text, size_t from) {
   constexpr auto kStarts = [] {
     std::array<bool, 256> starts{};
     for (const Shape& shape : kShapes) starts[static_cast<unsigned char>(shape.prefix[0])] = true;
-    for (const char c : std::string_view("-:ehpPsSaAtTcCmMbBkK")) starts[static_cast<unsigned char>(c)] = true;
+    for (const char c : std::string_view("-:ehpPsSaAtTcCmMbBkK"))
+      starts[static_cast<unsigned char>(c)] = true;
     return starts;
   }();
   for (size_t i = from; i < text.size(); ++i) {
@@ -290,7 +330,8 @@ class PossibleSecret : public DataCheck {
     each_text_(row, [&](size_t message, std::string_view text) {
       const auto found = find_secret(text);
       if (!found) return;
-      const bool shown = found->length >= 16 && found->kind != "a password" && found->kind != "a password in a URL";
+      const bool shown =
+          found->length >= 16 && found->kind != "a password" && found->kind != "a password in a URL";
       findings.add("possible-secret", row.line, row.column(message, found->offset),
                    shown ? fmt::format("what looks like {}: {}… ({} characters)", found->kind,
                                        text.substr(found->offset, 4), found->length)
@@ -305,6 +346,8 @@ class PossibleSecret : public DataCheck {
 
 }  // namespace
 
-std::unique_ptr<DataCheck> make_possible_secret_check() { return std::make_unique<PossibleSecret>(); }
+std::unique_ptr<DataCheck> make_possible_secret_check() {
+  return std::make_unique<PossibleSecret>();
+}
 
 }  // namespace lora

@@ -8,7 +8,9 @@ namespace lora {
 namespace {
 
 // Put together here, so that no scanner takes this file for a leak.
-std::string joined(std::string_view a, std::string_view b) { return std::string(a) + std::string(b); }
+std::string joined(std::string_view a, std::string_view b) {
+  return std::string(a) + std::string(b);
+}
 
 TEST(PossibleSecret, KnowsShapes) {
   for (const std::string& secret : {
@@ -36,19 +38,43 @@ TEST(PossibleSecret, KnowsShapes) {
 
 TEST(PossibleSecret, LeavesPlaceholdersAndCodeAlone) {
   for (const char* text : {
-           "AKIAIOSFODNN7EXAMPLE", "sk-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "sk-1234567890abcdef1234567890abcdef", "export OPENAI_API_KEY=YOUR_API_KEY_HERE", "ghp_XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX",
-           "password = os.environ[\"DB_PASSWORD\"]", "password: str", "password=password123", "token = get_token(user)", "if password == confirm_password:", "postgres://user:password@localhost/db",
-           "mysql://root:root@127.0.0.1/test", "https://example.com/@user:page", "-----BEGIN PRIVATE KEY-----\n...\n-----END PRIVATE KEY-----", "Authorization: Bearer <token>", "Bearer ${TOKEN}",
-           "the token economy of this town", "a password is a shared secret between two parties", "risk-free-and-long-hyphenated-words-everywhere", "sk-learn-pipeline-with-many-words-in-it",
-           "The key to success is patience: 1234", "secret: the recipe of my grandmother", "passwords: 14, users: 200", "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIn0.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c",
-           "commit 9f8b27c41d6e05a3b7c2d9e4f1a60835aabbccdd", "uuid 123e4567-e89b-12d3-a456-426614174000",
+           "AKIAIOSFODNN7EXAMPLE",
+           "sk-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+           "sk-1234567890abcdef1234567890abcdef",
+           "export OPENAI_API_KEY=YOUR_API_KEY_HERE",
+           "ghp_XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX",
+           "password = os.environ[\"DB_PASSWORD\"]",
+           "password: str",
+           "password=password123",
+           "token = get_token(user)",
+           "if password == confirm_password:",
+           "postgres://user:password@localhost/db",
+           "mysql://root:root@127.0.0.1/test",
+           "https://example.com/@user:page",
+           "-----BEGIN PRIVATE KEY-----\n...\n-----END PRIVATE KEY-----",
+           "Authorization: Bearer <token>",
+           "Bearer ${TOKEN}",
+           "the token economy of this town",
+           "a password is a shared secret between two parties",
+           "risk-free-and-long-hyphenated-words-everywhere",
+           "sk-learn-pipeline-with-many-words-in-it",
+           "The key to success is patience: 1234",
+           "secret: the recipe of my grandmother",
+           "passwords: 14, users: 200",
+           "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIn0."
+           "SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c",
+           "commit 9f8b27c41d6e05a3b7c2d9e4f1a60835aabbccdd",
+           "uuid 123e4567-e89b-12d3-a456-426614174000",
        })
     EXPECT_FALSE(find_secret(text)) << text;
 }
 
 TEST(PossibleSecret, NeverPrintsTheWhole) {
-  const std::string key = joined("ghp_", "x8Kq2LmZ0vTnB4yWcR7dJh5sPfG1uA9eQiE3"), password = joined("Sn0wfall", "#82");
-  const auto found = testing::said_of(make_possible_secret_check(), {{"", "Use " + key, "Done."}, {"", "my password is " + password, "Noted."}});
+  const std::string key = joined("ghp_", "x8Kq2LmZ0vTnB4yWcR7dJh5sPfG1uA9eQiE3"),
+                    password = joined("Sn0wfall", "#82");
+  const auto found =
+      testing::said_of(make_possible_secret_check(),
+                       {{"", "Use " + key, "Done."}, {"", "my password is " + password, "Noted."}});
   ASSERT_EQ(found.size(), 2u);
   EXPECT_EQ(found[0].message.find(key.substr(0, 12)), std::string::npos) << found[0].message;
   EXPECT_EQ(found[1].message.find("Sn0w"), std::string::npos) << found[1].message;
