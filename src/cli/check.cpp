@@ -120,6 +120,7 @@ void add_check(CLI::App& program, Action& action) {
       ->type_name("KEY");
   command->add_option("--ignore", options->ignored, "codes to leave out, with commas between them")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->type_name("CODES");
   command->add_option("--fix", check.fix, "write a copy in which all that has one repair is repaired")
       ->type_name("OUT");

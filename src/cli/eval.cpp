@@ -28,7 +28,7 @@ int execute(const Options& options) {
                         .found = "the folder is not empty",
                         .fix = "Choose another --output-dir; nothing is overwritten."});
   const std::vector<Conversation> rows = read_chat_jsonl(options.data);
-  const Session session(options.model.model, options.model.session);
+  const Session session = options.model.open();
   const Adapter adapter = session.load_adapter(options.model.adapter);
   std::error_code code;
   std::filesystem::create_directories(options.output_dir, code);

@@ -44,7 +44,7 @@ std::vector<Conversation> read_prompts(const Options& options) {
 
 int execute(const Options& options) {
   const std::vector<Conversation> rows = read_prompts(options);
-  const Session session(options.model.model, options.model.session);
+  const Session session = options.model.open();
   std::optional<Adapter> adapter;
   if (!options.model.adapter.empty()) adapter = session.load_adapter(options.model.adapter);
   std::vector<std::vector<int32_t>> prompts;

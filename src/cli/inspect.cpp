@@ -14,6 +14,7 @@ namespace {
 
 struct Options {
   std::string model, data, format = "text";
+  TextOptions text;
   size_t row = 1;
 };
 
@@ -36,7 +37,7 @@ std::string visible(std::string_view bytes) {
 }
 
 int execute(const Options& options) {
-  const TextSession session(options.model);
+  const TextSession session(options.model, options.text);
   const std::vector<Conversation> rows = read_chat_jsonl(options.data);
   if (options.row < 1 || options.row > rows.size())
     throw Error::input({.where = "--row",
@@ -87,6 +88,8 @@ void add_inspect(CLI::App& program, Action& action) {
       ->required()
       ->type_name("MODEL");
   command->add_option("data", options->data, "chat JSONL")->required()->type_name("DATA.jsonl");
+  command->add_option("--chat-template,--chat_template", options->text.chat_template,
+                      "a template's file, or chatml, llama3, mistral, gemma, phi3, …");
   command->add_option("--row", options->row, "which row, from 1")->capture_default_str();
   add_format(*command, options->format);
   command->footer("Example:\n  lora inspect model.gguf data.jsonl --row 3");

@@ -24,7 +24,7 @@ struct Options {
 };
 
 int execute(const Options& options) {
-  const Session session(options.model.model, options.model.session);
+  const Session session = options.model.open();
   const std::vector<Conversation> rows = read_chat_jsonl(options.data);
   const int64_t longest =
       std::min(options.max_seq_length, session.decoder().config().max_position_embeddings);

@@ -254,7 +254,7 @@ class Doctor {
         std::count_if(item.row.conversation.messages.begin(), item.row.conversation.messages.end(),
                       [](const Message& message) { return message.role == "assistant"; }));
     std::string cut = "text at its end would be cut";
-    if (answers == 1) cut = "its answer would be cut";
+    if (answers == 1) cut = item.tokens.answers_cut == 1 ? "its answer would be cut" : "its answer just fits";
     if (answers > 1) cut = fmt::format("{} of its {} answers would be cut", item.tokens.answers_cut, answers);
     findings_.add("too-long", item.text.line, item.text.column,
                   fmt::format("the row has {}{} tokens{}, more than max_seq_length {}: {}",

@@ -131,6 +131,7 @@ void save_peft(const fs::path& folder, const Adapter& adapter, const AdapterReco
   json["base"] = record->base_path;
   json["base_fingerprint"] = record->base_fingerprint;
   if (!record->base_quantization.empty()) json["base_quantization"] = record->base_quantization;
+  if (!record->template_options.empty()) json["template_options"] = Json::parse(record->template_options);
   json["text_fingerprint"] = record->text_fingerprint;
   json["golden_ids"] = record->golden_ids;
   if (!record->chat_template.empty())
@@ -182,6 +183,7 @@ AdapterRecord read_record(const fs::path& folder) {
   record.golden_ids = value_of<std::vector<int32_t>>(json, "golden_ids", file);
   if (json.contains("base_quantization"))
     record.base_quantization = value_of<std::string>(json, "base_quantization", file);
+  if (json.contains("template_options")) record.template_options = json["template_options"].dump();
   record.chat_template = read_chat_template(folder).value_or("");
   return record;
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "model/adapter.h"
+#include "run/session.h"
 #include "train/options.h"
 
 namespace lora {
@@ -22,6 +23,8 @@ struct RunConfig {
   std::string eval_data;  // empty: split off train_data
   std::string output_dir;
   std::string dataset_text_field = "text";  // key of plain-text rows
+
+  TextOptions text;  // chat_template, enable_thinking, chat_template_date
 
   AdapterConfig adapter;
   std::vector<std::string> target_modules{"all-linear"};

@@ -53,7 +53,7 @@ Questions make_questions(const Session& session, const std::vector<Conversation>
                           .found = "the last message is not an answer",
                           .fix = "Evaluation compares with a reference: end the row with the right answer."});
     const std::span<const Message> before(row.messages.data(), row.messages.size() - 1);
-    questions.prompt_ids.push_back(session.renderer().render_prompt(before));
+    questions.prompt_ids.push_back(session.renderer().render_prompt(before, row.tools));
     questions.references.push_back(row.messages.back().content);
     questions.lines.push_back(row.line);
     longest =
@@ -70,7 +70,7 @@ std::optional<Questions> with_examples(const Session& session, const Questions& 
   Questions with = questions;
   const int64_t room = session.decoder().config().max_position_embeddings - questions.max_new_tokens;
   for (size_t i = 0; i < rows.size(); ++i) {
-    with.prompt_ids[i] = session.renderer().render_prompt(examples.prompt(rows[i], k));
+    with.prompt_ids[i] = session.renderer().render_prompt(examples.prompt(rows[i], k), rows[i].tools);
     if (static_cast<int64_t>(with.prompt_ids[i].size()) > room) return std::nullopt;
   }
   return with;

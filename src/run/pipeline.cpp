@@ -66,7 +66,7 @@ class Pipeline {
     require_given(config_.output_dir, "output_dir");
     for (const std::string& note : config_.notes) progress_.print("note: " + note);
     read_data();
-    const Session session(config_.model, {config_.threads, config_.reference});
+    const Session session(config_.model, {config_.threads, config_.reference, config_.text});
     const int64_t context = session.decoder().config().max_position_embeddings;
     if (config_.max_seq_length > context) {
       config_.notes.push_back(

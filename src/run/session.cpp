@@ -3,6 +3,8 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "base/error.h"
 #include "base/memory.h"
 #include "weights/bnb_4bit.h"
@@ -17,17 +19,40 @@ std::vector<Message> golden_conversation() {
 
 }  // namespace
 
-TextSession::TextSession(const std::filesystem::path& model)
+TextOptions TextOptions::or_as_trained(const std::filesystem::path& folder) const {
+  TextOptions options = *this;
+  const AdapterRecord record = read_record(folder);
+  if (options.chat_template.empty() && !record.chat_template.empty())
+    options.chat_template = (folder / "chat_template.jinja").string();
+  if (record.template_options.empty()) return options;
+  try {
+    const auto trained = nlohmann::json::parse(record.template_options);
+    if (!options.arguments.enable_thinking && trained.contains("enable_thinking"))
+      options.arguments.enable_thinking = trained["enable_thinking"].get<bool>();
+    if (options.arguments.date.empty()) options.arguments.date = trained.value("date", "");
+    if (options.arguments.tools.empty()) options.arguments.tools = trained.value("tools", "");
+    if (options.arguments.extra.empty()) options.arguments.extra = trained.value("extra", "");
+  } catch (const nlohmann::json::exception&) {
+    throw Error::input({.where = (folder / "lora.json").string(),
+                        .found = "\"template_options\" is not what lora.cpp writes",
+                        .fix = "Take the adapter's folder from the run again."});
+  }
+  return options;
+}
+
+TextSession::TextSession(const std::filesystem::path& model, const TextOptions& options)
     : checkpoint_(Checkpoint::open(model)),
       tokenizer_(Tokenizer::from_checkpoint(checkpoint_)),
-      template_(ChatTemplate::from_checkpoint(checkpoint_)),
-      renderer_(*tokenizer_, template_) {}
+      template_(ChatTemplate::from_checkpoint(checkpoint_, options.chat_template)),
+      renderer_(*tokenizer_, template_, options.arguments) {
+  if (template_.is_override()) renderer_.check_end_of_turn();
+}
 
 Session::Session(const std::filesystem::path& model, const SessionOptions& options)
     : base_path_(model.string()) {
   keep_freed_memory();
   if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
-  text_ = std::make_unique<TextSession>(model);
+  text_ = std::make_unique<TextSession>(model, options.text);
   ModelConfig config = read_model_config(text_->checkpoint());
   if (static_cast<int64_t>(text_->tokenizer().vocab_size()) > config.vocab_size)
     throw Error::input({.where = model.string(),
@@ -42,8 +67,17 @@ Session::Session(const std::filesystem::path& model, const SessionOptions& optio
 
 AdapterRecord Session::record() const {
   const Rendered golden = renderer().render({.messages = golden_conversation()}, "golden conversation");
-  return {base_path_, text_->checkpoint().fingerprint(), renderer().fingerprint(), golden.ids,
-          quantization_of(text_->checkpoint())};
+  AdapterRecord record{base_path_, text_->checkpoint().fingerprint(), renderer().fingerprint(), golden.ids};
+  record.base_quantization = quantization_of(text_->checkpoint());
+  if (text_->chat_template().is_override()) record.chat_template = text_->chat_template().source();
+  const TemplateOptions& options = renderer().options();
+  nlohmann::json told = nlohmann::json::object();
+  if (text_->chat_template().uses_date()) told["date"] = options.date;
+  if (options.enable_thinking) told["enable_thinking"] = *options.enable_thinking;
+  if (!options.tools.empty()) told["tools"] = options.tools;
+  if (!options.extra.empty()) told["extra"] = options.extra;
+  if (!told.empty()) record.template_options = told.dump();
+  return record;
 }
 
 Adapter Session::load_adapter(const std::filesystem::path& folder) const {

@@ -17,9 +17,19 @@ namespace lora {
 
 // Tokenizer and template of a model, without its weights: enough to look at data. Not movable: the renderer points
 // into it.
+// How text is laid out, where it is not as the model itself says.
+struct TextOptions {
+  std::string chat_template;  // a name of text/builtin_templates.h or a file; "": the model's own
+  TemplateOptions arguments;
+
+  // Where nothing was chosen: what the adapter in `folder` was trained with.
+  TextOptions or_as_trained(const std::filesystem::path& folder) const;
+};
+
 class TextSession {
  public:
-  explicit TextSession(const std::filesystem::path& model);
+  // Errors: kInput as the parts have them, and when a chosen template does not end answers with a control token.
+  explicit TextSession(const std::filesystem::path& model, const TextOptions& options = {});
   TextSession(const TextSession&) = delete;
   TextSession& operator=(const TextSession&) = delete;
 
@@ -38,6 +48,7 @@ class TextSession {
 struct SessionOptions {
   int64_t threads = 0;     // 0: all cores
   bool reference = false;  // plain operations in place of the fused ones
+  TextOptions text = {};
 };
 
 class Session {

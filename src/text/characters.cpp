@@ -67,7 +67,7 @@ bool is_mark(uint32_t c) {
 
 bool is_nonspacing_mark(uint32_t c) {
   if (c == 0x1734) return true;  // has moved since, as the next have
-  if (c == 0x1885 || c == 0x1886) return false;
+  if (c == 0x1885 || c == 0x1886 || c == 0xA9BD || c == 0x111C9) return false;
   return (category_mask(c) & U_GC_MN_MASK) && is_of_age(c, 8);
 }
 

@@ -41,6 +41,23 @@ TEST(Pattern, LiteralIsTakenLiterally) {
   EXPECT_EQ(words(Pattern::from_literal("a.b|(", "l"), "axb a.b|("), (Words{"a.b|("}));
 }
 
+TEST(Pattern, LinesAndClassesOfOniguruma) {
+  EXPECT_EQ(words(Pattern("^a", "p"), "a\na\n"), (Words{"a", "a"}));
+  EXPECT_EQ(words(Pattern(R"(\w+)", "w"), "a_1\u00BD \u0301-"), (Words{"a_1\u00BD", "\u0301"}));
+  EXPECT_EQ(words(Pattern(R"([\w]+)", "w"), "a\u00BD"), (Words{"a"}));
+  EXPECT_EQ(words(Pattern(R"(\d)", "d"), "1\u0661\u00B2"), (Words{"1", "\u0661"}));
+  EXPECT_EQ(words(Pattern(R"(\x41|\u0042|x{y})", "x"), "ABx{y}"), (Words{"A", "B", "x{y}"}));
+}
+
+TEST(Pattern, EmptyMatches) {
+  const Pattern before_capital(R"((?=\p{Lu}))", "p");
+  EXPECT_EQ(before_capital.find_all("aBcD", EmptyMatches::kKept), (std::vector<ByteRange>{{1, 1}, {3, 3}}));
+  EXPECT_TRUE(before_capital.find_all("aBcD").empty());
+  // An empty match right after a match does not count.
+  EXPECT_EQ(Pattern("a*", "p").find_all("aab", EmptyMatches::kKept), (std::vector<ByteRange>{{0, 2}, {3, 3}}));
+  EXPECT_TRUE(Pattern("a*", "p").find_all("", EmptyMatches::kKept).empty());
+}
+
 TEST(Pattern, RunawayEnds) {
   const Pattern runaway("(a|aa)+$", "runaway");
   EXPECT_THROW(runaway.find_all(std::string(4000, 'a') + "b"), Error);
@@ -48,7 +65,8 @@ TEST(Pattern, RunawayEnds) {
 
 TEST(Pattern, WhatTheEnginesReadDifferentlyIsRefused) {
   for (const char* expression :
-       {R"(\w+)", R"(\d)", R"([\S])", "[[:alpha:]]", R"([a-z&&[^b]])", R"(\bword)", "(", R"(\C)"})
+       {R"([\S])", "[[:alpha:]]", R"([a-z&&[^b]])", R"(\bword)", "(", R"(\C)", R"(\p{Han})", R"(\p{Script=Greek})", "a{1,2}+",
+        "a{,2}", "a(?i)b", "(?s).", "(?i:ss)", R"(\xFF)", "(*UTF)a", R"(\h)", R"(\v{)"})
     EXPECT_THROW(Pattern(expression, "p"), Error) << expression;
 }
 

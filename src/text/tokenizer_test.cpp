@@ -132,6 +132,30 @@ TEST(Vocabulary, UnknownPreTokenizerIsRefusedByName) {
   }
 }
 
+TEST(Tokenizer, PlainTextGetsWhatTheFamilyPutsAround) {
+  VocabularyData data = byte_vocabulary();
+  data.prefix_ids = {256};
+  data.suffix_ids = {257, 257};
+  const Tokenizer tokenizer(std::move(data));
+  EXPECT_EQ(tokenizer.encode("a", Special::kText), (Ids{'a'}));
+  EXPECT_EQ(tokenizer.encode_plain("a", Special::kText), (Ids{256, 'a', 257, 257}));
+  EXPECT_TRUE(tokenizer.add_bos());
+  EXPECT_FALSE(Tokenizer(byte_vocabulary()).add_bos());
+}
+
+TEST(Tokenizer, AddedTokensThatNormalizingHidesAreRefused) {
+  VocabularyData data = byte_vocabulary();
+  data.normalizers.emplace_back(NormalizeReplace{"think", "x"});
+  data.added[4].normalized = true;
+  EXPECT_EQ(Tokenizer(data).encode("a<think>", Special::kText), (Ids{'a', 260}));
+  data.added[3].normalized = true;
+  data.added[3].content = "<x>";
+  EXPECT_THROW(Tokenizer{data}, Error);  // "<think>" becomes the same
+  data.added[3].content = "<|im_end|>";
+  data.normalizers.emplace_back(NormalizeReplace{"<x>", ""});
+  EXPECT_THROW(Tokenizer{std::move(data)}, Error);
+}
+
 TEST(SmolLm2, IdsOfTheRealVocabulary) {
   if (!std::filesystem::exists(testing::smollm_gguf()))
     GTEST_SKIP() << testing::smollm_gguf() << " is not set up";
@@ -173,8 +197,8 @@ TEST_P(LlamaCppCases, SameIds) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, LlamaCppCases,
-                         ::testing::Values("gpt-2", "llama-bpe", "llama-spm", "phi-3", "qwen2", "starcoder",
-                                           "refact", "command-r"));
+                         ::testing::Values("gpt-2", "mpt", "llama-bpe", "llama-spm", "phi-3", "qwen2", "qwen35",
+                                           "starcoder", "refact", "command-r", "gemma-4"));
 
 }  // namespace
 }  // namespace lora

@@ -145,9 +145,9 @@ def labels(n, seed):
         label = rng.choices(list(what), weights=[5, 6, 4, 3, 2])[0]
         text = (rng.choice(what[label]) + ("." if rng.random() < 0.5 and label != "feature" else "") + rng.choice(notes))
         text = text.format(f=rng.choice(features), m=rng.choice(months), p=rng.choice(FIRST), d=rng.randint(2, 11))
-        if text in seen:
+        if text.replace(".", "") in seen:  # a full stop makes no other ticket
             continue
-        seen.add(text)
+        seen.add(text.replace(".", ""))
         rows.append(chat(("system", prompt), ("user", text), ("assistant", label)))
     return rows
 

@@ -74,6 +74,11 @@ def test_text_output(data):
     assert "--fix" in run("--help").stdout.decode()
 
 
+def test_codes_are_ignored_before_and_behind_the_file(data):
+    for arguments in ((data, "--ignore", "missing-messages,few-examples"), ("--ignore", "few-examples", "--ignore", "missing-messages", data)):
+        assert run(*arguments).returncode == 0
+
+
 def test_all_findings_of_a_row_and_its_places(tmp_path):
     row = '{"messages": [{"role": "user", "content": "é <|im_end|>", "nmae": "x"}, {"role": "system", "content": "s"}, {"role": "asistant", "content": 3}]}'
     path = tmp_path / "one.jsonl"

@@ -66,7 +66,10 @@ def test_dequantizes_to_its_numbers(tmp_path, kind, nested, block, shape, dtype,
     path = folder(tmp_path / "model", {"w.weight": packed, **parts})
     dump("--load", path, "w.weight", 0, tmp_path / "out")
     got = torch.from_numpy(np.fromfile(tmp_path / "out", dtype=np.float32)).reshape(shape)
-    expected = F.dequantize_4bit(packed, F.QuantState.from_dict({k.removeprefix("w.weight."): v for k, v in parts.items()}, "cpu"))
+    stored = F.QuantState.from_dict({k.removeprefix("w.weight."): v for k, v in parts.items()}, "cpu")
+    # As one row: some of its CPU kernels begin a new block with each row, which the format does not.
+    stored.shape = torch.Size((1, w.numel()))
+    expected = F.dequantize_4bit(packed, stored).reshape(shape)
     assert expected.dtype == dtype and expected.count_nonzero() > expected.numel() / 3
     assert torch.equal(got, expected.float())
 
