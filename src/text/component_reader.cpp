@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "text/base64.h"
 #include "text/charsmap.h"
+#include "text/json_number.h"
 
 namespace lora {
 namespace {
@@ -195,7 +196,7 @@ void ComponentReader::read_pre_tokenizer(const json& component, int depth) {
   } else if (type == "Metaspace") {
     steps.emplace_back(Metaspace{replacement(component), prepend_scheme(component), component.value("split", true)});
   } else if (type == "FixedLength") {
-    const int64_t length = component.value("length", int64_t{5});
+    const int64_t length = whole_number(component, "length", 5, place);
     if (length < 1) refuse("pre_tokenizer", "the fixed length is " + std::to_string(length));
     steps.emplace_back(SplitLength{static_cast<size_t>(length)});
   } else {
@@ -230,7 +231,10 @@ void ComponentReader::read_decoder(const json& component, int depth) {
   } else if (type == "Strip") {
     const std::string content = component.value("content", " ");
     if (!is_one_character(content)) refuse("decoder", "\"Strip\" of something else than one character");
-    steps.emplace_back(DecodeStrip{content, component.value("start", size_t{0}), component.value("stop", size_t{0})});
+    const auto count = [&](const char* key) {
+      return static_cast<size_t>(std::max(int64_t{0}, whole_number(component, key, 0, where_ + ": decoder")));
+    };
+    steps.emplace_back(DecodeStrip{content, count("start"), count("stop")});
   } else if (type == "Metaspace") {
     steps.emplace_back(DecodeMetaspace{replacement(component), prepend_scheme(component) != PrependScheme::kNever});
   } else if (type == "WordPiece") {
@@ -271,7 +275,7 @@ void ComponentReader::read_post_processor(const json& component, int depth) {
   too_deep("post_processor", depth);
   const std::string type = component.at("type");
   const auto id = [&](const json& number) {
-    const int64_t value = number.get<int64_t>();
+    const int64_t value = whole_number(number, where_ + ": post_processor");
     if (value < 0 || static_cast<uint64_t>(value) >= data_.tokens.size())
       refuse("post_processor", "the id " + std::to_string(value) + " is outside the vocabulary");
     return static_cast<int32_t>(value);

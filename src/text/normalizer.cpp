@@ -182,6 +182,10 @@ void replace_all(NormalizedText& text, std::string_view from, std::string_view t
 void apply_pattern(NormalizedText& text, const Pattern& pattern, std::string_view to) {
   const std::vector<ByteRange> matches = pattern.find_all(text.bytes(), EmptyMatches::kKept);
   if (matches.empty()) return;
+  if (matches.front().end == 0)  // Hugging Face inserts twice here
+    throw Error::input({.where = "the tokenizer's normalizer: Replace",
+                        .found = "its pattern \"" + pattern.expression() + "\" matches nothing at the start",
+                        .fix = "This tokenizer is not supported."});
   NormalizedText::Rewriter out(text);
   size_t done = 0;
   for (const ByteRange& match : matches) {

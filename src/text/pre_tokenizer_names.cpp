@@ -64,7 +64,6 @@ void set_pre_tokenizer_by_name(VocabularyData& data, const std::string& name) {
   } else if (is({"stablelm2"})) {
     add_split(data, words_and_rest(R"(\p{N})"));
   } else if (is({"qwen35"})) {
-    add_nfc(data);
     add_split(data, words_and_rest(R"(\p{N})", R"(\p{M})"));
   } else if (is({"tekken"})) {
     add_split(data, cased_words("", R"(\p{N})"));

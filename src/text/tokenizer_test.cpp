@@ -184,8 +184,8 @@ TEST_P(LlamaCppCases, SameIds) {
   const std::string separator = "\n__ggml_vocab_test__\n", all = inputs.str();
   size_t begin = 0, cases = 0;
   for (std::string line; std::getline(outputs, line); ++cases) {
-    const size_t end = all.find(separator, begin);
-    ASSERT_NE(end, std::string::npos);
+    ASSERT_LE(begin, all.size());
+    const size_t end = std::min(all.find(separator, begin), all.size());  // the last one may lack it
     const std::string text = all.substr(begin, end - begin);
     begin = end + separator.size();
     std::stringstream numbers(line);

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "text/component_reader.h"
+#include "text/json_number.h"
 #include "text/tokenizer_settings.h"
 #include "text/vocabulary.h"
 
@@ -91,7 +92,7 @@ class Reader {
     put_token(data_, id, token, upper ? TokenKind::kByte : TokenKind::kNormal);
   }
   void read_vocabulary(const json& vocabulary) {
-    for (const auto& [token, id] : vocabulary.items()) put(token, id.get<int64_t>());
+    for (const auto& [token, id] : vocabulary.items()) put(token, whole_number(id, data_.source + ": vocabulary"));
   }
 
   void read_model(const json& model) {
@@ -104,7 +105,7 @@ class Reader {
     } else if (type == "WordPiece" || type == "WordLevel") {
       data_.model = type == "WordPiece" ? ModelKind::kWordPiece : ModelKind::kWordLevel;
       if (type == "WordPiece") data_.continuing_subword_prefix = text_of(model, "continuing_subword_prefix", "##");
-      const auto longest = model.value("max_input_chars_per_word", int64_t{100});
+      const auto longest = whole_number(model, "max_input_chars_per_word", 100, data_.source);
       if (longest < 0) refuse("model", "\"max_input_chars_per_word\" is " + std::to_string(longest));
       data_.max_input_chars_per_word = static_cast<size_t>(longest);
       read_vocabulary(model.at("vocab"));
@@ -123,7 +124,7 @@ class Reader {
   void read_unk(const json& model) {
     const std::string unk = text_of(model, "unk_token");
     const auto found = model.at("vocab").find(unk);
-    if (!unk.empty() && found != model["vocab"].end()) data_.unk_id = found->get<int32_t>();
+    if (!unk.empty() && found != model["vocab"].end()) data_.unk_id = static_cast<int32_t>(whole_number(*found, data_.source));
   }
 
   void read_bpe(const json& model) {
@@ -158,7 +159,7 @@ class Reader {
     }
     data_.scores = std::move(scores);
     if (const auto unk = model.find("unk_id"); unk != model.end() && !unk->is_null()) {
-      const int64_t id = unk->get<int64_t>();
+      const int64_t id = whole_number(*unk, data_.source + ": unk_id");
       if (id < 0 || static_cast<size_t>(id) >= data_.tokens.size())
         refuse("model", "\"unk_id\" is " + std::to_string(id) + ", which is outside the vocabulary");
       data_.unk_id = static_cast<int32_t>(id);
@@ -173,7 +174,10 @@ class Reader {
     std::vector<AddedToken> tokens;
     for (const json& token : added) {
       AddedToken out;
-      out.id = token.at("id").get<int32_t>();
+      const int64_t id = whole_number(token.at("id"), data_.source + ": added_tokens");
+      if (id < 0 || id >= static_cast<int64_t>(kMaxTokens))
+        refuse("added_tokens", "the id " + std::to_string(id) + " is out of bounds");
+      out.id = static_cast<int32_t>(id);
       out.content = token.at("content");
       out.special = token.value("special", false);
       out.single_word = token.value("single_word", false);

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "text/base64.h"
+#include "text/json_number.h"
 #include "text/tokenizer_settings.h"
 #include "text/vocabulary.h"
 
@@ -63,7 +64,8 @@ constexpr const char* kTekkenSpecials[] = {
 VocabularyData read_tekken(const json& root, const std::string& source) {
   VocabularyData data = ranks(source);
   const json& config = root.at("config");
-  const int64_t size = config.at("default_vocab_size"), specials = config.at("default_num_special_tokens");
+  const int64_t size = whole_number(config.at("default_vocab_size"), source),
+                specials = whole_number(config.at("default_num_special_tokens"), source);
   const json& vocabulary = root.at("vocab");
   if (specials < 3 || size < specials || size > static_cast<int64_t>(kMaxTokens) ||
       static_cast<uint64_t>(size - specials) > vocabulary.size())
@@ -73,7 +75,7 @@ VocabularyData read_tekken(const json& root, const std::string& source) {
   std::vector<std::string> names(static_cast<size_t>(specials));
   if (listed != root.end() && !listed->is_null()) {
     for (const json& token : *listed) {
-      const int64_t rank = token.at("rank");
+      const int64_t rank = whole_number(token.at("rank"), source);
       if (rank < 0 || rank >= specials || !names[static_cast<size_t>(rank)].empty())
         refuse(source, "the control token " + token.at("token_str").dump() + " has the rank " + std::to_string(rank));
       names[static_cast<size_t>(rank)] = token.at("token_str");
@@ -88,7 +90,7 @@ VocabularyData read_tekken(const json& root, const std::string& source) {
     add_special(data, static_cast<int64_t>(id), names[id].empty() ? "<SPECIAL_" + std::to_string(id) + ">" : names[id]);
   for (int64_t rank = 0; rank < size - specials; ++rank) {
     const json& token = vocabulary[static_cast<size_t>(rank)];
-    if (token.at("rank").get<int64_t>() != rank) refuse(source, "the ranks are out of order at " + std::to_string(rank));
+    if (whole_number(token.at("rank"), source) != rank) refuse(source, "the ranks are out of order at " + std::to_string(rank));
     auto bytes = decode_base64(token.at("token_bytes").get<std::string>());
     if (!bytes || bytes->empty()) refuse(source, "the token of rank " + std::to_string(rank) + " is not base64");
     put_token(data, specials + rank, std::move(*bytes), TokenKind::kNormal);

@@ -33,7 +33,7 @@ PRE = {
     "gpt-2": (GPT2_STEPS, False, False), "mpt": (GPT2_STEPS, False, False), "olmo": (GPT2_STEPS, False, False),
     "smollm": (DIGIT_STEPS, False, False), "starcoder": (DIGIT_STEPS, False, False), "refact": (DIGIT_STEPS, False, False),
     "command-r": (DIGIT_STEPS, False, False), "llama-bpe": (LLAMA3_STEPS, False, True), "dbrx": (LLAMA3_STEPS, False, False),
-    "qwen2": ([split(QWEN2), byte_level(False)], True, False), "qwen35": ([split(QWEN35), byte_level(False)], True, False),
+    "qwen2": ([split(QWEN2), byte_level(False)], True, False), "qwen35": ([split(QWEN35), byte_level(False)], False, False),
     "tekken": ([split(TEKKEN), byte_level(False)], False, True), "gpt-4o": ([split(O200K), byte_level(False)], False, False),
 }
 

@@ -7,6 +7,7 @@ Known differences, on purpose:
                         give them when the vocabulary holds them and normalizing or a flag hid them from the first search
   added tokens          that normalize to nothing, or two of them to the same, are refused; Hugging Face cuts the text
                         everywhere, or takes either
+  Replace               of an empty match at the very start is refused; Hugging Face inserts twice
   ill-formed byte runs  a stream has shown their good characters before the bad byte is known; decode() equals the reference
 The slow run takes LORA_TOKENIZER_TEXTS (200000) texts for each vocabulary.
 """
