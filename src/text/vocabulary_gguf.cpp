@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "text/byte_trie.h"
 #include "text/charsmap.h"
+#include "text/decoder.h"
 #include "text/vocabulary.h"
 
 namespace lora {
@@ -147,11 +148,18 @@ VocabularyData vocabulary_from_gguf(const GgufFile& file) {
                         .fix = "Use a model of another family."});
   }
 
+  const bool spaces_become_signs = !data.byte_level && data.model == ModelKind::kBpe && data.normalizers.size() == 1;
   for (size_t id = 0; id < size; ++id) {
     const TokenKind kind = data.kinds[id];
     const bool special = kind == TokenKind::kControl || kind == TokenKind::kUnknown;
     if ((!special && kind != TokenKind::kUserDefined) || data.tokens[id].empty()) continue;
-    data.added.push_back({.id = static_cast<int32_t>(id), .content = data.tokens[id], .special = special});
+    // A run of spaces that is one piece is written with spaces here, and looked for where they have become "▁".
+    const bool spaces = kind == TokenKind::kUserDefined && spaces_become_signs;
+    if (spaces) data.tokens[id] = replace_all(data.tokens[id], " ", "\u2581");
+    data.added.push_back({.id = static_cast<int32_t>(id),
+                          .content = data.tokens[id],
+                          .special = special,
+                          .normalized = spaces && data.tokens[id].starts_with("\u2581")});
     if (data.byte_level) {  // written as plain text, not in the byte alphabet
       data.outside_model.resize(size);
       data.outside_model[id] = true;

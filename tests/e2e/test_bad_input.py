@@ -25,7 +25,7 @@ BAD_DATA = {
     "empty answer": (row(("user", "hi"), ("assistant", "")) + "\n", ["data.jsonl:1", "empty"]),
     "content is a number": ('{"messages": [{"role": "user", "content": 3}]}\n', ["data.jsonl:1:", "content"]),
     "ShareGPT": ('{"conversations": [{"from": "human", "value": "hi"}]}\n', ["data.jsonl:1", "ShareGPT"]),
-    "Alpaca": ('{"instruction": "x", "input": "", "output": "y"}\n', ["data.jsonl:1", "Alpaca"]),
+    "Alpaca without an answer": ('{"instruction": "x", "input": "", "output": ""}\n', ["data.jsonl:1:"]),
     "not UTF-8": (GOOD.encode() + b'\n{"messages": [{"role": "user", "content": "\xff"}]}\n', ["data.jsonl:2", "UTF-8"]),
     "blank line between": (GOOD + "\n\n" + GOOD + "\n", ["data.jsonl:2"]),
     "control token in text": ("".join(json.dumps(x) + "\n" for x in word_rows(30)) +
@@ -34,6 +34,27 @@ BAD_DATA = {
     "rows too long": ("".join(json.dumps(x) + "\n" for x in [*word_rows(30), chat("a " * 700, "b")]),
                       ["data.jsonl:31", "1 of", "max_seq_length"]),
 }
+
+
+@pytest.mark.parametrize("name, row", [
+    ("ShareGPT", lambda q, a: {"conversations": [{"from": "human", "value": q}, {"from": "gpt", "value": a}]}),
+    ("Alpaca", lambda q, a: {"instruction": q, "input": "", "output": a}),
+    ("prompt/completion", lambda q, a: {"prompt": q, "completion": a}),
+    ("plain text", lambda q, a: {"text": f"Q: {q} A: {a}"}),
+])
+def test_other_formats_train_and_are_named(tmp_path, tiny, name, row):
+    pairs = [[m["content"] for m in r["messages"]] for r in word_rows(12)]
+    data = write_rows(tmp_path / "data.jsonl", [row(q, a) for q, a in pairs])
+    done = lora("train", "--model", tiny, "--train-data", data, "--output-dir", tmp_path / "out", "--max-steps", 1,
+                "--valid-size", 1, "--threads", 1)
+    assert done.returncode == 0, done.stderr
+    assert name in done.stderr, "what was read is said"
+
+
+def test_run_needs_questions(tmp_path, tiny):
+    data = write_rows(tmp_path / "data.jsonl", [{"text": f"row {i} of nothing"} for i in range(12)])
+    line = error_line(lora("run", "--model", tiny, "--train-data", data, "--output-dir", tmp_path / "out"), 2)
+    assert "data.jsonl:1" in line and "lora train" in line
 
 
 @pytest.mark.parametrize("name", BAD_DATA)

@@ -49,6 +49,8 @@ class Gguf:
         self.add_space_prefix = get("add_space_prefix")
         self.charsmap = bytes(x & 0xFF for x in get("precompiled_charsmap", []))
         self.unk = get("unknown_token_id")
+        if self.model == "llama" and self.add_space_prefix is False:  # a run of spaces is a piece written with spaces
+            self.tokens = [t.replace(" ", "▁") if k == 4 else t for t, k in zip(self.tokens, self.types)]
         # Control, unknown and user-defined tokens.
         self.added = [(t, self.types[i] in (2, 3)) for i, t in enumerate(self.tokens) if self.types[i] in (2, 3, 4) and t]
 
