@@ -51,7 +51,9 @@ class Output {
     const bool wide = tensor.scalar_type() == at::kDouble;
     alive_.push_back(tensor.detach().to(wide ? at::kDouble : at::kFloat).contiguous());
     const at::Tensor& t = alive_.back();
-    infos_.push_back({name, wide ? DType::kF64 : DType::kF32, t.sizes().vec(),
+    infos_.push_back({name,
+                      wide ? DType::kF64 : DType::kF32,
+                      t.sizes().vec(),
                       {static_cast<const std::byte*>(t.const_data_ptr()), t.nbytes()}});
   }
   void write(const std::string& path) const { write_safetensors(path, infos_, {{"format", "pt"}}); }
@@ -63,8 +65,7 @@ class Output {
 
 class Job {
  public:
-  explicit Job(json options)
-      : options_(std::move(options)), dtype_(parse_dtype(options_)), decoder_(open()) {
+  explicit Job(json options) : options_(std::move(options)), dtype_(parse_dtype(options_)), decoder_(open()) {
     for (const json& e : options_.value("examples", json::array()))
       examples_.push_back({e.at("ids"), e.at("supervised"), examples_.size() + 1});
     forests_ = {options_.value("share_prefixes", true), options_.value("max_tokens", int64_t{512}),
@@ -95,7 +96,8 @@ class Job {
     else if (what == "dropout")
       answer = dropout();
     else
-      throw Error::input({.where = "what", .found = what, .expected = "logits, gradients, steps, generate or dropout"});
+      throw Error::input(
+          {.where = "what", .found = what, .expected = "logits, gradients, steps, generate or dropout"});
     if (options_.contains("out")) output_.write(options_["out"]);
     if (options_.contains("save_adapter")) {
       const std::filesystem::path folder = options_["save_adapter"].get<std::string>();

@@ -45,8 +45,7 @@ int for_each_line(Answer answer) {
 
 // A tokenizer alone does not need the weights of a Hugging Face folder.
 std::unique_ptr<Tokenizer> open_tokenizer(const std::string& path) {
-  if (std::filesystem::is_directory(path))
-    return std::make_unique<Tokenizer>(vocabulary_from_folder(path));
+  if (std::filesystem::is_directory(path)) return std::make_unique<Tokenizer>(vocabulary_from_folder(path));
   return std::make_unique<Tokenizer>(vocabulary_from_gguf(GgufFile::open(path)));
 }
 

@@ -53,12 +53,14 @@ json answer(const json& request, std::unique_ptr<Tokenizer>& tokenizer) {
     return {{"ids", std::move(ids)}};
   }
   if (request.contains("offsets")) {
-    const Encoding e = tokenizer->encode_with_offsets(request["offsets"].get_ref<const std::string&>(), special);
+    const Encoding e =
+        tokenizer->encode_with_offsets(request["offsets"].get_ref<const std::string&>(), special);
     return {{"ids", e.ids}, {"begin", e.begin}, {"end", e.end}};
   }
   if (request.contains("decode")) {
     json texts = json::array();
-    for (const json& ids : request["decode"]) texts.push_back(tokenizer->decode(ids.get<std::vector<int32_t>>(), skip));
+    for (const json& ids : request["decode"])
+      texts.push_back(tokenizer->decode(ids.get<std::vector<int32_t>>(), skip));
     return {{"texts", std::move(texts)}};
   }
   if (request.contains("stream")) {

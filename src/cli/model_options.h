@@ -24,9 +24,10 @@ struct ModelOptions {
     if (with_adapter)
       command.add_option("--adapter", adapter, "folder of a LoRA adapter (PEFT's format)")->type_name("DIR");
     command.add_option("--threads", session.threads, "CPU threads; 0: all cores")->check(CLI::Range(0, 4096));
-    command.add_option("--chat-template,--chat_template", session.text.chat_template,
-                       "a template's file, or chatml, llama3, mistral, gemma, phi3, …; default: the adapter's, else the "
-                       "model's own");
+    command.add_option(
+        "--chat-template,--chat_template", session.text.chat_template,
+        "a template's file, or chatml, llama3, mistral, gemma, phi3, …; default: the adapter's, else the "
+        "model's own");
     command.add_flag("--reference", session.reference, "plain operations in place of the fused ones");
   }
 };

@@ -20,7 +20,8 @@ struct AdapterRecord {
   std::vector<int32_t> golden_ids;  // a fixed conversation as this program rendered it
   std::string base_quantization = {};  // quantization_of(base): "", "bitsandbytes nf4", …
   std::string chat_template = {};  // kept as chat_template.jinja when it is not the base's own; else empty
-  std::string template_options = {};  // what the template was told beside the messages, JSON as text; "" is nothing
+  std::string template_options =
+      {};  // what the template was told beside the messages, JSON as text; "" is nothing
 };
 
 // Writes adapter_config.json, adapter_model.safetensors and, with a record, lora.json and chat_template.jinja into

@@ -56,14 +56,16 @@ const std::vector<ConfigKey>& config_keys() {
                     [](RunConfig& c) -> auto& { return c.eval_data; }));
     k.push_back(key("output_dir", Type::kString, "folder of the run; a finished one is never overwritten",
                     [](RunConfig& c) -> auto& { return c.output_dir; }));
-    k.push_back(key("dataset_text_field", Type::kString, "key of plain-text rows, of which every token is learned",
+    k.push_back(key("dataset_text_field", Type::kString,
+                    "key of plain-text rows, of which every token is learned",
                     [](RunConfig& c) -> auto& { return c.dataset_text_field; }));
     k.push_back(key("chat_template", Type::kString,
                     "a template's file, or chatml, llama3, mistral, gemma, phi3, …, for a base without one",
                     [](RunConfig& c) -> auto& { return c.text.chat_template; }));
-    k.push_back(key("chat_template_date", Type::kString,
-                    "the day that a template may print, \"2024-07-26\"; empty: the day of the run, which is recorded",
-                    [](RunConfig& c) -> auto& { return c.text.arguments.date; }));
+    k.push_back(
+        key("chat_template_date", Type::kString,
+            "the day that a template may print, \"2024-07-26\"; empty: the day of the run, which is recorded",
+            [](RunConfig& c) -> auto& { return c.text.arguments.date; }));
     k.push_back(key("chat_template_kwargs", Type::kString,
                     "further arguments of the template, a JSON object such as {\"enable_thinking\": false}",
                     [](RunConfig& c) -> auto& { return c.text.arguments.extra; }));

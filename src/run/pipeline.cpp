@@ -122,9 +122,10 @@ class Pipeline {
     if (scope_ == Scope::kWholeRun)
       for (const Conversation& row : read.rows)
         if (row.is_plain_text())
-          throw Error::input({.where = fmt::format("{}:{}", path, row.line),
-                              .found = "a plain-text row holds no question that base and tuned could be asked",
-                              .fix = "Use `lora train`, and `lora score` for the held-out loss; or give chat rows."});
+          throw Error::input(
+              {.where = fmt::format("{}:{}", path, row.line),
+               .found = "a plain-text row holds no question that base and tuned could be asked",
+               .fix = "Use `lora train`, and `lora score` for the held-out loss; or give chat rows."});
     return std::move(read.rows);
   }
 
@@ -151,8 +152,9 @@ class Pipeline {
 
   static Split everything(const std::vector<Conversation>& rows, const SplitOptions& options) {
     Split all = split_nothing(rows, options);
-    all.why = fmt::format("all {} rows are trained on, since eval_strategy is \"no\"{}.", all.train.size(),
-                          all.golden.empty() ? "" : fmt::format("; {} golden rows are not", all.golden.size()));
+    all.why =
+        fmt::format("all {} rows are trained on, since eval_strategy is \"no\"{}.", all.train.size(),
+                    all.golden.empty() ? "" : fmt::format("; {} golden rows are not", all.golden.size()));
     return all;
   }
 
@@ -176,9 +178,10 @@ class Pipeline {
     }
     if (overlaps.empty()) return;
     const auto [where, there] = place(overlaps[0]);
-    config_.notes.push_back(fmt::format(
-        "{} training rows nearly equal held-out ones ({} and {}, similarity {:.2f}); `lora check --against` lists them",
-        overlaps.size(), where, there, overlaps[0].similarity));
+    config_.notes.push_back(
+        fmt::format("{} training rows nearly equal held-out ones ({} and {}, similarity {:.2f}); `lora check "
+                    "--against` lists them",
+                    overlaps.size(), where, there, overlaps[0].similarity));
     progress_.print("note: " + config_.notes.back());
   }
 
@@ -230,12 +233,9 @@ class Pipeline {
     json["text_fingerprint"] = session.renderer().fingerprint();
     json["train_data_sha256"] = sha256_file(config_.train_data);
     if (!config_.eval_data.empty()) json["eval_data_sha256"] = sha256_file(config_.eval_data);
-    json["split"] = {{"train", split_.train.size()},
-                     {"valid", split_.valid.size()},
-                     {"test", split_.test.size()},
-                     {"set_aside", split_.set_aside.size()},
-                     {"golden", split_.golden.size()},
-                     {"why", split_.why}};
+    json["split"] = {{"train", split_.train.size()},   {"valid", split_.valid.size()},
+                     {"test", split_.test.size()},     {"set_aside", split_.set_aside.size()},
+                     {"golden", split_.golden.size()}, {"why", split_.why}};
     json["notes"] = config_.notes;
     write_file_atomic(record, json.dump(2) + "\n", IfExists::kRefuse);
     write_split();
@@ -290,7 +290,8 @@ class Pipeline {
   }
 
   // Golden rows are the user's own touchstones, chosen and not drawn: they are asked apart, and decide nothing.
-  std::optional<Evaluation> judge_golden(const Session& session, const Adapter& adapter, const Metrics& metrics) {
+  std::optional<Evaluation> judge_golden(const Session& session, const Adapter& adapter,
+                                         const Metrics& metrics) {
     if (split_.golden.empty()) return std::nullopt;
     const Questions questions =
         make_questions(session, split_.golden, config_.max_new_tokens, config_.train_data);

@@ -18,7 +18,8 @@ enum class Scope { kTrainOnly, kWholeRun };
 struct PipelineResult {
   TrainReport training;
   std::optional<Evaluation> evaluation{};  // with kWholeRun
-  std::optional<Evaluation> golden{};  // of the rows marked golden, where there are some; not part of the verdict
+  std::optional<Evaluation>
+      golden{};  // of the rows marked golden, where there are some; not part of the verdict
   std::string primary_why{};
   std::vector<std::string> notes{};
 };

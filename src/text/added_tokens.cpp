@@ -9,7 +9,8 @@
 namespace lora {
 namespace {
 
-constexpr size_t kMaxContent = 1024;  // bytes: the time for a text is its length times that of the longest token
+constexpr size_t kMaxContent =
+    1024;  // bytes: the time for a text is its length times that of the longest token
 
 }  // namespace
 

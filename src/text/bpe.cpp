@@ -85,10 +85,10 @@ void Bpe::derive_merges(const VocabularyData& data, const std::vector<std::strin
   for (const auto& [bytes, id] : ids_) {
     const std::string_view token = token_bytes[static_cast<size_t>(id)];
     if (token.size() > kMaxDerivedToken)
-      throw Error::input({.where = data.source,
-                          .found = "the token " + std::to_string(id) + " has " + std::to_string(token.size()) +
-                                   " bytes",
-                          .expected = "at most " + std::to_string(kMaxDerivedToken)});
+      throw Error::input(
+          {.where = data.source,
+           .found = "the token " + std::to_string(id) + " has " + std::to_string(token.size()) + " bytes",
+           .expected = "at most " + std::to_string(kMaxDerivedToken)});
     const double score = data.scores[static_cast<size_t>(id)];
     const auto rank = static_cast<uint32_t>(
         std::lower_bound(distinct.begin(), distinct.end(), score, std::greater<>()) - distinct.begin());

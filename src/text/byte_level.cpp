@@ -15,8 +15,7 @@ struct Alphabet {
     byte_of.fill(-1);
     uint32_t moved = 0x100;
     for (uint32_t byte = 0; byte < 256; ++byte) {
-      const bool printable =
-          (byte >= '!' && byte <= '~') || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
+      const bool printable = (byte >= '!' && byte <= '~') || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
       const uint32_t code_point = printable ? byte : moved++;
       byte_of[code_point] = static_cast<int16_t>(byte);
       append_utf8(character_of[byte], code_point);

@@ -31,7 +31,8 @@ ByteTrie::ByteTrie(std::vector<std::pair<std::string_view, int32_t>> entries) : 
       i = stop;
     }
   }
-  for (uint32_t i = 0; i < nodes_[0].count; ++i) root_[nodes_[nodes_[0].first + i].label] = nodes_[0].first + i;
+  for (uint32_t i = 0; i < nodes_[0].count; ++i)
+    root_[nodes_[nodes_[0].first + i].label] = nodes_[0].first + i;
 }
 
 }  // namespace lora

@@ -38,7 +38,7 @@ Charsmap::Charsmap(std::string_view blob, std::string where) : where_(std::move(
   std::memcpy(&trie_bytes, blob.data(), sizeof(trie_bytes));
   if (trie_bytes == 0 || trie_bytes % 4 != 0 || trie_bytes > blob.size() - sizeof(trie_bytes))
     damaged(where_, "a trie of " + std::to_string(trie_bytes) + " bytes is announced, " +
-            std::to_string(blob.size() - sizeof(trie_bytes)) + " are left");
+                        std::to_string(blob.size() - sizeof(trie_bytes)) + " are left");
   units_.resize(trie_bytes / 4);
   std::memcpy(units_.data(), blob.data() + sizeof(trie_bytes), trie_bytes);
   replacements_ = blob.substr(sizeof(trie_bytes) + trie_bytes);

@@ -36,7 +36,8 @@ void ComponentReader::unknown(const std::string& part, const json& component) co
 }
 
 void ComponentReader::too_deep(const std::string& part, int depth) const {
-  if (depth > kMaxDepth) refuse(part, "sequences are nested more than " + std::to_string(kMaxDepth) + " deep");
+  if (depth > kMaxDepth)
+    refuse(part, "sequences are nested more than " + std::to_string(kMaxDepth) + " deep");
 }
 
 void ComponentReader::note(const std::string& part, const json& component) {
@@ -96,8 +97,9 @@ void ComponentReader::read_normalizer(const json& component, int depth) {
   } else if (type == "Replace") {
     const json& pattern = component.at("pattern");
     if (pattern.contains("Regex")) {
-      steps.emplace_back(NormalizeReplace{
-          "", component.at("content"), Pattern(pattern["Regex"].get<std::string>(), where_ + ": normalizer")});
+      steps.emplace_back(
+          NormalizeReplace{"", component.at("content"),
+                           Pattern(pattern["Regex"].get<std::string>(), where_ + ": normalizer")});
     } else {
       const std::string from = pattern.at("String");
       if (from.empty()) refuse("normalizer", "\"Replace\" of an empty string");
@@ -106,7 +108,8 @@ void ComponentReader::read_normalizer(const json& component, int depth) {
   } else if (type == "Lowercase") {
     steps.emplace_back(NormalizeLowercase{});
   } else if (type == "Strip") {
-    steps.emplace_back(NormalizeStrip{component.value("strip_left", true), component.value("strip_right", true)});
+    steps.emplace_back(
+        NormalizeStrip{component.value("strip_left", true), component.value("strip_right", true)});
   } else if (type == "StripAccents") {
     steps.emplace_back(NormalizeStripAccents{});
   } else if (type == "BertNormalizer") {
@@ -182,10 +185,12 @@ void ComponentReader::read_pre_tokenizer(const json& component, int depth) {
     if (pattern.contains("Regex")) {
       split(Pattern(pattern["Regex"].get<std::string>(), place), behavior(component), invert);
     } else {
-      split(Pattern::from_literal(pattern.at("String").get<std::string>(), place), behavior(component), invert);
+      split(Pattern::from_literal(pattern.at("String").get<std::string>(), place), behavior(component),
+            invert);
     }
   } else if (type == "CharDelimiterSplit") {
-    split(Pattern::from_literal(component.at("delimiter").get<std::string>(), place), SplitBehavior::kRemoved);
+    split(Pattern::from_literal(component.at("delimiter").get<std::string>(), place),
+          SplitBehavior::kRemoved);
   } else if (type == "Whitespace") {
     steps.emplace_back(SplitWords{});
   } else if (type == "WhitespaceSplit") {
@@ -194,7 +199,8 @@ void ComponentReader::read_pre_tokenizer(const json& component, int depth) {
     steps.emplace_back(SplitClass{CharacterClass::kWhiteSpace, SplitBehavior::kRemoved});
     steps.emplace_back(SplitClass{CharacterClass::kPunctuation, SplitBehavior::kIsolated});
   } else if (type == "Metaspace") {
-    steps.emplace_back(Metaspace{replacement(component), prepend_scheme(component), component.value("split", true)});
+    steps.emplace_back(
+        Metaspace{replacement(component), prepend_scheme(component), component.value("split", true)});
   } else if (type == "FixedLength") {
     const int64_t length = whole_number(component, "length", 5, place);
     if (length < 1) refuse("pre_tokenizer", "the fixed length is " + std::to_string(length));
@@ -236,7 +242,8 @@ void ComponentReader::read_decoder(const json& component, int depth) {
     };
     steps.emplace_back(DecodeStrip{content, count("start"), count("stop")});
   } else if (type == "Metaspace") {
-    steps.emplace_back(DecodeMetaspace{replacement(component), prepend_scheme(component) != PrependScheme::kNever});
+    steps.emplace_back(
+        DecodeMetaspace{replacement(component), prepend_scheme(component) != PrependScheme::kNever});
   } else if (type == "WordPiece") {
     steps.emplace_back(DecodeWordPiece{component.value("prefix", "##"), component.value("cleanup", true)});
   } else if (type == "BPEDecoder") {
@@ -259,7 +266,8 @@ void ComponentReader::choose_decoding() {
   if (steps.size() < 3 || steps.size() > 4) return;
   const auto* spaces = std::get_if<DecodeReplace>(&steps[0]);
   if (!spaces || spaces->pattern || spaces->from != kMetaspaceSign || spaces->to != " ") return;
-  if (!std::holds_alternative<DecodeByteFallback>(steps[1]) || !std::holds_alternative<DecodeFuse>(steps[2])) return;
+  if (!std::holds_alternative<DecodeByteFallback>(steps[1]) || !std::holds_alternative<DecodeFuse>(steps[2]))
+    return;
   if (steps.size() == 4) {
     const auto* strip = std::get_if<DecodeStrip>(&steps[3]);
     if (!strip || strip->content != " " || strip->start != 1 || strip->stop != 0) return;

@@ -14,13 +14,15 @@ inline int64_t whole_number(const nlohmann::json& value, const std::string& wher
   if (value.is_number_unsigned() ? value.get<uint64_t>() <= uint64_t{std::numeric_limits<int64_t>::max()}
                                  : value.is_number_integer())
     return value.get<int64_t>();
-  throw Error::input({.where = where,
-                      .found = value.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace).substr(0, 80),
-                      .expected = "a whole number"});
+  throw Error::input(
+      {.where = where,
+       .found = value.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace).substr(0, 80),
+       .expected = "a whole number"});
 }
 
 // The same at `key`; `otherwise` when there is none.
-inline int64_t whole_number(const nlohmann::json& object, const char* key, int64_t otherwise, const std::string& where) {
+inline int64_t whole_number(const nlohmann::json& object, const char* key, int64_t otherwise,
+                            const std::string& where) {
   const auto found = object.find(key);
   return found == object.end() || found->is_null() ? otherwise : whole_number(*found, where + ": " + key);
 }

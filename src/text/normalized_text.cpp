@@ -41,9 +41,9 @@ void NormalizedText::Rewriter::keep(size_t begin, size_t end) {
 void NormalizedText::Rewriter::put(std::string_view text, size_t begin, size_t end) {
   check(text.size());
   const size_t size = text_.bytes_.size();
-  const uint32_t first = begin < size   ? text_.begin_of(begin)
-                         : size > 0     ? text_.end_of(size - 1)
-                                        : static_cast<uint32_t>(text_.offset_);
+  const uint32_t first = begin < size ? text_.begin_of(begin)
+                         : size > 0   ? text_.end_of(size - 1)
+                                      : static_cast<uint32_t>(text_.offset_);
   const uint32_t last = end > begin ? text_.end_of(end - 1) : first;
   bytes_ += text;
   begin_.insert(begin_.end(), text.size(), first);

@@ -159,7 +159,8 @@ void bert(NormalizedText& text, const NormalizeBert& step) {
 }
 
 // A replacement comes from the last character that it replaces, as in Hugging Face.
-void put_replacement(NormalizedText::Rewriter& out, std::string_view bytes, std::string_view to, ByteRange match) {
+void put_replacement(NormalizedText::Rewriter& out, std::string_view bytes, std::string_view to,
+                     ByteRange match) {
   const size_t last = match.end > match.begin ? previous_character(bytes, match.end) : match.begin;
   out.put(to, std::max(last, match.begin), match.end);
 }

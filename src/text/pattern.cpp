@@ -36,7 +36,8 @@ constexpr std::string_view kWordMembers = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
 bool is_category(std::string_view name) {
   if (name.starts_with('^')) name.remove_prefix(1);
   constexpr std::string_view kCategories =
-      " C Cc Cf Cn Co Cs L Ll Lm Lo Lt Lu M Mc Me Mn N Nd Nl No P Pc Pd Pe Pf Pi Po Ps S Sc Sk Sm So Z Zl Zp Zs ";
+      " C Cc Cf Cn Co Cs L Ll Lm Lo Lt Lu M Mc Me Mn N Nd Nl No P Pc Pd Pe Pf Pi Po Ps S Sc Sk Sm So Z Zl Zp "
+      "Zs ";
   return !name.empty() && name.find(' ') == std::string_view::npos &&
          kCategories.find(" " + std::string(name) + " ") != std::string_view::npos;
 }
@@ -76,8 +77,7 @@ class Translation {
   }
 
   void inside_class() {
-    if (next_is("[:") || next_is("[."))
-      refuse(where_, "the pattern uses a POSIX character class");
+    if (next_is("[:") || next_is("[.")) refuse(where_, "the pattern uses a POSIX character class");
     if (next_is("[")) refuse(where_, "the pattern has a bracket inside brackets");
     if (next_is("&&")) refuse(where_, "the pattern intersects character classes (&&)");
     if (next_is("]")) in_class_ = false;
@@ -98,7 +98,8 @@ class Translation {
     if (c == 'd' || c == 'D') return put_class("\\p{Nd}", c == 'D');
     // Outside brackets Oniguruma also counts the fractions and superscripts of Latin-1.
     if (c == 'w' || c == 'W')
-      return put_class(std::string(kWordMembers) + (in_class_ ? "" : "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}"), c == 'W');
+      return put_class(std::string(kWordMembers) + (in_class_ ? "" : "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}"),
+                       c == 'W');
     if (c == 'p' || c == 'P') {
       const size_t close = in_.find('}', at_);
       if (at_ + 2 >= in_.size() || in_[at_ + 2] != '{' || close == std::string_view::npos)
@@ -162,7 +163,8 @@ class Translation {
     if (in_.find("(?i") == std::string_view::npos) return;
     char before = 0;
     for (const char c : in_) {
-      if (static_cast<uint8_t>(c) >= 0x80) refuse(where_, "the pattern ignores the case of non-ASCII letters");
+      if (static_cast<uint8_t>(c) >= 0x80)
+        refuse(where_, "the pattern ignores the case of non-ASCII letters");
       const char lower = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
       const std::string pair = {before, lower};
       for (const char* several : {"ss", "st", "ff", "fi", "fl"})

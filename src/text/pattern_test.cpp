@@ -54,7 +54,8 @@ TEST(Pattern, EmptyMatches) {
   EXPECT_EQ(before_capital.find_all("aBcD", EmptyMatches::kKept), (std::vector<ByteRange>{{1, 1}, {3, 3}}));
   EXPECT_TRUE(before_capital.find_all("aBcD").empty());
   // An empty match right after a match does not count.
-  EXPECT_EQ(Pattern("a*", "p").find_all("aab", EmptyMatches::kKept), (std::vector<ByteRange>{{0, 2}, {3, 3}}));
+  EXPECT_EQ(Pattern("a*", "p").find_all("aab", EmptyMatches::kKept),
+            (std::vector<ByteRange>{{0, 2}, {3, 3}}));
   EXPECT_TRUE(Pattern("a*", "p").find_all("", EmptyMatches::kKept).empty());
 }
 
@@ -64,9 +65,9 @@ TEST(Pattern, RunawayEnds) {
 }
 
 TEST(Pattern, WhatTheEnginesReadDifferentlyIsRefused) {
-  for (const char* expression :
-       {R"([\S])", "[[:alpha:]]", R"([a-z&&[^b]])", R"(\bword)", "(", R"(\C)", R"(\p{Han})", R"(\p{Script=Greek})", "a{1,2}+",
-        "a{,2}", "a(?i)b", "(?s).", "(?i:ss)", R"(\xFF)", "(*UTF)a", R"(\h)"})
+  for (const char* expression : {R"([\S])", "[[:alpha:]]", R"([a-z&&[^b]])", R"(\bword)", "(", R"(\C)",
+                                 R"(\p{Han})", R"(\p{Script=Greek})", "a{1,2}+", "a{,2}", "a(?i)b", "(?s).",
+                                 "(?i:ss)", R"(\xFF)", "(*UTF)a", R"(\h)"})
     EXPECT_THROW(Pattern(expression, "p"), Error) << expression;
 }
 

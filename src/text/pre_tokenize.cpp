@@ -181,9 +181,8 @@ struct Cut {
   void operator()(const Metaspace& step) const {
     rewrite_pieces(text, pieces, [&](auto& out, ByteRange piece) {
       const std::string_view bytes = bytes_of(piece);
-      const bool wanted =
-          step.prepend == PrependScheme::kAlways ||
-          (step.prepend == PrependScheme::kFirst && text.begin_of(piece.begin) == 0);
+      const bool wanted = step.prepend == PrependScheme::kAlways ||
+                          (step.prepend == PrependScheme::kFirst && text.begin_of(piece.begin) == 0);
       if (wanted && !bytes.starts_with(' ') && !bytes.starts_with(step.replacement))
         out.put(step.replacement, piece.begin, piece.begin);
       size_t done = piece.begin;

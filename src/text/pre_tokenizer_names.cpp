@@ -24,8 +24,8 @@ void add_nfc(VocabularyData& data) {  // llama.cpp leaves it out; the models' ow
 // The contractions of Llama 3 and Qwen 2 in any case; letters may take one leading character along.
 std::string words_and_rest(const std::string& digits, const std::string& marks = "") {
   return R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?)" +
-         (marks.empty() ? std::string(R"(\p{L}+|)") : R"([\p{L})" + marks + "]+|") + digits + R"(| ?[^\s\p{L})" +
-         marks + R"(\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+         (marks.empty() ? std::string(R"(\p{L}+|)") : R"([\p{L})" + marks + "]+|") + digits +
+         R"(| ?[^\s\p{L})" + marks + R"(\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 }
 
 // Words by letter case, as in o200k; `contractions` follow a word, `digits` are taken together.
@@ -79,8 +79,9 @@ void set_pre_tokenizer_by_name(VocabularyData& data, const std::string& name) {
         {.where = data.source + ": tokenizer.ggml.pre",
          .found = name.empty() ? "there is no pre-tokenizer name"
                                : "the pre-tokenizer \"" + name + "\" is not known",
-         .expected = "smollm, gpt-2, mpt, olmo, starcoder, refact, command-r, llama-bpe, dbrx, smaug-bpe, qwen2, "
-                     "qwen35, stablelm2, tekken, gpt-4o or deepseek-v3",
+         .expected =
+             "smollm, gpt-2, mpt, olmo, starcoder, refact, command-r, llama-bpe, dbrx, smaug-bpe, qwen2, "
+             "qwen35, stablelm2, tekken, gpt-4o or deepseek-v3",
          .fix = "Use the model's Hugging Face folder, or a GGUF file made by a recent converter."});
   }
 }

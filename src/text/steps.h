@@ -46,10 +46,9 @@ struct NormalizeSentencePiece {
   std::shared_ptr<const ByteTrie> user_defined;  // pieces that pass untouched; nullptr: none
   bool add_dummy_prefix, remove_extra_whitespaces, escape_whitespaces, whitespace_as_suffix;
 };
-using Normalizer =
-    std::variant<NormalizeForm, NormalizePrepend, NormalizeReplace, NormalizeLowercase, NormalizeStrip,
-                 NormalizeStripAccents, NormalizeBert, NormalizeCharsmap, NormalizeByteLevel,
-                 NormalizeSentencePiece>;
+using Normalizer = std::variant<NormalizeForm, NormalizePrepend, NormalizeReplace, NormalizeLowercase,
+                                NormalizeStrip, NormalizeStripAccents, NormalizeBert, NormalizeCharsmap,
+                                NormalizeByteLevel, NormalizeSentencePiece>;
 
 // Pre-tokenizers.
 enum class SplitBehavior { kRemoved, kIsolated, kMergedWithPrevious, kMergedWithNext, kContiguous };
@@ -63,8 +62,8 @@ struct SplitClass {  // each character of the class is a match
   CharacterClass characters;
   SplitBehavior behavior;
 };
-struct SplitWords {};   // "Whitespace": runs of \w, and runs of what is neither \w nor white space
-struct PrefixSpace {};  // a space before each piece that does not start with one
+struct SplitWords {};    // "Whitespace": runs of \w, and runs of what is neither \w nor white space
+struct PrefixSpace {};   // a space before each piece that does not start with one
 struct MapByteLevel {};  // bytes become GPT-2's byte alphabet, where ByteLevel is not the last step
 enum class PrependScheme { kAlways, kFirst, kNever };
 struct Metaspace {
@@ -75,8 +74,8 @@ struct Metaspace {
 struct SplitLength {  // pieces of so many characters
   size_t length;
 };
-using PreTokenizer = std::variant<SplitPattern, SplitClass, SplitWords, PrefixSpace, MapByteLevel, Metaspace,
-                                  SplitLength>;
+using PreTokenizer =
+    std::variant<SplitPattern, SplitClass, SplitWords, PrefixSpace, MapByteLevel, Metaspace, SplitLength>;
 
 // Decoders.
 struct DecodeByteLevel {};

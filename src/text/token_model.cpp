@@ -17,7 +17,8 @@ std::optional<uint8_t> fallback_byte(const VocabularyData& data, size_t id) {
   if (!data.byte_fallback) return std::nullopt;
   if (data.kinds[id] == TokenKind::kByte) return parse_byte_token(data.tokens[id]);
   // Hugging Face asks for the name, whatever else the token is; the name has capital digits.
-  if (data.sentencepiece || data.merges_by_score || data.tokens[id].find_first_of("abcdef") != std::string::npos)
+  if (data.sentencepiece || data.merges_by_score ||
+      data.tokens[id].find_first_of("abcdef") != std::string::npos)
     return std::nullopt;
   return parse_byte_token(data.tokens[id]);
 }

@@ -82,9 +82,8 @@ struct Tokenizer::Impl {
     if (!normal.empty() && (is_new || other->second == token.id)) return;
     throw Error::input(
         {.where = data.source + ": added token \"" + token.content + "\"",
-         .found = normal.empty()
-                      ? "the normalizer leaves nothing of it"
-                      : "once normalized it looks like the token " + std::to_string(other->second),
+         .found = normal.empty() ? "the normalizer leaves nothing of it"
+                                 : "once normalized it looks like the token " + std::to_string(other->second),
          .expected = "added tokens that the normalizer keeps apart, or \"normalized\": false"});
   }
 
@@ -209,9 +208,8 @@ Tokenizer::Tokenizer(VocabularyData data) : impl_(std::make_unique<Impl>(std::mo
 Tokenizer::~Tokenizer() = default;
 
 std::unique_ptr<Tokenizer> Tokenizer::from_checkpoint(const Checkpoint& checkpoint) {
-  return std::make_unique<Tokenizer>(checkpoint.is_gguf()
-                                         ? vocabulary_from_gguf(checkpoint.gguf())
-                                         : vocabulary_from_folder(checkpoint.path()));
+  return std::make_unique<Tokenizer>(checkpoint.is_gguf() ? vocabulary_from_gguf(checkpoint.gguf())
+                                                          : vocabulary_from_folder(checkpoint.path()));
 }
 
 Encoding Tokenizer::encode_with_offsets(std::string_view text, Special special) const {
@@ -260,7 +258,8 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) c
   }
   flush();
   if (!runs) return repair_utf8(text);
-  if (impl_->data.strip_leading_space && !impl_->data.strip_more_spaces && text.starts_with(' ')) text.erase(0, 1);
+  if (impl_->data.strip_leading_space && !impl_->data.strip_more_spaces && text.starts_with(' '))
+    text.erase(0, 1);
   return text;
 }
 
@@ -332,8 +331,8 @@ std::string Tokenizer::fingerprint() const {
 StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, bool skip_special)
     : tokenizer_(&tokenizer),
       skip_special_(skip_special),
-      at_start_(tokenizer.impl_->data.decoding == Decoding::kRuns && tokenizer.impl_->data.strip_leading_space) {
-}
+      at_start_(tokenizer.impl_->data.decoding == Decoding::kRuns &&
+                tokenizer.impl_->data.strip_leading_space) {}
 
 std::string StreamDecoder::feed(int32_t id) {
   const Tokenizer::Impl& impl = *tokenizer_->impl_;

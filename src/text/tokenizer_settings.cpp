@@ -36,7 +36,8 @@ void read_added_tokens(VocabularyData& data, const json& decoder, const std::str
     out.normalized = token.value("normalized", !out.special);
     put_token(data, out.id, out.content, out.special ? TokenKind::kControl : TokenKind::kUserDefined);
     std::erase_if(data.added, [&](const AddedToken& old) { return old.id == out.id; });
-    data.pipeline += "added " + number + " " + token.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+    data.pipeline +=
+        "added " + number + " " + token.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
     data.added.push_back(std::move(out));
   }
 }
@@ -58,7 +59,8 @@ void put_token(VocabularyData& data, int64_t id, std::string token, TokenKind ki
   data.kinds[index] = kind;
 }
 
-void apply_tokenizer_settings(VocabularyData& data, const std::filesystem::path& folder, AddedTokensOf added) {
+void apply_tokenizer_settings(VocabularyData& data, const std::filesystem::path& folder,
+                              AddedTokensOf added) {
   const json config = read_json_object(folder / "tokenizer_config.json");
   const json map = read_json_object(folder / "special_tokens_map.json");
   const std::string where = (folder / "tokenizer_config.json").string();
@@ -67,7 +69,8 @@ void apply_tokenizer_settings(VocabularyData& data, const std::filesystem::path&
       read_added_tokens(data, config["added_tokens_decoder"], where);
   } catch (const json::exception& error) {
     throw Error::input(
-        {.where = where, .found = std::string("added_tokens_decoder is not laid out as expected: ") + error.what()});
+        {.where = where,
+         .found = std::string("added_tokens_decoder is not laid out as expected: ") + error.what()});
   }
   const auto special = [&](const char* name) {
     const std::string token = special_token_text(config, name);

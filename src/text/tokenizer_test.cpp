@@ -197,8 +197,8 @@ TEST_P(LlamaCppCases, SameIds) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, LlamaCppCases,
-                         ::testing::Values("gpt-2", "mpt", "llama-bpe", "llama-spm", "phi-3", "qwen2", "qwen35",
-                                           "starcoder", "refact", "command-r", "gemma-4"));
+                         ::testing::Values("gpt-2", "mpt", "llama-bpe", "llama-spm", "phi-3", "qwen2",
+                                           "qwen35", "starcoder", "refact", "command-r", "gemma-4"));
 
 }  // namespace
 }  // namespace lora

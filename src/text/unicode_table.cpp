@@ -87,8 +87,9 @@ std::span<const UnicodeStandIn> unicode_stand_ins() {
 }
 
 uint32_t unicode_stand_in(uint32_t c) {
-  const auto after = std::upper_bound(std::begin(kStandIns), std::end(kStandIns), c,
-                                      [](uint32_t value, const UnicodeStandIn& s) { return value < s.first; });
+  const auto after =
+      std::upper_bound(std::begin(kStandIns), std::end(kStandIns), c,
+                       [](uint32_t value, const UnicodeStandIn& s) { return value < s.first; });
   return after != std::begin(kStandIns) && c <= (after - 1)->last ? (after - 1)->stand_in : c;
 }
 

@@ -42,13 +42,13 @@ enum class Decoding {
 struct VocabularyData {
   std::string source;  // the file, for errors
   ModelKind model = ModelKind::kBpe;
-  bool byte_level = true;  // BPE works on bytes; tokens are written in GPT-2's byte alphabet
+  bool byte_level = true;         // BPE works on bytes; tokens are written in GPT-2's byte alphabet
   bool tokens_are_bytes = false;  // …or are the bytes themselves (tiktoken)
-  bool sentencepiece = false;     // a native SentencePiece model: its rules for user-defined pieces and rounding
-  bool byte_fallback = false;     // a character without a token becomes <0x..> tokens
-  bool ignore_merges = false;     // a piece that is a token is that token, whatever the merges say
-  bool fuse_unk = false;          // neighbouring unknown characters are one unknown token
-  bool merges_by_score = false;   // any two neighbours whose join is a token merge, the best score first
+  bool sentencepiece = false;  // a native SentencePiece model: its rules for user-defined pieces and rounding
+  bool byte_fallback = false;  // a character without a token becomes <0x..> tokens
+  bool ignore_merges = false;  // a piece that is a token is that token, whatever the merges say
+  bool fuse_unk = false;       // neighbouring unknown characters are one unknown token
+  bool merges_by_score = false;  // any two neighbours whose join is a token merge, the best score first
   std::string continuing_subword_prefix, end_of_word_suffix;
   size_t max_input_chars_per_word = 100;  // WordPiece
   std::optional<int32_t> model_unk_id;    // what the model gives for what it does not know

@@ -12,7 +12,8 @@ namespace {
 using nlohmann::json;
 using Ids = std::vector<int32_t>;
 
-const json kModel = json::parse(R"({"type":"BPE","vocab":{"a":0,"b":1,"ab":2,"<unk>":3,"▁":4,"▁a":5,"<0x0A>":6,"</s>":7},
+const json kModel =
+    json::parse(R"({"type":"BPE","vocab":{"a":0,"b":1,"ab":2,"<unk>":3,"▁":4,"▁a":5,"<0x0A>":6,"</s>":7},
   "merges":["a b",["▁","a"]],"unk_token":"<unk>","fuse_unk":true,"byte_fallback":true})");
 
 Tokenizer from_json(const json& file) {
@@ -41,7 +42,8 @@ TEST(TokenizerJson, ByteFallbackAndFusedUnknowns) {
 }
 
 TEST(TokenizerJson, DecodersOfSentencePiece) {
-  const json decoder = json::parse(R"({"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"▁"},"content":" "},
+  const json decoder =
+      json::parse(R"({"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"▁"},"content":" "},
     {"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0}]})");
   const Tokenizer tokenizer = from_json({{"model", kModel}, {"decoder", decoder}});
   EXPECT_EQ(tokenizer.decode(Ids{5, 4, 1, 6}), "a b\n");
@@ -62,7 +64,8 @@ TEST(TokenizerJson, OtherDecodersStreamToo) {
 }
 
 TEST(TokenizerJson, TemplateGivesWhatGoesAroundPlainText) {
-  const json processor = json::parse(R"({"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"</s>","type_id":0}},
+  const json processor =
+      json::parse(R"({"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"</s>","type_id":0}},
     {"Sequence":{"id":"A","type_id":0}}],"special_tokens":{"</s>":{"id":"</s>","ids":[7],"tokens":["</s>"]}}})");
   const Tokenizer tokenizer = from_json({{"model", kModel}, {"post_processor", processor}});
   EXPECT_EQ(tokenizer.encode_plain("ab", Special::kText), (Ids{7, 2}));
@@ -123,8 +126,9 @@ std::string piece(const std::string& text, float score, uint64_t type) {
   return bytes_field(1, bytes_field(1, text) + varint(2 << 3 | 5) + real + number_field(3, type));
 }
 std::string model(uint64_t type) {
-  return piece("<unk>", 0, 2) + piece("<s>", 0, 3) + piece("</s>", 0, 3) + piece("▁", -1, 1) + piece("a", -2, 1) +
-         piece("b", -2, 1) + piece("ab", -3, 1) + piece("▁ab", -9, 1) + bytes_field(2, number_field(3, type));
+  return piece("<unk>", 0, 2) + piece("<s>", 0, 3) + piece("</s>", 0, 3) + piece("▁", -1, 1) +
+         piece("a", -2, 1) + piece("b", -2, 1) + piece("ab", -3, 1) + piece("▁ab", -9, 1) +
+         bytes_field(2, number_field(3, type));
 }
 
 TEST(SentencePieceModel, BestScoresWin) {
@@ -146,8 +150,9 @@ TEST(SentencePieceModel, BpeMergesByScore) {
 TEST(SentencePieceModel, DamagedFilesAreRefused) {
   const std::string whole = model(1);
   for (const std::string& bad :
-       {std::string(), whole.substr(0, whole.size() / 2), model(3), model(1) + "\x0F", std::string("\x0A\xFF\xFF\xFF\xFF\x7F"),
-        bytes_field(1, bytes_field(1, "a")), whole + bytes_field(3, bytes_field(2, "\x04"))})
+       {std::string(), whole.substr(0, whole.size() / 2), model(3), model(1) + "\x0F",
+        std::string("\x0A\xFF\xFF\xFF\xFF\x7F"), bytes_field(1, bytes_field(1, "a")),
+        whole + bytes_field(3, bytes_field(2, "\x04"))})
     EXPECT_THROW(vocabulary_from_sentencepiece(bad, "/nonexistent"), Error);
 }
 
@@ -164,10 +169,14 @@ json tekken() {
     }
     return out.substr(0, out.size() - padding) + std::string(padding, '=');
   };
-  json file = {{"config", {{"pattern", R"(\p{L}+|.)"}, {"default_vocab_size", 261}, {"default_num_special_tokens", 3}, {"version", "v3"}}}};
+  json file = {{"config",
+                {{"pattern", R"(\p{L}+|.)"},
+                 {"default_vocab_size", 261},
+                 {"default_num_special_tokens", 3},
+                 {"version", "v3"}}}};
   for (int rank = 0; rank < 258; ++rank)
     file["vocab"].push_back({{"rank", rank},
-                             {"token_bytes", base64(rank < 256   ? std::string(1, static_cast<char>(rank))
+                             {"token_bytes", base64(rank < 256    ? std::string(1, static_cast<char>(rank))
                                                     : rank == 256 ? "bc"
                                                                   : "ab")}});
   return file;

@@ -78,20 +78,20 @@ void read_unigram(const GgufFile& file, VocabularyData& data) {
   data.model = ModelKind::kUnigram;
   data.sentencepiece = data.byte_fallback = true;
   data.decoding = Decoding::kRuns;
-  NormalizeSentencePiece step{.charsmap = nullptr,
-                              .user_defined = nullptr,
-                              .add_dummy_prefix = file.optional_bool(key("add_space_prefix")).value_or(true),
-                              .remove_extra_whitespaces =
-                                  file.optional_bool(key("remove_extra_whitespaces")).value_or(true),
-                              .escape_whitespaces = true,
-                              .whitespace_as_suffix = false};
+  NormalizeSentencePiece step{
+      .charsmap = nullptr,
+      .user_defined = nullptr,
+      .add_dummy_prefix = file.optional_bool(key("add_space_prefix")).value_or(true),
+      .remove_extra_whitespaces = file.optional_bool(key("remove_extra_whitespaces")).value_or(true),
+      .escape_whitespaces = true,
+      .whitespace_as_suffix = false};
   data.pipeline += "t5 prefix " + std::to_string(step.add_dummy_prefix) + " trim " +
                    std::to_string(step.remove_extra_whitespaces) + "\n";
   if (const auto bytes = file.value(key("precompiled_charsmap"))) {
     if (bytes->type != GgufType::kArray ||
         (bytes->element != GgufType::kInt8 && bytes->element != GgufType::kUint8))
-      throw Error::input({.where = file.name() + ": " + key("precompiled_charsmap"),
-                          .found = "not an array of bytes"});
+      throw Error::input(
+          {.where = file.name() + ": " + key("precompiled_charsmap"), .found = "not an array of bytes"});
     const std::string_view blob(reinterpret_cast<const char*>(bytes->bytes.data()), bytes->bytes.size());
     step.charsmap = std::make_shared<const Charsmap>(blob, file.name());
     data.pipeline += "charsmap " + sha256_hex(blob) + "\n";
@@ -148,7 +148,8 @@ VocabularyData vocabulary_from_gguf(const GgufFile& file) {
                         .fix = "Use a model of another family."});
   }
 
-  const bool spaces_become_signs = !data.byte_level && data.model == ModelKind::kBpe && data.normalizers.size() == 1;
+  const bool spaces_become_signs =
+      !data.byte_level && data.model == ModelKind::kBpe && data.normalizers.size() == 1;
   for (size_t id = 0; id < size; ++id) {
     const TokenKind kind = data.kinds[id];
     const bool special = kind == TokenKind::kControl || kind == TokenKind::kUnknown;

@@ -19,7 +19,8 @@ using nlohmann::json;
 // may miss the nearest double by one. Cuts of equal score are decided by such bits.
 double as_serde_reads(double value) {
   char text[32];
-  const auto written = std::to_chars(text, text + sizeof(text), std::fabs(value), std::chars_format::scientific);
+  const auto written =
+      std::to_chars(text, text + sizeof(text), std::fabs(value), std::chars_format::scientific);
   uint64_t digits = 0;
   int exponent = 0, decimals = 0;
   const char* at = text;
@@ -92,19 +93,22 @@ class Reader {
     put_token(data_, id, token, upper ? TokenKind::kByte : TokenKind::kNormal);
   }
   void read_vocabulary(const json& vocabulary) {
-    for (const auto& [token, id] : vocabulary.items()) put(token, whole_number(id, data_.source + ": vocabulary"));
+    for (const auto& [token, id] : vocabulary.items())
+      put(token, whole_number(id, data_.source + ": vocabulary"));
   }
 
   void read_model(const json& model) {
-    const std::string type =
-        model.value("type", model.contains("merges") ? "BPE" : model.contains("unk_id") ? "Unigram" : "?");
+    const std::string type = model.value("type", model.contains("merges")   ? "BPE"
+                                                 : model.contains("unk_id") ? "Unigram"
+                                                                            : "?");
     if (type == "BPE") {
       read_bpe(model);
     } else if (type == "Unigram") {
       read_unigram(model);
     } else if (type == "WordPiece" || type == "WordLevel") {
       data_.model = type == "WordPiece" ? ModelKind::kWordPiece : ModelKind::kWordLevel;
-      if (type == "WordPiece") data_.continuing_subword_prefix = text_of(model, "continuing_subword_prefix", "##");
+      if (type == "WordPiece")
+        data_.continuing_subword_prefix = text_of(model, "continuing_subword_prefix", "##");
       const auto longest = whole_number(model, "max_input_chars_per_word", 100, data_.source);
       if (longest < 0) refuse("model", "\"max_input_chars_per_word\" is " + std::to_string(longest));
       data_.max_input_chars_per_word = static_cast<size_t>(longest);
@@ -124,7 +128,8 @@ class Reader {
   void read_unk(const json& model) {
     const std::string unk = text_of(model, "unk_token");
     const auto found = model.at("vocab").find(unk);
-    if (!unk.empty() && found != model["vocab"].end()) data_.unk_id = static_cast<int32_t>(whole_number(*found, data_.source));
+    if (!unk.empty() && found != model["vocab"].end())
+      data_.unk_id = static_cast<int32_t>(whole_number(*found, data_.source));
   }
 
   void read_bpe(const json& model) {
@@ -170,7 +175,8 @@ class Reader {
     std::unordered_map<std::string_view, size_t> known;
     if (!added.empty())
       for (size_t id = 0; id < data_.tokens.size(); ++id)
-        if (!data_.tokens[id].empty()) known.insert_or_assign(data_.tokens[id], id);  // of equal ones the last
+        if (!data_.tokens[id].empty())
+          known.insert_or_assign(data_.tokens[id], id);  // of equal ones the last
     std::vector<AddedToken> tokens;
     for (const json& token : added) {
       AddedToken out;
@@ -197,7 +203,8 @@ class Reader {
         refuse("added_tokens", "\"" + token.content + "\" and \"" +
                                    data_.tokens[static_cast<size_t>(token.id)] + "\" both have the id " +
                                    std::to_string(token.id));
-      put_token(data_, token.id, token.content, token.special ? TokenKind::kControl : TokenKind::kUserDefined);
+      put_token(data_, token.id, token.content,
+                token.special ? TokenKind::kControl : TokenKind::kUserDefined);
       data_.outside_model.resize(data_.tokens.size());
       if (is_new) data_.outside_model[static_cast<size_t>(token.id)] = true;
       data_.added.push_back(std::move(token));

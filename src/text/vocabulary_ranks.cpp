@@ -55,11 +55,26 @@ void check_every_byte(const VocabularyData& data) {
 }
 
 // The control tokens of files that do not list them (tokenizer versions up to v7), by id.
-constexpr const char* kTekkenSpecials[] = {
-    "<unk>",          "<s>",        "</s>",        "[INST]",       "[/INST]",        "[AVAILABLE_TOOLS]",
-    "[/AVAILABLE_TOOLS]", "[TOOL_RESULTS]", "[/TOOL_RESULTS]", "[TOOL_CALLS]", "[IMG]", "<pad>",
-    "[IMG_BREAK]",    "[IMG_END]",  "[PREFIX]",    "[MIDDLE]",     "[SUFFIX]",       "[SYSTEM_PROMPT]",
-    "[/SYSTEM_PROMPT]", "[TOOL_CONTENT]"};
+constexpr const char* kTekkenSpecials[] = {"<unk>",
+                                           "<s>",
+                                           "</s>",
+                                           "[INST]",
+                                           "[/INST]",
+                                           "[AVAILABLE_TOOLS]",
+                                           "[/AVAILABLE_TOOLS]",
+                                           "[TOOL_RESULTS]",
+                                           "[/TOOL_RESULTS]",
+                                           "[TOOL_CALLS]",
+                                           "[IMG]",
+                                           "<pad>",
+                                           "[IMG_BREAK]",
+                                           "[IMG_END]",
+                                           "[PREFIX]",
+                                           "[MIDDLE]",
+                                           "[SUFFIX]",
+                                           "[SYSTEM_PROMPT]",
+                                           "[/SYSTEM_PROMPT]",
+                                           "[TOOL_CONTENT]"};
 
 VocabularyData read_tekken(const json& root, const std::string& source) {
   VocabularyData data = ranks(source);
@@ -77,22 +92,27 @@ VocabularyData read_tekken(const json& root, const std::string& source) {
     for (const json& token : *listed) {
       const int64_t rank = whole_number(token.at("rank"), source);
       if (rank < 0 || rank >= specials || !names[static_cast<size_t>(rank)].empty())
-        refuse(source, "the control token " + token.at("token_str").dump() + " has the rank " + std::to_string(rank));
+        refuse(source,
+               "the control token " + token.at("token_str").dump() + " has the rank " + std::to_string(rank));
       names[static_cast<size_t>(rank)] = token.at("token_str");
     }
   } else {
     const std::string version = config.value("version", "");
     if (version != "v1" && version != "v2" && version != "v3" && version != "v7")
       refuse(source, "version \"" + version + "\" lists no control tokens");
-    for (size_t id = 0; id < std::size(kTekkenSpecials) && id < names.size(); ++id) names[id] = kTekkenSpecials[id];
+    for (size_t id = 0; id < std::size(kTekkenSpecials) && id < names.size(); ++id)
+      names[id] = kTekkenSpecials[id];
   }
   for (size_t id = 0; id < names.size(); ++id)
-    add_special(data, static_cast<int64_t>(id), names[id].empty() ? "<SPECIAL_" + std::to_string(id) + ">" : names[id]);
+    add_special(data, static_cast<int64_t>(id),
+                names[id].empty() ? "<SPECIAL_" + std::to_string(id) + ">" : names[id]);
   for (int64_t rank = 0; rank < size - specials; ++rank) {
     const json& token = vocabulary[static_cast<size_t>(rank)];
-    if (whole_number(token.at("rank"), source) != rank) refuse(source, "the ranks are out of order at " + std::to_string(rank));
+    if (whole_number(token.at("rank"), source) != rank)
+      refuse(source, "the ranks are out of order at " + std::to_string(rank));
     auto bytes = decode_base64(token.at("token_bytes").get<std::string>());
-    if (!bytes || bytes->empty()) refuse(source, "the token of rank " + std::to_string(rank) + " is not base64");
+    if (!bytes || bytes->empty())
+      refuse(source, "the token of rank " + std::to_string(rank) + " is not base64");
     put_token(data, specials + rank, std::move(*bytes), TokenKind::kNormal);
   }
   check_every_byte(data);
@@ -139,22 +159,33 @@ VocabularyData vocabulary_from_tiktoken(std::string_view lines, const std::files
     if (!bytes || bytes->empty() || std::from_chars(entry.data() + space + 1, last, rank).ptr != last)
       refuse(where(), "not a token in base64 and its rank");
     if (rank != static_cast<int64_t>(data.tokens.size()))
-      refuse(where(), "the rank " + std::to_string(rank) + " follows " + std::to_string(data.tokens.size()) + " tokens");
+      refuse(where(), "the rank " + std::to_string(rank) + " follows " + std::to_string(data.tokens.size()) +
+                          " tokens");
     put_token(data, rank, std::move(*bytes), TokenKind::kNormal);
   }
   check_every_byte(data);
   // The file names no control tokens and no pattern: they are Llama 3's, which has 128,000 ranks and 256 names.
   constexpr size_t kLlama3Ranks = 128'000, kLlama3Specials = 256;
   if (data.tokens.size() != kLlama3Ranks)
-    refuse(data.source, "a file of ranks for " + std::to_string(data.tokens.size()) + " tokens; only Llama 3's is known");
-  const char* const named[] = {"<|begin_of_text|>",          "<|end_of_text|>",     "<|reserved_special_token_0|>",
-                               "<|reserved_special_token_1|>", "<|finetune_right_pad_id|>", "<|step_id|>",
-                               "<|start_header_id|>",        "<|end_header_id|>",   "<|eom_id|>",
-                               "<|eot_id|>",                 "<|python_tag|>",      "<|image|>"};
+    refuse(data.source,
+           "a file of ranks for " + std::to_string(data.tokens.size()) + " tokens; only Llama 3's is known");
+  const char* const named[] = {"<|begin_of_text|>",
+                               "<|end_of_text|>",
+                               "<|reserved_special_token_0|>",
+                               "<|reserved_special_token_1|>",
+                               "<|finetune_right_pad_id|>",
+                               "<|step_id|>",
+                               "<|start_header_id|>",
+                               "<|end_header_id|>",
+                               "<|eom_id|>",
+                               "<|eot_id|>",
+                               "<|python_tag|>",
+                               "<|image|>"};
   for (size_t i = 0; i < kLlama3Specials; ++i)
     add_special(data, static_cast<int64_t>(kLlama3Ranks + i),
-                i < std::size(named) ? named[i]
-                                     : "<|reserved_special_token_" + std::to_string(i - std::size(named) + 2) + "|>");
+                i < std::size(named)
+                    ? named[i]
+                    : "<|reserved_special_token_" + std::to_string(i - std::size(named) + 2) + "|>");
   score_by_id(data);
   add_pattern(data,
               R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|)"

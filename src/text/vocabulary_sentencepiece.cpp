@@ -62,7 +62,8 @@ class Message {
                         .fix = "The file is damaged or of another kind; download it again."});
   }
   void want(int type) const {
-    if (type_ != type) damaged("field " + std::to_string(field_) + " has the wire type " + std::to_string(type_));
+    if (type_ != type)
+      damaged("field " + std::to_string(field_) + " has the wire type " + std::to_string(type_));
   }
   uint64_t read_varint() {
     uint64_t value = 0;
@@ -205,8 +206,9 @@ class Reader {
     if (!normalizer_.charsmap.empty())
       step.charsmap = std::make_shared<const Charsmap>(normalizer_.charsmap, data_.source);
     data_.pipeline += "normalizer " + std::to_string(step.add_dummy_prefix) +
-                      std::to_string(step.remove_extra_whitespaces) + std::to_string(step.escape_whitespaces) +
-                      std::to_string(step.whitespace_as_suffix) + " " + sha256_hex(normalizer_.charsmap) + "\n";
+                      std::to_string(step.remove_extra_whitespaces) +
+                      std::to_string(step.escape_whitespaces) + std::to_string(step.whitespace_as_suffix) +
+                      " " + sha256_hex(normalizer_.charsmap) + "\n";
     data_.strip_leading_space = step.add_dummy_prefix || step.remove_extra_whitespaces;
     data_.strip_more_spaces = step.remove_extra_whitespaces;
     data_.normalizers.emplace_back(std::move(step));

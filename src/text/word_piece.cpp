@@ -12,7 +12,8 @@ ByteTrie make_trie(const VocabularyData& data, const std::vector<std::string>& t
   for (size_t id = 0; id < data.tokens.size(); ++id) {
     const std::string_view token = token_bytes[id];
     if (!is_in_model(data, id)) continue;
-    if (token.starts_with(prefix)) entries.emplace_back(token.substr(prefix.size()), static_cast<int32_t>(id));
+    if (token.starts_with(prefix))
+      entries.emplace_back(token.substr(prefix.size()), static_cast<int32_t>(id));
   }
   return ByteTrie(std::move(entries));
 }

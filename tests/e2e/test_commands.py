@@ -92,7 +92,7 @@ def test_the_guides_configuration_trains_and_says_what_it_does_instead(tmp_path)
                    "--test-size", 2, "--output-dir", tmp_path / "guide", "--format", "json")
     result = json.loads(done.stdout)
     assert result["training"]["steps"] == 2
-    assert len(result["notes"]) == 3
+    assert len(result["notes"]) == 2
     for key, note in zip(("fp16", "load_in_4bit", "adamw_8bit"), result["notes"]):
         assert key in note and f"note: {note}" in done.stderr
 

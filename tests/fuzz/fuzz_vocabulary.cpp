@@ -14,8 +14,8 @@ namespace {
 
 using namespace lora;
 
-constexpr std::string_view kTexts[] = {"", "a b  ab\n", "e\xCC\x81 \xEF\xAC\x83\xE2\x96\x81 <s>x</s> 12", "\xFF\xE2\x82 \xC0",
-                                       "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
+constexpr std::string_view kTexts[] = {"", "a b  ab\n", "e\xCC\x81 \xEF\xAC\x83\xE2\x96\x81 <s>x</s> 12",
+                                       "\xFF\xE2\x82 \xC0", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
 
 void use(VocabularyData data) {
   const Tokenizer tokenizer(std::move(data));
