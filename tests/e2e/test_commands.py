@@ -93,7 +93,7 @@ def test_the_guides_configuration_trains_and_says_what_it_does_instead(tmp_path)
     result = json.loads(done.stdout)
     assert result["training"]["steps"] == 2
     assert len(result["notes"]) == 2
-    for key, note in zip(("fp16", "load_in_4bit", "adamw_8bit"), result["notes"]):
+    for key, note in zip(("fp16", "load_in_4bit"), result["notes"]):
         assert key in note and f"note: {note}" in done.stderr
 
 
