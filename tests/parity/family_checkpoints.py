@@ -71,10 +71,6 @@ def randomize(model, seed=1):
                 p.copy_(gain * p.shape[1] ** -0.5 * draw(p))
 
 
-def load(folder, dtype=torch.float32):
-    return transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="eager").eval()
-
-
 def write_tokenizer(folder):
     """Byte-level BPE without merges: as many tokens as the checkpoint has rows, and every text can be written."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers

@@ -2,8 +2,8 @@
 adapters carried both ways; from Hugging Face safetensors, GGUF and bitsandbytes 4-bit.
 
 The cases are families/*.json, the checkpoints family_checkpoints.py's: tiny, random, made once and kept in LORA_CACHE.
-A new family: tools/new_family_parity. The table of what was measured is printed after the last test; with
-LORA_RECORD=FILE it is also written to that file, as docs/families.md keeps it.
+A new family: tools/new_family_parity. LORA_CASE=TEXT takes only the cases with that in their names. The table of what was
+measured is printed after the last test; with LORA_RECORD=FILE it is also written to that file, as docs/families.md keeps it.
 """
 import copy
 import datetime
@@ -19,7 +19,7 @@ from model_parity import (TOOL, all_logits, backward, load_file, matrices, one_t
 
 import family_checkpoints as checkpoints
 
-CASES = checkpoints.all_cases()
+CASES = {n: c for n, c in checkpoints.all_cases().items() if os.environ.get("LORA_CASE", "") in n}
 CACHE = pathlib.Path(os.environ.get("LORA_CACHE") or pathlib.Path.home() / ".cache" / "lora.cpp") / "families"
 COLUMNS = ("logits", "gradients", "generate", "PEFT round trip")
 # The bar for real models is 2e-3; a tiny one must agree much more closely, or something small is wrong.
