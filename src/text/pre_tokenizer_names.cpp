@@ -11,6 +11,12 @@ void add_split(VocabularyData& data, std::string_view expression) {
   data.pipeline += "split " + std::string(expression) + "\n";
 }
 
+// Hugging Face's Digits, whose Unicode is newer than that of its patterns.
+void add_digits(VocabularyData& data) {
+  data.pre_tokenizers.emplace_back(SplitClass{CharacterClass::kNumeric, SplitBehavior::kIsolated});
+  data.pipeline += "split \\p{N}\n";
+}
+
 void ignore_merges(VocabularyData& data) {
   data.ignore_merges = true;
   data.pipeline += "ignore_merges\n";
@@ -51,7 +57,7 @@ void set_pre_tokenizer_by_name(VocabularyData& data, const std::string& name) {
   if (is({"gpt-2", "mpt", "olmo", "phi-2", "jais", "granite-docling"})) {
     add_split(data, kGpt2Pattern);
   } else if (is({"smollm", "starcoder", "refact", "command-r"})) {
-    add_split(data, R"(\p{N})");
+    add_digits(data);
     add_split(data, kGpt2Pattern);
   } else if (is({"llama-bpe", "llama3", "llama-v3", "pixtral", "falcon3"})) {
     add_split(data, words_and_rest(R"(\p{N}{1,3})"));

@@ -55,12 +55,12 @@ class Gguf:
         self.added = [(t, self.types[i] in (2, 3)) for i, t in enumerate(self.tokens) if self.types[i] in (2, 3, 4) and t]
 
 
-def add_tokens(tokenizer, added):
+def add_tokens(tokenizer, added, normalized=lambda text: False):
     first = {}
     for text, special in added:
         first.setdefault(text, special)
     for special in (True, False):
-        tokens = [AddedToken(t, special=s, normalized=False) for t, s in first.items() if s == special]
+        tokens = [AddedToken(t, special=s, normalized=normalized(t)) for t, s in first.items() if s == special]
         (tokenizer.add_special_tokens if special else tokenizer.add_tokens)(tokens)
     return tokenizer
 
@@ -107,7 +107,8 @@ def gguf_as_tokenizers(g):
         prefix = g.model == "llama" and g.add_space_prefix is not False
         tokenizer.normalizer = normalizers.Sequence(([normalizers.Prepend("▁")] if prefix else []) + [normalizers.Replace(" ", "▁")])
         tokenizer.decoder = spm_decoders(prefix)
-        return add_tokens(tokenizer, g.added)
+        # Runs of spaces: the normalizer makes them "▁", where SentencePiece looks for user-defined pieces.
+        return add_tokens(tokenizer, g.added, lambda text: not prefix and g.model == "llama" and text.startswith("▁"))
     raise ValueError(g.model)
 
 

@@ -134,6 +134,7 @@ VOCABULARIES = {
     "StarCoder GGUF": (GGUFS / "ggml-vocab-starcoder.gguf", gguf_reference),
     "Refact GGUF": (GGUFS / "ggml-vocab-refact.gguf", gguf_reference),
     "Command-R GGUF": (GGUFS / "ggml-vocab-command-r.gguf", gguf_reference),
+    "SmolLM2 GGUF": (DEPS / "models/SmolLM2-135M-Instruct.Q4_1.gguf", gguf_reference),
     "Llama 3 GGUF": (GGUFS / "ggml-vocab-llama-bpe.gguf", gguf_reference),
     "Qwen 2 GGUF": (GGUFS / "ggml-vocab-qwen2.gguf", gguf_reference),
     "Qwen 3.5 GGUF": (GGUFS / "ggml-vocab-qwen35.gguf", gguf_reference),
@@ -210,7 +211,11 @@ def compare_random_tokenizer(tool, seed, folder, charsmap):
         assert not isinstance(error, (KeyboardInterrupt, NameError, TypeError, AttributeError)), error
         return None
     made.save(str(folder / "tokenizer.json"))
-    around = tool.open(folder / "tokenizer.json")
+    try:
+        around = tool.open(folder / "tokenizer.json")
+    except ValueError as error:
+        assert "both have the id" in str(error)  # the trainers leave holes that added tokens then share
+        return None
     controls = [t.content for t in made.get_added_tokens_decoder().values() if t.special]
     added = [t.content for t in made.get_added_tokens_decoder().values()]
     rows = []
