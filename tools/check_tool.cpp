@@ -23,7 +23,7 @@ int run(int argc, char** argv) {
     if (!word.starts_with("--")) {
       if (word != "check" || i > 1) data = word;
     } else if (word == "--structural-only" || word == "--all" || word == "--memory") {
-      given[word] = "1";
+      given.try_emplace(word);
     } else if (i + 1 < argc) {
       given[word] = argv[++i];
     }

@@ -14,6 +14,7 @@
 
 #include "base/atomic_file.h"
 #include "files/checkpoint.h"
+#include "json_lines.h"
 #include "text/builtin_templates.h"
 #include "text/chat_template.h"
 #include "text/render.h"
@@ -47,23 +48,9 @@ TemplateOptions read_options(const json& row) {
   return options;
 }
 
-template <typename Answer>
-int for_each_line(Answer answer) {
-  for (std::string line; std::getline(std::cin, line);) {
-    json out;
-    try {
-      out = answer(json::parse(line));
-    } catch (const std::exception& error) {
-      out = {{"error", error.what()}};
-    }
-    std::cout << out.dump(-1, ' ', false, json::error_handler_t::replace) << '\n';
-  }
-  return 0;
-}
-
 int text(const std::string& bos, const std::string& eos) {
   std::map<std::string, ChatTemplate> read;
-  return for_each_line([&](const json& row) {
+  return for_each_line<json>([&](const json& row) {
     const std::string name = row.value("builtin", "");
     const std::string source = row.contains("source") ? row["source"].get<std::string>()
                                : !name.empty()        ? std::string(find_builtin_template(name)->source)
@@ -121,7 +108,7 @@ int run(const std::vector<std::string>& args) {
       std::cout << json{{"stop_ids", renderer.stop_ids()}, {"fingerprint", renderer.fingerprint()}} << '\n';
       return 0;
     }
-    return for_each_line([&](const json& row) {
+    return for_each_line<json>([&](const json& row) {
       const Renderer renderer(*tokenizer, chat_template, read_options(row));
       if (command == "prompt") return json{{"ids", renderer.render_prompt(read_messages(row))}};
       return rendered(renderer, row);

@@ -14,6 +14,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "files/checkpoint.h"
+#include "json_lines.h"
 #include "text/chat_template.h"
 #include "text/render.h"
 #include "text/tokenizer.h"
@@ -27,20 +28,6 @@ std::vector<Message> read_messages(const json& row) {
   std::vector<Message> messages;
   for (const json& m : row.at("messages")) messages.push_back({m.at("role"), m.at("content")});
   return messages;
-}
-
-template <typename Answer>
-int for_each_line(Answer answer) {
-  for (std::string line; std::getline(std::cin, line);) {
-    json out;
-    try {
-      out = answer(json::parse(line));
-    } catch (const std::exception& error) {
-      out = {{"error", error.what()}};
-    }
-    std::cout << out.dump(-1, ' ', false, json::error_handler_t::replace) << '\n';
-  }
-  return 0;
 }
 
 // A tokenizer alone does not need the weights of a Hugging Face folder.

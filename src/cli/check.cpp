@@ -35,13 +35,8 @@ void look_with(const TextSession& session, CheckOptions& check) {
     return ControlToken{from + found->position, found->token.size()};
   };
   check.count_tokens = [&session](const Conversation& row, size_t max_seq_length) {
-    TokenCount count;
-    if (row.is_plain_text()) {
-      count.tokens = session.tokenizer().encode(row.text, Special::kParse).size();
-      return count;
-    }
     const Rendered rendered = session.renderer().render(row, "the row");
-    count.tokens = rendered.ids.size();
+    TokenCount count{.tokens = rendered.ids.size()};
     for (const Span& turn : rendered.turns) count.answers_cut += turn.token_end > max_seq_length;
     return count;
   };
@@ -75,8 +70,7 @@ int execute(Options options) {
     page->write(check_page_html({.file = done.report.summary.name,
                                  .subtitle = subtitle(done.report.summary),
                                  .findings = done.report.findings,
-                                 .data = *done.data,
-                                 .duplicates = {}}));
+                                 .data = *done.data}));
     page->commit();
   }
   const bool json = options.format == "json";

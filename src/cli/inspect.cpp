@@ -38,7 +38,7 @@ std::string visible(std::string_view bytes) {
 
 int execute(const Options& options) {
   const TextSession session(options.model, options.text);
-  const std::vector<Conversation> rows = read_chat_jsonl(options.data);
+  const std::vector<Conversation> rows = read_rows(options.data).rows;
   if (options.row < 1 || options.row > rows.size())
     throw Error::input({.where = "--row",
                         .found = fmt::format("there is no row {}", options.row),

@@ -25,7 +25,7 @@ struct Options {
 
 int execute(const Options& options) {
   const Session session = options.model.open();
-  const std::vector<Conversation> rows = read_chat_jsonl(options.data);
+  const std::vector<Conversation> rows = read_rows(options.data).rows;
   const int64_t longest =
       std::min(options.max_seq_length, session.decoder().config().max_position_embeddings);
   const std::vector<Example> examples = make_examples(session.renderer(), rows, longest, options.data);

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace lora {
@@ -31,5 +32,11 @@ struct Conversation {
   bool is_plain_text() const { return messages.empty(); }
   bool operator==(const Conversation&) const = default;
 };
+
+// The system message that a row begins with; "" when there is none.
+inline std::string_view system_prompt(const Conversation& row) {
+  const bool given = !row.messages.empty() && row.messages[0].role == "system";
+  return given ? std::string_view(row.messages[0].content) : std::string_view();
+}
 
 }  // namespace lora

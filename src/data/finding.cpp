@@ -7,7 +7,7 @@
 #include <cassert>
 
 #include "base/error.h"
-#include "data/nearest_word.h"
+#include "base/nearest_word.h"
 
 namespace lora {
 namespace {

@@ -6,7 +6,7 @@
 #include <array>
 #include <cmath>
 
-#include "data/nearest_word.h"
+#include "base/nearest_word.h"
 
 namespace lora {
 

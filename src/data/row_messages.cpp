@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <array>
 
-#include "data/nearest_word.h"
+#include "base/nearest_word.h"
 #include "data/row_formats.h"
 
 namespace lora {

@@ -1,5 +1,7 @@
 #include "hub/url.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
 
@@ -52,8 +54,9 @@ std::string target_of(std::string_view text, const std::string& where) {
 }  // namespace
 
 std::string Url::text() const {
-  std::string out = "https://" + (host.find(':') == std::string::npos ? host : "[" + host + "]");
-  if (port != 443) out += ":" + std::to_string(port);
+  const bool is_ipv6 = host.find(':') != std::string::npos;
+  std::string out = fmt::format("https://{}{}{}", is_ipv6 ? "[" : "", host, is_ipv6 ? "]" : "");
+  if (port != 443) out += fmt::format(":{}", port);
   return out + target;
 }
 

@@ -120,15 +120,19 @@ TEST(Rope, AgreesAndLeavesTheUnrotatedRestAlone) {
       {x}, [&](Backend b) { return std::vector<Tensor>{rope(x, angle.cos(), angle.sin(), 22, b)}; });
 }
 
+// Tree 0: a root of 70 rows (more than a tile) with two branches, one of which has a child. Tree 1: one example.
+AttentionLayout two_trees() {
+  return {{{0, 70, 0, {}},
+           {70, 75, 70, {{0, 70}}},
+           {75, 79, 75, {{0, 70}, {70, 75}}},
+           {79, 150, 79, {{0, 70}}},
+           {150, 153, 150, {}}},
+          {0, 4}};
+}
+
 TEST(Attention, AgreesOverPackedExamplesAndSharedPrefixes) {
   torch::manual_seed(4);
-  // Tree 0: a root of 70 rows (more than a tile) with two branches, one of which has a child. Tree 1: one example.
-  const AttentionLayout layout{{{0, 70, 0, {}},
-                                {70, 75, 70, {{0, 70}}},
-                                {75, 79, 75, {{0, 70}, {70, 75}}},
-                                {79, 150, 79, {{0, 70}}},
-                                {150, 153, 150, {}}},
-                               {0, 4}};
+  const AttentionLayout layout = two_trees();
   const AttentionShape shape{6, 2, 8, 0.31};
   const Tensor q = leaf({153, 48}), k = leaf({153, 16}), v = leaf({153, 16});
   expect_twins_agree({q, k, v},
@@ -138,12 +142,7 @@ TEST(Attention, AgreesOverPackedExamplesAndSharedPrefixes) {
 // Windows shorter and longer than a tile, than a block, than all; with and without capped scores.
 TEST(Attention, AgreesWithWindowsAndCaps) {
   torch::manual_seed(7);
-  const AttentionLayout layout{{{0, 70, 0, {}},
-                                {70, 75, 70, {{0, 70}}},
-                                {75, 79, 75, {{0, 70}, {70, 75}}},
-                                {79, 150, 79, {{0, 70}}},
-                                {150, 153, 150, {}}},
-                               {0, 4}};
+  const AttentionLayout layout = two_trees();
   const Tensor q = leaf({153, 48}), k = leaf({153, 16}), v = leaf({153, 16});
   for (const int64_t window : {0, 1, 2, 6, 65, 80, 1000})
     for (const double softcap : {0.0, 1.5}) {

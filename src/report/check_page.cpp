@@ -276,26 +276,6 @@ std::string topics(const DataSummary& d) {
          "</div>";
 }
 
-std::string duplicates(const std::vector<DuplicateGroup>& groups) {
-  constexpr size_t kMost = 50, kMostLines = 12;
-  std::string out =
-      "<table><thead><tr><th class=\"number\">Rows</th><th>Lines</th><th>Begins</th></tr></thead><tbody>";
-  for (size_t i = 0; i < std::min(groups.size(), kMost); ++i) {
-    std::string lines;
-    for (size_t k = 0; k < std::min(groups[i].lines.size(), kMostLines); ++k)
-      lines.append(k == 0 ? "" : ", ").append(std::to_string(groups[i].lines[k]));
-    if (groups[i].lines.size() > kMostLines)
-      lines += fmt::format(" and {} more", groups[i].lines.size() - kMostLines);
-    out += fmt::format("<tr><td class=\"number\">{}</td><td>{}</td><td>{}</td></tr>", groups[i].lines.size(),
-                       lines, html_data(first_characters(groups[i].text, 120)));
-  }
-  out += "</tbody></table>";
-  if (groups.size() > kMost)
-    out += fmt::format("<p class=\"soft\">The {} largest of {} groups.</p>", kMost,
-                       grouped_number(groups.size()));
-  return out;
-}
-
 // Unknown alone says nothing.
 std::vector<NamedCount> known_languages(const std::vector<NamedCount>& counts) {
   std::vector<NamedCount> out;
@@ -326,8 +306,6 @@ std::string check_page_html(const CheckPage& page) {
              counts_card("Languages of the answers", known_languages(d.answer_languages), 4) + "</div>"});
     sections.push_back({"topics", "Topics", topics(d)});
   }
-  if (!page.duplicates.empty())
-    sections.push_back({"duplicates", "Rows that nearly equal one another", duplicates(page.duplicates)});
   return html_page(fmt::format("{} – data check", page.file), page.subtitle, verdict(page), sections,
                    kScript);
 }

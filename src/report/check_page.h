@@ -11,19 +11,12 @@
 
 namespace lora {
 
-// Rows that nearly equal one another.
-struct DuplicateGroup {
-  std::vector<size_t> lines;
-  std::string text;  // the beginning of one of them
-};
-
 struct CheckPage {
   std::string file;      // as the user named it
   std::string subtitle;  // "12,345 rows, 4.5 MB, chat", or empty
   std::vector<Finding> findings;
   DataSummary data;
-  std::vector<DuplicateGroup> duplicates;  // the largest first; may be empty
-  size_t most_findings = 2000;             // in the table; the rest is counted and said
+  size_t most_findings = 2000;  // in the table; the rest is counted and said
 };
 
 std::string check_page_html(const CheckPage& page);

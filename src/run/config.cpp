@@ -9,26 +9,11 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/nearest_word.h"
 #include "train/optimizer.h"
 
 namespace lora {
 namespace {
-
-// Edits (insert, delete, replace) that turn a into b.
-size_t edit_distance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-    }
-  }
-  return row[b.size()];
-}
 
 std::string type_text(ConfigKey::Type type) {
   switch (type) {
@@ -147,7 +132,7 @@ const ConfigKey& find_key(const std::string& name, const std::string& where) {
     names.push_back(key.name);
     for (const std::string& known : names) {
       if (known == name) return key;
-      const size_t d = edit_distance(known, name);
+      const size_t d = letters_apart(known, name);
       if (d < distance) {
         distance = d;
         nearest = &key;

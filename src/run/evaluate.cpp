@@ -105,27 +105,33 @@ ContestantAnswers ask(const Session& session, const Adapter* adapter, const std:
   return result;
 }
 
+size_t count_passed(const Metrics& metrics, const ContestantAnswers& answers,
+                    const std::vector<std::string>& references) {
+  size_t passed = 0;
+  for (size_t i = 0; i < references.size(); ++i)
+    passed += metrics.checks[0].check->run(answers.answers[i], references[i]).passed;
+  return passed;
+}
+
 std::optional<ContestantAnswers> ask_few_shot(const Session& session, const FewShotExamples& examples,
                                               const Questions& questions,
                                               const std::vector<Conversation>& test,
                                               const std::vector<Conversation>& valid, const Metrics& metrics,
                                               int64_t batch_size, Progress& progress) {
   if (!examples.any_for(test)) return std::nullopt;
+  const Questions held_out = make_questions(session, valid, questions.max_new_tokens, "held-out rows");
   std::optional<Questions> chosen;
   size_t chosen_k = 0, most_passed = 0;
   for (const size_t k : kFewShotTried) {
     std::optional<Questions> asked = with_examples(session, questions, test, examples, k);
-    if (!asked) break;  // more will not fit either
+    const auto tried = with_examples(session, held_out, valid, examples, k);
+    if (!asked || !tried) break;  // more will not fit either
     size_t passed = 0;
-    if (!valid.empty()) {
-      const Questions plain = make_questions(session, valid, questions.max_new_tokens, "held-out rows");
-      const auto tried = with_examples(session, plain, valid, examples, k);
-      if (!tried) break;
-      const ContestantAnswers answers = ask(
-          session, nullptr, fmt::format("base with {} examples (a trial)", k), *tried, batch_size, progress);
-      for (size_t i = 0; i < valid.size(); ++i)
-        passed += metrics.checks[0].check->run(answers.answers[i], tried->references[i]).passed;
-    }
+    if (!valid.empty())
+      passed = count_passed(metrics,
+                            ask(session, nullptr, fmt::format("base with {} examples (a trial)", k), *tried,
+                                batch_size, progress),
+                            tried->references);
     if (chosen && passed <= most_passed) continue;
     chosen = std::move(asked);
     chosen_k = k;

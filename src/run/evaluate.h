@@ -71,6 +71,10 @@ std::optional<ContestantAnswers> ask_few_shot(const Session& session, const FewS
 Metrics choose_metrics(const std::vector<std::string>& references,
                        const std::vector<Conversation>& training_rows);
 
+// How many answers pass the primary metric.
+size_t count_passed(const Metrics& metrics, const ContestantAnswers& answers,
+                    const std::vector<std::string>& references);
+
 // Runs the checks on everything that was answered, writes folder/answers.jsonl and folder/summary.json, and judges.
 Evaluation judge(const Questions& questions, const std::vector<ContestantAnswers>& contestants,
                  const Metrics& metrics, const std::filesystem::path& folder);

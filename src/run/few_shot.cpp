@@ -10,10 +10,6 @@
 namespace lora {
 namespace {
 
-std::string system_prompt_of(const Conversation& row) {
-  return !row.messages.empty() && row.messages[0].role == "system" ? row.messages[0].content : "";
-}
-
 // The question and the answer of a row that is nothing but these.
 std::span<const Message> only_turn(const Conversation& row) {
   std::span<const Message> messages(row.messages);
@@ -34,7 +30,7 @@ FewShotExamples::FewShotExamples(const std::vector<Conversation>& training_rows,
   for (const bool repeated : {false, true}) {
     for (auto& [hash, row] : rows) {
       if (!row) continue;
-      const std::string system = system_prompt_of(*row);
+      const std::string system(system_prompt(*row));
       const auto turn = only_turn(*row);
       if (!seen[system].insert(turn[1].content).second && !repeated) continue;
       by_system_prompt_[system].emplace_back(turn.begin(), turn.end());
@@ -45,7 +41,7 @@ FewShotExamples::FewShotExamples(const std::vector<Conversation>& training_rows,
 
 std::vector<Message> FewShotExamples::prompt(const Conversation& row, size_t k) const {
   std::vector<Message> messages(row.messages.begin(), row.messages.end() - 1);
-  const auto group = by_system_prompt_.find(system_prompt_of(row));
+  const auto group = by_system_prompt_.find(std::string(system_prompt(row)));
   if (group == by_system_prompt_.end()) return messages;
   auto place = messages.begin() + (messages[0].role == "system" ? 1 : 0);
   std::vector<Message> shown;
@@ -56,8 +52,9 @@ std::vector<Message> FewShotExamples::prompt(const Conversation& row, size_t k) 
 }
 
 bool FewShotExamples::any_for(const std::vector<Conversation>& rows) const {
-  return std::ranges::any_of(
-      rows, [&](const Conversation& row) { return by_system_prompt_.contains(system_prompt_of(row)); });
+  return std::ranges::any_of(rows, [&](const Conversation& row) {
+    return by_system_prompt_.contains(std::string(system_prompt(row)));
+  });
 }
 
 }  // namespace lora

@@ -278,9 +278,7 @@ class Pipeline {
       return std::nullopt;
     }
     save_answers(file, *few_shot, run_hash_);
-    size_t passed = 0;
-    for (size_t i = 0; i < questions.references.size(); ++i)
-      passed += metrics.checks[0].check->run(few_shot->answers[i], questions.references[i]).passed;
+    const size_t passed = count_passed(metrics, *few_shot, questions.references);
     progress_.print(fmt::format("the base, shown {} examples: {} of {} {}{}", few_shot->num_fewshot, passed,
                                 questions.references.size(), metrics.primary.name,
                                 10 * passed >= 9 * questions.references.size()

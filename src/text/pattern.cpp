@@ -1,6 +1,7 @@
 #include "text/pattern.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
+#include <fmt/format.h>
 #include <pcre2.h>
 
 #include <algorithm>
@@ -39,7 +40,7 @@ bool is_category(std::string_view name) {
       " C Cc Cf Cn Co Cs L Ll Lm Lo Lt Lu M Mc Me Mn N Nd Nl No P Pc Pd Pe Pf Pi Po Ps S Sc Sk Sm So Z Zl Zp "
       "Zs ";
   return !name.empty() && name.find(' ') == std::string_view::npos &&
-         kCategories.find(" " + std::string(name) + " ") != std::string_view::npos;
+         kCategories.find(fmt::format(" {} ", name)) != std::string_view::npos;
 }
 
 // Writes an expression in PCRE2's words, or refuses it.
@@ -105,7 +106,7 @@ class Translation {
       if (at_ + 2 >= in_.size() || in_[at_ + 2] != '{' || close == std::string_view::npos)
         refuse(where_, "the pattern has \\p without {…}");
       const std::string_view name = in_.substr(at_ + 3, close - at_ - 3);
-      if (!is_category(name)) refuse(where_, "the pattern uses the property \\p{" + std::string(name) + "}");
+      if (!is_category(name)) refuse(where_, fmt::format("the pattern uses the property \\p{{{}}}", name));
       return take(close + 1 - at_);
     }
     if (c == 'x') {

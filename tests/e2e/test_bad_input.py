@@ -49,6 +49,9 @@ def test_other_formats_train_and_are_named(tmp_path, tiny, name, row):
                 "--valid-size", 1, "--threads", 1)
     assert done.returncode == 0, done.stderr
     assert name in done.stderr, "what was read is said"
+    scored = lora("score", tiny, data, "--threads", 1, "--format", "json")
+    assert [row["line"] for row in json.loads(scored.stdout)["rows"]] == list(range(1, 13)), scored.stderr
+    assert json.loads(lora("inspect", tiny, data, "--format", "json").stdout)["supervised_tokens"] > 0
 
 
 def test_run_needs_questions(tmp_path, tiny):

@@ -30,6 +30,19 @@ def hold(name, value, limit):
     assert value <= limit, f"{name}: {value:.3g} is above {limit:.3g}"
 
 
+def marked(texts):
+    """Rows of ids as examples: the last four tenths are supervised, and here and there other parts."""
+    examples = []
+    for i, ids in enumerate(texts):
+        supervised = [int(t >= len(ids) * 0.6) for t in range(len(ids))]
+        if i % 3 == 0:
+            supervised[1:3] = [1, 1]  # a first answer in the middle of the row
+        if i % 4 == 1:
+            supervised[-2:] = [0, 0]  # what follows the last answer
+        examples.append({"ids": ids, "supervised": supervised})
+    return examples
+
+
 @pytest.fixture(scope="module", autouse=True)
 def table_of_figures(request):
     yield

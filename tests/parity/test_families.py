@@ -14,7 +14,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from model_parity import (TOOL, all_logits, backward, load_file, matrices, one_thread, our_name, peft, relative,  # noqa: F401
+from model_parity import (TOOL, all_logits, backward, load_file, marked, matrices, one_thread, our_name, peft, relative,  # noqa: F401
                           torch, transformers, with_adapter)
 
 import family_checkpoints as checkpoints
@@ -48,15 +48,7 @@ def examples_of(seed=2):
     prefix, middle = draw(20), draw(11)
     texts = [prefix + draw(n) for n in (4, 15)] + [prefix + middle + draw(n) for n in (1, 2, 9)]
     texts += [texts[1], texts[4][:35], draw(3), draw(56), prefix[:10] + draw(12)]
-    examples = []
-    for i, ids in enumerate(texts):
-        supervised = [int(t >= len(ids) * 0.6) for t in range(len(ids))]
-        if i % 3 == 0:
-            supervised[1:3] = [1, 1]  # a first answer in the middle of the row
-        if i % 4 == 1:
-            supervised[-2:] = [0, 0]  # what follows the last answer
-        examples.append({"ids": ids, "supervised": supervised})
-    return examples
+    return marked(texts)
 
 
 EXAMPLES = examples_of()

@@ -14,7 +14,7 @@ import subprocess
 import numpy as np
 import pytest
 from model_parity import (ALL_LINEAR, LORA, ROOT, TOOL, all_logits, compare_gradients, compare_logits, compare_steps, hold,
-                          load_model, matrices, nll_sum, one_thread, our_name, peft, relative, table_of_figures,  # noqa: F401
+                          load_model, marked, matrices, nll_sum, one_thread, our_name, peft, relative, table_of_figures,  # noqa: F401
                           tool, torch, transformers, with_adapter)
 from safetensors.torch import load_file
 from test_text import MARKED_TEMPLATE, smollm_tokenizer
@@ -183,15 +183,7 @@ def tiny_examples(seed=2):
     prefix, middle = draw(20), draw(11)
     texts = [prefix + draw(n) for n in (4, 9, 15)] + [prefix + middle + draw(n) for n in (3, 8)]
     texts += [texts[1], texts[4][:35], draw(3), draw(60), prefix[:10] + draw(12), draw(25)]
-    examples = []
-    for i, ids in enumerate(texts):
-        supervised = [int(t >= len(ids) * 0.6) for t in range(len(ids))]
-        if i % 3 == 0:
-            supervised[1:3] = [1, 1]  # a first answer in the middle of the row
-        if i % 4 == 1:
-            supervised[-2:] = [0, 0]  # what follows the last answer
-        examples.append({"ids": ids, "supervised": supervised})
-    return examples
+    return marked(texts)
 
 
 @tiny

@@ -11,6 +11,7 @@ import random
 import subprocess
 
 import pytest
+from odd_texts import odd_texts
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("LORA_BUILD_DIR", ROOT / "build"))
@@ -52,40 +53,13 @@ def smollm_tokenizer():
     return tokenizer
 
 
-def odd_texts(count, seed=7):
-    rng = random.Random(seed)
-    blocks = [(0x20, 0x7E), (0xA0, 0x17F), (0x370, 0x52F), (0x590, 0x6FF), (0x900, 0xD7F), (0xE00, 0xEFF),
-              (0x1100, 0x11FF), (0x2000, 0x22FF), (0x2460, 0x27BF), (0x3000, 0x30FF), (0x4E00, 0x9FFF),
-              (0xAC00, 0xD7A3), (0xF900, 0xFAFF), (0xFE00, 0xFFFD), (0x1F300, 0x1FAFF), (0x10000, 0x10FFF),
-              (0x1D400, 0x1D7FF), (0xE0000, 0xE007F), (0x1C80, 0x1CFF), (0x10D40, 0x10D8F), (0x16D40, 0x16D7F)]
-    spaces = [" ", "  ", "\t", "\n", "\r\n", "\r", "\n\n", "\u00a0", "\u2003", "\u3000", "\u180e", "\u200b", "\x85", "\x1c"]
-    words = ["don't", "I'LL", "we'Ve", "'s", "'\u017f", "naïve", "e\u0301", "ﬁ", "Ⅻ", "½", "١٢٣", "१२", "1234567", "0x1F", "3.14e-9",
-             "def f(x):", "    return x", "</div>", "{\"a\": [1, 2]}", "a_b", "C++", "#!/bin/sh", "日本語", "한국어", "👩‍👩‍👧‍👦", "🇩🇪",
-             "👍🏽", "مرحبا", "שלום", "ไทย", "नमस्ते", "<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|im_", "\u0000", "\ufeff", "ǅ"]
-    for _ in range(count):
-        parts = []
-        for _ in range(rng.randint(1, 14)):
-            kind = rng.random()
-            if kind < 0.35:
-                low, high = rng.choice(blocks)
-                parts.append("".join(chr(rng.randint(low, high)) for _ in range(rng.randint(1, 8))))
-            elif kind < 0.65:
-                parts.append(rng.choice(words))
-            elif kind < 0.9:
-                parts.append(rng.choice(spaces) * rng.randint(1, 3))
-            else:
-                parts.append("".join(chr(rng.choice([rng.randint(0, 0xD7FF), rng.randint(0xE000, 0x10FFFF)]))
-                                     for _ in range(rng.randint(1, 5))))
-        yield "".join(parts)
-
-
 @needs_model
 @needs_hf
 @pytest.mark.parametrize("model", ["gguf", "twin"])
 def test_odd_texts_encode_and_decode_alike(model):
     from tokenizers import Tokenizer
     reference = smollm_tokenizer() if model == "gguf" else Tokenizer.from_file(str(HF / "tokenizer.json"))
-    texts = list(odd_texts(25_000))
+    texts = list(odd_texts(25_000, seed=7, added=("<|im_start|>", "<|im_end|>", "<|endoftext|>")))
     expected = [e.ids for e in reference.encode_batch(texts, add_special_tokens=False)]
     path = GGUF if model == "gguf" else HF
     ours = [answer["ids"] for answer in tool("encode", path, lines=texts)]

@@ -100,9 +100,7 @@ class InconsistentFormat : public DataCheck {
   };
 
   uint32_t group_of(const Row& row) {
-    const auto& messages = row.conversation.messages;
-    const std::string_view system =
-        !messages.empty() && messages[0].role == "system" ? messages[0].content : std::string_view();
+    const std::string_view system = system_prompt(row.conversation);
     const uint64_t hash = system.empty() ? 0 : XXH3_64bits(system.data(), system.size());
     const auto [at, is_new] = groups_.try_emplace(hash, static_cast<uint32_t>(groups_.size()));
     if (hash == 0) no_prompt_ = at->second;

@@ -37,8 +37,7 @@ class LanguageMix : public DataCheck {
   void see(const Row& row, Findings&) override {
     const auto& messages = row.conversation.messages;
     if (messages.empty()) return;
-    const std::string_view system =
-        messages[0].role == "system" ? std::string_view(messages[0].content) : std::string_view();
+    const std::string_view system = system_prompt(row.conversation);
     const uint64_t hash = system.empty() ? 0 : XXH3_64bits(system.data(), system.size());
     const uint32_t group = groups_.try_emplace(hash, static_cast<uint32_t>(groups_.size())).first->second;
     Language question = Language::kUnknown;

@@ -45,8 +45,7 @@ class LowDiversity : public DataCheck {
   void see(const Row& row, Findings&) override {
     const auto& messages = row.conversation.messages;
     if (messages.empty()) return;
-    const std::string_view system =
-        messages[0].role == "system" ? std::string_view(messages[0].content) : std::string_view();
+    const std::string_view system = system_prompt(row.conversation);
     Group& group = groups_[system.empty() ? 0 : hash_of(system)];
     if (group.line == 0) group.line = row.line;
     bool first = true;

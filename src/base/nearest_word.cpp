@@ -1,4 +1,4 @@
-#include "data/nearest_word.h"
+#include "base/nearest_word.h"
 
 #include <algorithm>
 #include <vector>
