@@ -31,22 +31,32 @@ function(lora_room name)
   endif()
 endfunction()
 
-# The program `lora`: build/lora in the build tree. Installed, bin/lora finds everything beyond the C and C++ run-time in
-# lib/ beside it, so the folder may be moved, also to a machine without the packages it was built with.
-function(lora_program)
-  add_executable(lora "${CMAKE_SOURCE_DIR}/src/cli/main.cpp" "${CMAKE_SOURCE_DIR}/src/cli/thread_wait.cpp")
+# The programs `lora` and `lora-engine` in the build tree's root: the second has the commands that need LibTorch. Installed,
+# both find everything beyond the C and C++ run-time in lib/ beside bin/, so the folder may be moved, also to a machine
+# without the packages it was built with.
+function(lora_programs)
+  add_executable(lora "${CMAKE_SOURCE_DIR}/src/cli/main.cpp")
   target_link_libraries(lora PRIVATE lora_cli)
-  if(TARGET tcmalloc)
-    target_link_libraries(lora PRIVATE tcmalloc)
+  set(programs lora)
+  if(LORA_WITH_TORCH)
+    add_executable(lora-engine "${CMAKE_SOURCE_DIR}/src/cli_model/main.cpp"
+                               "${CMAKE_SOURCE_DIR}/src/cli_model/thread_wait.cpp")
+    target_link_libraries(lora-engine PRIVATE lora_cli_model)
+    if(TARGET tcmalloc)
+      target_link_libraries(lora-engine PRIVATE tcmalloc)
+    endif()
+    add_dependencies(lora lora-engine)
+    list(APPEND programs lora-engine)
+    # The copied system libraries find each other in lib/, which they have no run path to.
+    target_link_options(lora-engine PRIVATE -Wl,--disable-new-dtags)
+    install(FILES ${LibTorch_RUNTIME} DESTINATION lib)
   endif()
-  set_target_properties(lora PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}" INSTALL_RPATH "$ORIGIN/../lib")
-  install(TARGETS lora RUNTIME_DEPENDENCY_SET needed RUNTIME DESTINATION bin)
+  target_link_options(lora PRIVATE -Wl,--disable-new-dtags)
+  set_target_properties(${programs} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}" INSTALL_RPATH "$ORIGIN/../lib")
+  install(TARGETS ${programs} RUNTIME_DEPENDENCY_SET needed RUNTIME DESTINATION bin)
   install(RUNTIME_DEPENDENCY_SET needed DESTINATION lib
     DIRECTORIES "${LIBTORCH}/lib"
     POST_EXCLUDE_REGEXES "/ld-linux.*" "/lib(c|m|dl|rt|pthread|resolv|gcc_s|stdc\\+\\+)\\.so.*" "/lib(torch|c10|gomp|cu|nv|nccl|cuda)[^/]*$")
-  # The copied system libraries find each other in lib/, which they have no run path to.
-  target_link_options(lora PRIVATE -Wl,--disable-new-dtags)
-  install(FILES ${LibTorch_RUNTIME} DESTINATION lib)
   install(FILES "${CMAKE_SOURCE_DIR}/LICENSE" DESTINATION share/lora)
   install(DIRECTORY "${CMAKE_SOURCE_DIR}/examples" DESTINATION share/lora)
 endfunction()

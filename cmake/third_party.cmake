@@ -10,9 +10,17 @@ pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(ICU REQUIRED IMPORTED_TARGET icu-uc)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 add_library(xxhash ALIAS PkgConfig::XXHASH)
+# Headers only: JSON Schema.
+find_path(VALIJSON_INCLUDE valijson/validator.hpp REQUIRED)
+add_library(valijson INTERFACE)
+target_include_directories(valijson SYSTEM INTERFACE "${VALIJSON_INCLUDE}")
+target_compile_definitions(valijson INTERFACE VALIJSON_USE_EXCEPTIONS=1) # it would end the program otherwise
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU") # g++ 12 warns of its own std::string in what Valijson inlines
+  set_source_files_properties(src/eval/json_schema.cpp PROPERTIES COMPILE_OPTIONS -Wno-restrict)
+endif()
+find_package(CLI11 REQUIRED)
+find_package(tomlplusplus REQUIRED)
 if(LORA_WITH_TORCH)
-  find_package(CLI11 REQUIRED)
-  find_package(tomlplusplus REQUIRED)
   pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)
 endif()
 

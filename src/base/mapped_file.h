@@ -31,4 +31,7 @@ class MappedFile {
   size_t size_ = 0;
 };
 
+// The same for a part of a mapped file: those pages that lie in `bytes` whole.
+void release_mapped_pages(std::span<const std::byte> bytes);
+
 }  // namespace lora

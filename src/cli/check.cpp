@@ -13,7 +13,8 @@
 #include "data/finding_text.h"
 #include "data/full_check.h"
 #include "report/check_page.h"
-#include "run/session.h"
+#include "text/check_with_model.h"
+#include "text/text_session.h"
 
 namespace lora::cli {
 namespace {
@@ -24,23 +25,6 @@ struct Options {
   std::vector<std::string> ignored;
   bool codes = false, all = false;
 };
-
-// Lends the doctor the model's own eyes: its control tokens, and its renderer to count with. `session` must outlive
-// the options.
-void look_with(const TextSession& session, CheckOptions& check) {
-  check.rows.find_control_token = [&session](std::string_view text,
-                                             size_t from) -> std::optional<ControlToken> {
-    const auto found = session.tokenizer().find_control_text(text.substr(std::min(from, text.size())));
-    if (!found) return std::nullopt;
-    return ControlToken{from + found->position, found->token.size()};
-  };
-  check.count_tokens = [&session](const Conversation& row, size_t max_seq_length) {
-    const Rendered rendered = session.renderer().render(row, "the row");
-    TokenCount count{.tokens = rendered.ids.size()};
-    for (const Span& turn : rendered.turns) count.answers_cut += turn.token_end > max_seq_length;
-    return count;
-  };
-}
 
 std::string subtitle(const CheckSummary& summary) {
   return fmt::format("{}, {}", formats_in_words(summary.formats),
@@ -60,7 +44,7 @@ int execute(Options options) {
   std::optional<TextSession> session;
   if (!options.model.empty()) {
     session.emplace(options.model);
-    look_with(*session, options.check.check);
+    check_with_model(*session, options.check.check);
   }
   options.check.summarize = !options.html.empty();
   std::optional<OutputFile> page;
@@ -70,7 +54,8 @@ int execute(Options options) {
     page->write(check_page_html({.file = done.report.summary.name,
                                  .subtitle = subtitle(done.report.summary),
                                  .findings = done.report.findings,
-                                 .data = *done.data}));
+                                 .data = *done.data,
+                                 .near_groups = done.near_groups}));
     page->commit();
   }
   const bool json = options.format == "json";

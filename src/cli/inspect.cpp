@@ -7,7 +7,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "data/chat_jsonl.h"
-#include "run/session.h"
+#include "text/text_session.h"
 
 namespace lora::cli {
 namespace {

@@ -115,8 +115,8 @@ int execute(Options options) {
 }  // namespace
 
 void add_pull(CLI::App& program, Action& action) {
-  CLI::App* command = program.add_subcommand(
-      "pull", "fetch a model from a Hugging Face-style hub (the only command that reaches the network)");
+  CLI::App* command =
+      program.add_subcommand("pull", "fetch a model from a Hugging Face-style hub (over the network)");
   auto options = std::make_shared<Options>();
   PullOptions& p = options->pull;
   if (const std::string endpoint = environment("HF_ENDPOINT"); !endpoint.empty()) p.endpoint = endpoint;
@@ -160,7 +160,8 @@ void add_pull(CLI::App& program, Action& action) {
       "Stopped at any point, the same command goes on where it was. The token in HF_TOKEN goes to the hub "
       "alone;\n"
       "https_proxy and no_proxy are heeded.\n"
-      "No other command of lora reaches the network.\n"
+      "Else lora reaches the network only for endpoints that you name (lora judge; [judge] and "
+      "[[contestant]] tables).\n"
       "Examples:\n"
       "  lora pull HuggingFaceTB/SmolLM2-135M-Instruct\n"
       "  lora pull bartowski/SmolLM2-135M-Instruct-GGUF --file '*Q4_K_M*'\n"

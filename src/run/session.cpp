@@ -19,8 +19,7 @@ std::vector<Message> golden_conversation() {
 
 }  // namespace
 
-TextOptions TextOptions::or_as_trained(const std::filesystem::path& folder) const {
-  TextOptions options = *this;
+TextOptions or_as_trained(TextOptions options, const std::filesystem::path& folder) {
   const AdapterRecord record = read_record(folder);
   if (options.chat_template.empty() && !record.chat_template.empty())
     options.chat_template = (folder / "chat_template.jinja").string();
@@ -40,16 +39,14 @@ TextOptions TextOptions::or_as_trained(const std::filesystem::path& folder) cons
   return options;
 }
 
-TextSession::TextSession(const std::filesystem::path& model, const TextOptions& options)
-    : checkpoint_(Checkpoint::open(model)),
-      tokenizer_(Tokenizer::from_checkpoint(checkpoint_)),
-      template_(ChatTemplate::from_checkpoint(checkpoint_, options.chat_template)),
-      renderer_(*tokenizer_, template_, options.arguments) {
-  if (template_.is_override()) renderer_.check_end_of_turn();
+bool trained_in_4bit(const std::filesystem::path& folder) {
+  return read_record(folder).base_quantization == four_bit_name(FourBitType::kNf4);
 }
 
 Session::Session(const std::filesystem::path& model, const SessionOptions& options)
-    : base_path_(model.string()) {
+    : base_path_(model.string()),
+      load_in_4bit_(options.load_in_4bit),
+      backend_(options.reference ? ops::Backend::kReference : ops::Backend::kFused) {
   keep_freed_memory();
   if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
   text_ = std::make_unique<TextSession>(model, options.text);
@@ -60,15 +57,29 @@ Session::Session(const std::filesystem::path& model, const SessionOptions& optio
                                              text_->tokenizer().vocab_size(), config.vocab_size),
                         .expected = "at least a row for each token",
                         .fix = "Tokenizer and weights do not belong together; download the model again."});
-  ModelWeights weights = load_weights(text_->checkpoint(), config);
-  decoder_ = std::make_unique<Decoder>(std::move(config), std::move(weights),
-                                       options.reference ? ops::Backend::kReference : ops::Backend::kFused);
+  ModelWeights weights = load_weights(text_->checkpoint(), config, at::kFloat,
+                                      load_in_4bit_ ? BaseStorage::kFourBit : BaseStorage::kPacked);
+  decoder_ = std::make_unique<Decoder>(std::move(config), std::move(weights), backend_);
+}
+
+bool Session::quantized_on_load() const {
+  if (!load_in_4bit_ || !quantization_of(text_->checkpoint()).empty()) return false;
+  for (const BlockWeights& block : decoder_->weights().blocks)
+    for (const Module module : decoder_->config().modules)
+      if (block.module(module).weight.type() == four_bit_name(FourBitType::kNf4)) return true;
+  return false;
+}
+
+Decoder Session::unquantized() const {
+  const ModelConfig& config = decoder_->config();
+  return {config, load_weights(text_->checkpoint(), config, at::kFloat, BaseStorage::kPassing), backend_};
 }
 
 AdapterRecord Session::record() const {
   const Rendered golden = renderer().render({.messages = golden_conversation()}, "golden conversation");
   AdapterRecord record{base_path_, text_->checkpoint().fingerprint(), renderer().fingerprint(), golden.ids};
-  record.base_quantization = quantization_of(text_->checkpoint());
+  record.base_quantization = quantized_on_load() ? std::string(four_bit_name(FourBitType::kNf4))
+                                                 : quantization_of(text_->checkpoint());
   if (text_->chat_template().is_override()) record.chat_template = text_->chat_template().source();
   const TemplateOptions& options = renderer().options();
   nlohmann::json told = nlohmann::json::object();

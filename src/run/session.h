@@ -9,46 +9,22 @@
 #include "deploy/peft.h"
 #include "files/checkpoint.h"
 #include "model/decoder.h"
-#include "text/chat_template.h"
-#include "text/render.h"
-#include "text/tokenizer.h"
+#include "text/text_session.h"
 
 namespace lora {
 
-// Tokenizer and template of a model, without its weights: enough to look at data. Not movable: the renderer points
-// into it.
-// How text is laid out, where it is not as the model itself says.
-struct TextOptions {
-  std::string chat_template;  // a name of text/builtin_templates.h or a file; "": the model's own
-  TemplateOptions arguments;
+// `options`, and where they leave something open, what the adapter in `folder` was trained with.
+// Errors: kInput when its record is broken.
+TextOptions or_as_trained(TextOptions options, const std::filesystem::path& folder);
 
-  // Where nothing was chosen: what the adapter in `folder` was trained with.
-  TextOptions or_as_trained(const std::filesystem::path& folder) const;
-};
-
-class TextSession {
- public:
-  // Errors: kInput as the parts have them, and when a chosen template does not end answers with a control token.
-  explicit TextSession(const std::filesystem::path& model, const TextOptions& options = {});
-  TextSession(const TextSession&) = delete;
-  TextSession& operator=(const TextSession&) = delete;
-
-  const Checkpoint& checkpoint() const { return checkpoint_; }
-  const Tokenizer& tokenizer() const { return *tokenizer_; }
-  const ChatTemplate& chat_template() const { return template_; }
-  const Renderer& renderer() const { return renderer_; }
-
- private:
-  Checkpoint checkpoint_;
-  std::unique_ptr<Tokenizer> tokenizer_;
-  ChatTemplate template_;
-  Renderer renderer_;
-};
+// Whether the adapter in `folder` was trained over a base that load_in_4bit had quantized. Errors: as above.
+bool trained_in_4bit(const std::filesystem::path& folder);
 
 struct SessionOptions {
   int64_t threads = 0;     // 0: all cores
   bool reference = false;  // plain operations in place of the fused ones
   TextOptions text = {};
+  bool load_in_4bit = false;  // see BaseStorage::kFourBit
 };
 
 class Session {
@@ -61,6 +37,11 @@ class Session {
   const Tokenizer& tokenizer() const { return text_->tokenizer(); }
   const Decoder& decoder() const { return *decoder_; }
 
+  // Whether load_in_4bit made 4 bits of anything: not where the file's matrices are quantized already.
+  bool quantized_on_load() const;
+  // The base as it was before that, read from the file at each use.
+  Decoder unquantized() const;
+
   // What an adapter trained in this session records.
   AdapterRecord record() const;
   // Loads an adapter of this base. Errors: kInput when it belongs to another base, tokenizer or template.
@@ -68,6 +49,8 @@ class Session {
 
  private:
   std::string base_path_;
+  bool load_in_4bit_ = false;
+  ops::Backend backend_ = ops::Backend::kFused;
   std::unique_ptr<TextSession> text_;
   std::unique_ptr<Decoder> decoder_;
 };

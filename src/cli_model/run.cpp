@@ -3,9 +3,11 @@
 
 #include <memory>
 
-#include "cli/commands.h"
-#include "cli/config_options.h"
 #include "cli/output.h"
+#include "cli_model/commands.h"
+#include "cli_model/config_options.h"
+#include "eval/summary.h"
+#include "report/run_page.h"
 #include "run/pipeline.h"
 
 namespace lora::cli {
@@ -17,7 +19,9 @@ struct RunOptions {
 };
 
 nlohmann::ordered_json result_json(const PipelineResult& result, const std::string& output_dir) {
-  nlohmann::ordered_json json{{"output_dir", output_dir}, {"adapter", output_dir + "/adapter"}};
+  nlohmann::ordered_json json{{"output_dir", output_dir},
+                              {"adapter", output_dir + "/adapter"},
+                              {"report", output_dir + "/report.html"}};
   const TrainReport& t = result.training;
   json["training"] = {
       {"steps", t.steps}, {"best_step", t.best_step}, {"seconds", t.seconds}, {"warnings", t.warnings}};
@@ -34,7 +38,7 @@ void print_text(const PipelineResult& result, const std::string& output_dir) {
   fmt::print("trained {} steps in {}", t.steps, duration_text(t.seconds));
   if (t.best_eval_loss)
     fmt::print("; held-out loss {:.4f} at step {}, which is kept", *t.best_eval_loss, t.best_step);
-  fmt::print("\nadapter: {}/adapter\n", output_dir);
+  fmt::print("\nadapter: {0}/adapter\nreport: {0}/report.html\n", output_dir);
   if (!result.evaluation) return;
   fmt::print("\n{}\n{}\n", result.primary_why, comparison_table(*result.evaluation));
   fmt::print("verdict: {}\n{}\n", verdict_name(result.evaluation->verdict), result.evaluation->sentence);
@@ -48,6 +52,7 @@ int execute(const RunOptions& options, Scope scope) {
   Progress progress;
   const PipelineResult result = run_pipeline(config, scope, progress);
   progress.clear();
+  write_run_page(config.output_dir);
   if (options.format == "json")
     print_json(result_json(result, config.output_dir));
   else

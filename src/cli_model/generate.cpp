@@ -1,4 +1,5 @@
 // `lora generate`: answers to one prompt, or to every row of a file.
+#include <chrono>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -6,9 +7,9 @@
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/progress.h"
-#include "cli/commands.h"
-#include "cli/model_options.h"
 #include "cli/output.h"
+#include "cli_model/commands.h"
+#include "cli_model/model_options.h"
 #include "data/chat_jsonl.h"
 #include "generate/generator.h"
 
@@ -19,7 +20,16 @@ struct Options {
   ModelOptions model;
   std::string prompt, system, data, format = "text";
   GenerateOptions generate;
+  bool ignore_eos = false;
 };
+
+// How fast it was: of several prompts, on standard error.
+void print_speed(const std::vector<Answer>& answers, double seconds) {
+  size_t tokens = 0;
+  for (const Answer& answer : answers) tokens += answer.ids.size();
+  fmt::print(stderr, "{} answers, {} tokens in {:.2f} s ({:.1f} tokens/s)\n", answers.size(), tokens, seconds,
+             static_cast<double>(tokens) / seconds);
+}
 
 std::vector<Conversation> read_prompts(const Options& options) {
   if (options.prompt.empty() == options.data.empty())
@@ -51,17 +61,20 @@ int execute(const Options& options) {
   for (const Conversation& row : rows)
     prompts.push_back(session.renderer().render_prompt(row.messages, row.tools));
   GenerateOptions generate_options = options.generate;
-  generate_options.stop_ids = session.renderer().stop_ids();
+  if (!options.ignore_eos) generate_options.stop_ids = session.renderer().stop_ids();
 
   // One prompt in text: shown as it is written.
   const bool streams = options.format == "text" && prompts.size() == 1;
   StreamDecoder stream(session.tokenizer(), false);
+  const auto began = std::chrono::steady_clock::now();
   const std::vector<Answer> answers = generate(
       session.decoder(), adapter ? &*adapter : nullptr, prompts, generate_options, [&](size_t, int32_t id) {
         if (interrupt_requested())
           throw Error(ErrorKind::kInterrupted, {.where = "generate", .found = "stopped"});
         if (streams) std::cout << stream.feed(id) << std::flush;
       });
+  if (answers.size() > 1)
+    print_speed(answers, std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count());
   if (streams) {
     std::cout << stream.finish() << "\n";
     if (!answers[0].stopped)
@@ -109,6 +122,8 @@ void add_generate(CLI::App& program, Action& action) {
                    "only the likeliest tokens up to this probability")
       ->capture_default_str();
   command->add_option("--seed", options->generate.sampling.seed, "of sampling")->capture_default_str();
+  command->add_flag("--ignore-eos,--ignore_eos", options->ignore_eos,
+                    "every answer goes on to --max-new-tokens, to measure speed");
   command->add_option("--batch-size,--batch_size", options->generate.batch_size, "answers written together")
       ->capture_default_str()
       ->check(CLI::Range(1, 4096));

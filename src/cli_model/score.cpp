@@ -8,9 +8,9 @@
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/progress.h"
-#include "cli/commands.h"
-#include "cli/model_options.h"
 #include "cli/output.h"
+#include "cli_model/commands.h"
+#include "cli_model/model_options.h"
 #include "data/chat_jsonl.h"
 
 namespace lora::cli {

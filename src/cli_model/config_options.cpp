@@ -1,4 +1,4 @@
-#include "cli/config_options.h"
+#include "cli_model/config_options.h"
 
 #include <algorithm>
 

@@ -12,10 +12,13 @@ struct ModelOptions {
   std::string model, adapter;
   SessionOptions session;
 
-  // The model, reading text as the adapter was taught to.
+  // The model, reading text as the adapter was taught to, over the weights that it was trained on.
   Session open() const {
     SessionOptions options = session;
-    if (!adapter.empty()) options.text = options.text.or_as_trained(adapter);
+    if (!adapter.empty()) {
+      options.text = or_as_trained(options.text, adapter);
+      options.load_in_4bit = options.load_in_4bit || trained_in_4bit(adapter);
+    }
     return Session(model, options);
   }
 
@@ -28,6 +31,8 @@ struct ModelOptions {
         "--chat-template,--chat_template", session.text.chat_template,
         "a template's file, or chatml, llama3, mistral, gemma, phi3, …; default: the adapter's, else the "
         "model's own");
+    command.add_flag("--load-in-4bit,--load_in_4bit", session.load_in_4bit,
+                     "quantize the base to NF4 when it is loaded; on for an adapter trained so");
     command.add_flag("--reference", session.reference, "plain operations in place of the fused ones");
   }
 };

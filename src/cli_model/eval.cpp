@@ -4,20 +4,31 @@
 
 #include "base/error.h"
 #include "base/progress.h"
-#include "cli/commands.h"
-#include "cli/model_options.h"
 #include "cli/output.h"
+#include "cli_model/commands.h"
+#include "cli_model/model_options.h"
 #include "data/chat_jsonl.h"
+#include "report/run_page.h"
+#include "run/config.h"
 #include "run/evaluate.h"
+#include "run/judging.h"
 
 namespace lora::cli {
 namespace {
 
 struct Options {
   ModelOptions model;
-  std::string data, output_dir, format = "text";
+  std::string data, output_dir, checks, config, format = "text";
   int64_t max_new_tokens = 0, batch_size = 32;
 };
+
+DeclaredChecks declared_checks(const Options& options) {
+  if (!options.checks.empty()) return read_checks_file(options.checks);
+  if (options.config.empty()) return {};
+  RunConfig config;
+  read_toml(config, options.config);
+  return config.checks_file.empty() ? config.checks : read_checks_file(config.checks_file);
+}
 
 int execute(const Options& options) {
   if (options.model.adapter.empty())
@@ -28,6 +39,9 @@ int execute(const Options& options) {
                         .found = "the folder is not empty",
                         .fix = "Choose another --output-dir; nothing is overwritten."});
   const std::vector<Conversation> rows = read_chat_jsonl(options.data);
+  const Metrics metrics = choose_metrics(declared_checks(options), rows, {});
+  const JudgingConfig judging = options.config.empty() ? JudgingConfig{} : read_judging_toml(options.config);
+  check_endpoints(judging);
   const Session session = options.model.open();
   const Adapter adapter = session.load_adapter(options.model.adapter);
   std::error_code code;
@@ -38,18 +52,21 @@ int execute(const Options& options) {
                           .fix = "Choose an --output-dir that can be written."});
 
   const Questions questions = make_questions(session, rows, options.max_new_tokens, options.data);
-  const Metrics metrics = choose_metrics(questions.references, {});
   Progress progress;
   const ContestantAnswers base = ask(session, nullptr, "base", questions, options.batch_size, progress);
   const ContestantAnswers tuned = ask(session, &adapter, "tuned", questions, options.batch_size, progress);
-  const Evaluation evaluation = judge(questions, {base, tuned}, metrics, options.output_dir);
+  const Evaluation evaluation = judge_with_endpoints(judging, options.model.model, questions, {base, tuned},
+                                                     metrics, options.output_dir, progress);
   progress.clear();
+  const std::filesystem::path folder = options.output_dir;
+  write_chat_jsonl(folder / "questions.jsonl", rows, IfExists::kReplace);
+  const std::string page = write_run_page(folder).string();
   if (options.format == "json") {
     print_json(summary_json(evaluation));
   } else {
-    fmt::print("{}\n{}\nverdict: {}\n{}\nevery prompt with both answers: {}/answers.jsonl\n",
+    fmt::print("{}\n{}\nverdict: {}\n{}\nevery prompt with both answers: {}/answers.jsonl\nreport: {}\n",
                metrics.primary.why, comparison_table(evaluation), verdict_name(evaluation.verdict),
-               evaluation.sentence, options.output_dir);
+               evaluation.sentence, options.output_dir, page);
   }
   return evaluation.verdict == Verdict::kWorse ? 1 : 0;
 }
@@ -70,6 +87,17 @@ void add_eval(CLI::App& program, Action& action) {
                    "folder for answers.jsonl and summary.json")
       ->required()
       ->type_name("DIR");
+  auto* checks =
+      command
+          ->add_option("--checks", options->checks,
+                       "what answers are judged by: [[check]] tables (TOML, or JSON in a .json file); "
+                       "docs/checks.md")
+          ->type_name("FILE");
+  command
+      ->add_option("--config", options->config,
+                   "a run's configuration, of which the checks and the endpoints are taken")
+      ->type_name("FILE.toml")
+      ->excludes(checks);
   command->add_option("--max-new-tokens,--max_new_tokens", options->max_new_tokens,
                       "limit of an answer; 0: by the longest reference answer");
   command->add_option("--batch-size,--batch_size", options->batch_size, "answers written together")

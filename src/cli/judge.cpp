@@ -1,0 +1,92 @@
+// `lora judge`: puts the recorded answers of a run before a judge behind an endpoint.
+#include <filesystem>
+#include <memory>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "base/interrupt.h"
+#include "base/progress.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "data/chat_jsonl.h"
+#include "judging/config.h"
+#include "judging/endpoint_judge.h"
+#include "judging/judge_recorded.h"
+
+namespace lora::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  std::string folder, config, data, format = "text";
+};
+
+int execute(const Options& options) {
+  const JudgingConfig config = read_judging_toml(options.config);
+  if (!config.judge)
+    throw Error::input({.where = options.config,
+                        .found = "there is no table [judge]",
+                        .expected = "[judge] with base_url and model, as in docs/judge.md"});
+  const ResultFolder found = find_results(options.folder);
+  const fs::path rows_file = options.data.empty() ? found.test_rows : fs::path(options.data);
+  if (rows_file.empty())
+    throw Error::input({.where = options.folder,
+                        .found = "the rows that were asked are not in this folder",
+                        .fix = "Give the file that `lora eval` was given with --data."});
+  const RecordedAnswers recorded =
+      read_recorded(found.results / "answers.jsonl", read_rows(rows_file).rows, rows_file.string());
+  Progress progress;
+  const fs::path cache =
+      config.cache_dir.empty() ? found.results / "endpoint_cache" : fs::path(config.cache_dir);
+  EndpointJudge judge(config.judge->endpoint, cache, [] { return interrupt_requested(); }, progress);
+  const JudgedRun run =
+      judge_recorded(judge, *config.judge, recorded, judged_models(found.base_model, config), found.results);
+  progress.clear();
+  for (const std::string& note : run.notes) progress.print("note: " + note);
+  if (options.format == "json") {
+    print_json(nlohmann::ordered_json::parse(read_file(found.results / "judge.json")));
+  } else {
+    const EndpointUse& use = judge.endpoint().use();
+    fmt::print("{}", judgement_text(run.judgement));
+    if (run.verdict) fmt::print("{}\n", run.verdict->sentence);
+    fmt::print("{} answers of the judge, {} asked now; {} tokens in, {} out{}\n", use.answers, use.asked_now,
+               use.prompt_tokens, use.completion_tokens, cost_text(judge.endpoint()));
+    fmt::print("every pair: {0}/judge.jsonl; every word of the judge: {0}/judge_transcripts.jsonl\n",
+               found.results.string());
+    if (fs::exists(fs::path(options.folder) / "report.html"))
+      fmt::print("the page does not show this yet: lora report {}\n", options.folder);
+  }
+  return run.verdict && run.verdict->verdict == Verdict::kWorse ? 1 : 0;
+}
+
+}  // namespace
+
+void add_judge(CLI::App& program, Action& action) {
+  CLI::App* command =
+      program.add_subcommand("judge", "put the answers of a finished run before a judge behind an endpoint");
+  auto options = std::make_shared<Options>();
+  command->add_option("folder", options->folder, "folder of a finished `lora run`, or of `lora eval`")
+      ->required()
+      ->type_name("DIR");
+  command
+      ->add_option("--config", options->config,
+                   "TOML file with the table [judge]; other keys are passed over")
+      ->required()
+      ->type_name("FILE.toml");
+  command
+      ->add_option("--data", options->data, "the rows that were asked, where the folder does not have them")
+      ->type_name("DATA.jsonl");
+  add_format(*command, options->format);
+  command->footer(
+      "Example:\n"
+      "  lora judge outputs/first --config judge.toml\n"
+      "It sends the held-out questions and the answers to the URL in [judge], and nowhere else. The key is "
+      "read from the\n"
+      "environment variable that api_key_env names. A second time costs nothing: answers are kept in the "
+      "folder.\n"
+      "Exit code 1: the judge passed its controls and finds the tuned model worse.");
+  command->callback([options, &action] { action = [options] { return execute(*options); }; });
+}
+
+}  // namespace lora::cli

@@ -1,0 +1,93 @@
+#include "cli/program.h"
+
+#include <fmt/format.h>
+
+#include <exception>
+#include <filesystem>
+#include <new>
+
+#include "base/error.h"
+#include "base/interrupt.h"
+#include "base/version.h"
+
+namespace lora::cli {
+namespace {
+
+constexpr int kWrongUse = 2, kMachineFailed = 3, kInterruptedCode = 130;
+
+int exit_code(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::kInput:
+      return kWrongUse;
+    case ErrorKind::kMachine:
+      return kMachineFailed;
+    case ErrorKind::kInterrupted:
+      return kInterruptedCode;
+  }
+  return kMachineFailed;
+}
+
+}  // namespace
+
+int run_program(int argc, char** argv, const std::function<void(CLI::App&, Action&)>& add_commands) {
+  catch_interrupts();
+  CLI::App program{"lora: fine-tune a language model with LoRA, and know at the end whether it worked.",
+                   "lora"};
+  program.set_version_flag("--version", kVersion);
+  program.require_subcommand(1);
+  program.footer(
+      "Examples:\n"
+      "  lora check data.jsonl                  find what would spoil a fine-tune on it, and mend it\n"
+      "  lora run my.toml                       split, train, compare with the base, verdict\n"
+      "  lora inspect model.gguf data.jsonl     see what the model is trained on, token by token\n"
+      "  lora generate model.gguf --prompt Hi   ask a model\n"
+      "Every command has --help. The network is reached by `lora pull`, and for endpoints that you name, and "
+      "never "
+      "else.");
+  Action action;
+  add_commands(program, action);
+  try {
+    program.parse(argc, argv);
+    return action();
+  } catch (const CLI::ParseError& error) {
+    return program.exit(error) == 0 ? 0 : kWrongUse;
+  } catch (const Error& error) {
+    fmt::print(stderr, "lora: {}\n", error.what());
+    return exit_code(error.kind());
+  } catch (const std::bad_alloc&) {
+    fmt::print(
+        stderr,
+        "lora: the machine has not enough memory. Lower micro_batch_tokens or eval_batch_size, or use a "
+        "smaller model.\n");
+    return kMachineFailed;
+  } catch (const std::filesystem::filesystem_error& error) {
+    fmt::print(stderr, "lora: {}: {}. Choose a path that can be read and written.\n", error.path1().string(),
+               error.code().message());
+    return kMachineFailed;
+  } catch (const std::exception& error) {
+    fmt::print(stderr,
+               "lora: internal error: {}\nThis is a bug of lora.cpp; please report it with the command.\n",
+               error.what());
+    return kMachineFailed;
+  }
+}
+
+void add_data_commands(CLI::App& program, Action& action) {
+  add_check(program, action);
+  add_split(program, action);
+  add_inspect(program, action);
+  add_pull(program, action);
+  add_judge(program, action);
+  add_report(program, action);
+  add_review(program, action);
+}
+
+bool is_data_command(const char* name) {
+  CLI::App program;
+  Action action;
+  add_data_commands(program, action);
+  return !program.get_subcommands([&](const CLI::App* command) { return command->get_name() == name; })
+              .empty();
+}
+
+}  // namespace lora::cli
