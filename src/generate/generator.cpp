@@ -6,102 +6,140 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "generate/prompt_tree.h"
+#include "generate/row_pool.h"
 #include "model/kv_cache.h"
 
 namespace lora {
 namespace {
 
-// Prompt tokens that are read in one pass: bounds the memory of activations.
+// Tokens of prompts that are read in one pass: bounds the memory of activations, and how long running answers wait for
+// new ones.
 constexpr int64_t kPrefillTokens = 1024;
 
-// One sequence being written; owns cache rows begin … begin + room - 1.
+// One answer being written. It owns cache rows first_row … first_row + room - 1, which hold its tokens from `own_begin`
+// on; those before are in the rows of `shared`.
 struct Sequence {
   size_t prompt;
-  int64_t begin;
-  int64_t length;  // tokens in the cache
-  int32_t next;    // chosen, not yet read
+  size_t parent;  // its innermost run of shared tokens, or kNone
+  std::vector<ops::KeyRange> shared;
+  int64_t own_begin;
+  int64_t first_row, room;
+  int64_t length;    // tokens in the cache, shared ones too
+  int32_t next = 0;  // chosen, not yet read
+
+  int64_t end_row() const { return first_row + length - own_begin; }
 };
 
-class Batch {
+// Keeps `batch_size` answers going: whenever one ends, the next prompt takes its place. Each pass reads one token of every
+// running answer, and the prompts that join.
+class Schedule {
  public:
-  Batch(const Decoder& decoder, const Adapter* adapter, const std::vector<std::vector<int32_t>>& prompts,
-        const GenerateOptions& options, std::vector<Answer>& answers,
-        const std::function<void(size_t, int32_t)>& on_token, size_t first, size_t last)
+  Schedule(const Decoder& decoder, const Adapter* adapter, const std::vector<std::vector<int32_t>>& prompts,
+           const GenerateOptions& options, std::vector<Answer>& answers,
+           const std::function<void(size_t, int32_t)>& on_token)
       : decoder_(decoder),
         adapter_(adapter),
         prompts_(prompts),
         options_(options),
         answers_(answers),
         on_token_(on_token),
-        cache_(decoder.config(), capacity(first, last), decoder.dtype()),
-        first_(first),
-        last_(last) {}
+        // Where angles depend on the whole text's length, equal tokens do not have equal keys.
+        tree_(decoder.config().long_rope_length() > 0 ? nothing_shared(prompts) : shared_prefixes(prompts)),
+        cache_(decoder.config(), 0, decoder.dtype()) {
+    for (const PromptTree::Run& run : tree_.runs) runs_.push_back({.users = run.users});
+  }
 
   void run() {
-    read_prompts();
-    while (!active_.empty()) step();
+    while (next_leaf_ < tree_.leaves.size() || !active_.empty()) step();
   }
 
  private:
-  int64_t capacity(size_t first, size_t last) const {
-    int64_t rows = 0;
-    for (size_t p = first; p < last; ++p)
-      rows += static_cast<int64_t>(prompts_[p].size()) + options_.max_new_tokens;
-    return rows;
-  }
-
-  void read_prompts() {
-    int64_t row = 0;
-    for (size_t p = first_; p < last_;) {
-      CachedTokens tokens;
-      std::vector<Sequence> read;
-      do {
-        const auto n = static_cast<int64_t>(prompts_[p].size());
-        add_tokens(tokens, prompts_[p], row);
-        read.push_back({p, row, n, 0});
-        row += n + options_.max_new_tokens;
-        ++p;
-      } while (p < last_ && static_cast<int64_t>(tokens.ids.size() + prompts_[p].size()) <= kPrefillTokens);
-      choose(decoder_.forward_cached(tokens, cache_, adapter_), read);
-    }
-  }
-
-  // The whole of a sequence so far, whose cache rows begin at `row`.
-  static void add_tokens(CachedTokens& tokens, const std::vector<int32_t>& ids, int64_t row) {
-    const auto n = static_cast<int64_t>(ids.size()), at = static_cast<int64_t>(tokens.ids.size());
-    for (int64_t i = 0; i < n; ++i) {
-      tokens.ids.push_back(ids[static_cast<size_t>(i)]);
-      tokens.positions.push_back(i);
-      tokens.cache_rows.push_back(row + i);
-    }
-    tokens.layout.tree_begin.push_back(tokens.layout.blocks.size());
-    tokens.layout.blocks.push_back({at, at + n, row, {}});
-    tokens.rows.push_back(at + n - 1);
-  }
+  struct RunRows {
+    int64_t first_row = -1;  // not read yet
+    size_t users = 0;        // answers that are not finished
+  };
 
   void step() {
     CachedTokens tokens;
-    for (Sequence& s : active_) {
-      if (s.length > 0 && s.length == decoder_.config().long_rope_length()) {
-        // With its next token it counts as long, and all that is cached of it was turned by the rope of short ones.
-        std::vector<int32_t> ids = prompts_[s.prompt];
-        ids.insert(ids.end(), answers_[s.prompt].ids.begin(), answers_[s.prompt].ids.end());
-        add_tokens(tokens, ids, s.begin);
-        ++s.length;
-        continue;
+    std::vector<Sequence> sequences = std::move(active_);
+    active_.clear();
+    for (Sequence& s : sequences) add_next(tokens, s);
+    while (next_leaf_ < tree_.leaves.size() &&
+           static_cast<int64_t>(sequences.size()) < std::max<int64_t>(1, options_.batch_size)) {
+      const PromptTree::Leaf& leaf = tree_.leaves[next_leaf_];
+      const auto planned = static_cast<int64_t>(tokens.ids.size());
+      if (planned > 0 && planned + unread(leaf) > kPrefillTokens) break;
+      sequences.push_back(add_prompt(tokens, leaf));
+      ++next_leaf_;
+    }
+    cache_.reserve(pool_.capacity());
+    choose(decoder_.forward_cached(tokens, cache_, adapter_), sequences);
+  }
+
+  static int64_t length(const PromptTree::Run& run) { return run.end - run.begin; }
+
+  // Tokens that must be read before the leaf's answer can begin.
+  int64_t unread(const PromptTree::Leaf& leaf) const {
+    int64_t tokens = static_cast<int64_t>(prompts_[leaf.prompt].size()) - leaf.begin;
+    for (size_t r = leaf.parent; r != PromptTree::kNone; r = tree_.runs[r].parent)
+      if (runs_[r].first_row < 0) tokens += length(tree_.runs[r]);
+    return tokens;
+  }
+
+  Sequence add_prompt(CachedTokens& tokens, const PromptTree::Leaf& leaf) {
+    std::vector<size_t> path;  // outermost first
+    for (size_t r = leaf.parent; r != PromptTree::kNone; r = tree_.runs[r].parent) path.push_back(r);
+    std::ranges::reverse(path);
+    std::vector<ops::KeyRange> shared;
+    for (const size_t r : path) {
+      const PromptTree::Run& run = tree_.runs[r];
+      if (runs_[r].first_row < 0) {
+        runs_[r].first_row = pool_.take(length(run));
+        add_tokens(tokens, prompts_[run.prompt], run.begin, run.end, runs_[r].first_row, shared);
       }
+      shared.push_back({runs_[r].first_row, runs_[r].first_row + length(run)});
+    }
+    const auto n = static_cast<int64_t>(prompts_[leaf.prompt].size());
+    const int64_t room = n - leaf.begin + options_.max_new_tokens;
+    Sequence s{leaf.prompt, leaf.parent, std::move(shared), leaf.begin, pool_.take(room), room, n};
+    add_tokens(tokens, prompts_[leaf.prompt], leaf.begin, n, s.first_row, s.shared);
+    tokens.rows.push_back(static_cast<int64_t>(tokens.ids.size()) - 1);
+    return s;
+  }
+
+  // Tokens [begin, end) of a text; their keys go to cache rows row … and they see `context` before them.
+  static void add_tokens(CachedTokens& tokens, const std::vector<int32_t>& ids, int64_t begin, int64_t end,
+                         int64_t row, const std::vector<ops::KeyRange>& context) {
+    const auto at = static_cast<int64_t>(tokens.ids.size());
+    for (int64_t i = begin; i < end; ++i) {
+      tokens.ids.push_back(ids[static_cast<size_t>(i)]);
+      tokens.positions.push_back(i);
+      tokens.cache_rows.push_back(row + i - begin);
+    }
+    tokens.layout.tree_begin.push_back(tokens.layout.blocks.size());
+    tokens.layout.blocks.push_back({at, at + end - begin, row, context});
+  }
+
+  // The token that was chosen for a running answer.
+  void add_next(CachedTokens& tokens, Sequence& s) {
+    if (s.length > 0 && s.length == decoder_.config().long_rope_length()) {
+      // With its next token it counts as long, and all that is cached of it was turned by the rope of short ones.
+      std::vector<int32_t> ids = prompts_[s.prompt];
+      ids.insert(ids.end(), answers_[s.prompt].ids.begin(), answers_[s.prompt].ids.end());
+      add_tokens(tokens, ids, 0, static_cast<int64_t>(ids.size()), s.first_row, {});
+    } else {
+      std::vector<ops::KeyRange> context = s.shared;
+      context.push_back({s.first_row, s.end_row()});
+      tokens.layout.tree_begin.push_back(tokens.layout.blocks.size());
       const auto at = static_cast<int64_t>(tokens.ids.size());
+      tokens.layout.blocks.push_back({at, at + 1, s.end_row(), std::move(context)});
       tokens.ids.push_back(s.next);
       tokens.positions.push_back(s.length);
-      tokens.cache_rows.push_back(s.begin + s.length);
-      tokens.layout.tree_begin.push_back(tokens.layout.blocks.size());
-      tokens.layout.blocks.push_back({at, at + 1, s.begin + s.length, {{s.begin, s.begin + s.length}}});
-      tokens.rows.push_back(at);
-      ++s.length;
+      tokens.cache_rows.push_back(s.end_row());
     }
-    std::vector<Sequence> stepped = std::move(active_);
-    active_.clear();
-    choose(decoder_.forward_cached(tokens, cache_, adapter_), stepped);
+    tokens.rows.push_back(static_cast<int64_t>(tokens.ids.size()) - 1);
+    ++s.length;
   }
 
   // Draws each sequence's next token; those that go on become active.
@@ -116,12 +154,23 @@ class Batch {
                       random);
       if (std::ranges::find(options_.stop_ids, s.next) != options_.stop_ids.end()) {
         answer.stopped = true;
+        finish(s);
         continue;
       }
       answer.ids.push_back(s.next);
       if (on_token_) on_token_(s.prompt, s.next);
-      if (static_cast<int64_t>(answer.ids.size()) < options_.max_new_tokens) active_.push_back(s);
+      if (static_cast<int64_t>(answer.ids.size()) < options_.max_new_tokens)
+        active_.push_back(std::move(s));
+      else
+        finish(s);
     }
+  }
+
+  // Gives back its rows, and those of runs that nobody needs any more.
+  void finish(const Sequence& s) {
+    pool_.give_back(s.first_row, s.room);
+    for (size_t r = s.parent; r != PromptTree::kNone; r = tree_.runs[r].parent)
+      if (--runs_[r].users == 0) pool_.give_back(runs_[r].first_row, length(tree_.runs[r]));
   }
 
   const Decoder& decoder_;
@@ -130,8 +179,11 @@ class Batch {
   const GenerateOptions& options_;
   std::vector<Answer>& answers_;
   const std::function<void(size_t, int32_t)>& on_token_;
+  PromptTree tree_;
+  std::vector<RunRows> runs_;  // as tree_.runs
+  RowPool pool_;
   KvCache cache_;
-  size_t first_, last_;
+  size_t next_leaf_ = 0;
   std::vector<Sequence> active_;
 };
 
@@ -163,11 +215,7 @@ std::vector<Answer> generate(const Decoder& decoder, const Adapter* adapter,
                              const std::function<void(size_t, int32_t)>& on_token) {
   check(decoder, prompts, options);
   std::vector<Answer> answers(prompts.size());
-  const auto step = static_cast<size_t>(std::max<int64_t>(1, options.batch_size));
-  for (size_t first = 0; first < prompts.size(); first += step)
-    Batch(decoder, adapter, prompts, options, answers, on_token, first,
-          std::min(first + step, prompts.size()))
-        .run();
+  Schedule(decoder, adapter, prompts, options, answers, on_token).run();
   return answers;
 }
 

@@ -1,5 +1,6 @@
 // Text from prompts: many sequences at once over one key-value cache, greedy or sampled, each until it stops by itself
-// or reaches its limit. What a prompt says and what becomes of the answer is decided elsewhere.
+// or reaches its limit. What prompts have in common is read once (prompt_tree.h). What a prompt says and what becomes of
+// the answer is decided elsewhere.
 #pragma once
 
 #include <cstdint>

@@ -70,6 +70,30 @@ TEST(GeneratorOfFamilies, GreedyEqualsTheFullForwardPass) {
   }
 }
 
+// System prompts, examples and earlier turns in common: read once, seen by all, and gone when nobody needs them.
+TEST(GeneratorOfFamilies, SharedPrefixesChangeNothing) {
+  const Prompts parts = random_prompts({20, 12, 9, 30, 1, 4, 17});
+  const auto joined = [&](std::initializer_list<size_t> which) {
+    std::vector<int32_t> prompt;
+    for (const size_t part : which) prompt.insert(prompt.end(), parts[part].begin(), parts[part].end());
+    return prompt;
+  };
+  const Prompts prompts{joined({0, 1, 2}), joined({3, 4}), joined({0, 1, 5}), joined({0, 6}),
+                        joined({3, 4}),    joined({0, 1}), joined({5}),       joined({0, 1, 5, 6}),
+                        joined({3, 2}),    joined({3, 4})};
+  for (const ModelConfig& config : testing::tiny_family_configs()) {
+    const Decoder decoder(config, random_weights(config, 1, at::kDouble));
+    const Adapter adapter = testing::tiny_adapter(at::kDouble, 0, config);
+    for (const int64_t batch_size : {1, 3, 100}) {
+      const auto answers =
+          generate(decoder, &adapter, prompts, {.max_new_tokens = 9, .batch_size = batch_size});
+      for (size_t p = 0; p < prompts.size(); ++p)
+        EXPECT_EQ(answers[p].ids, greedy_without_cache(decoder, &adapter, prompts[p], 9))
+            << config.family << ", batch " << batch_size << ", prompt " << p;
+    }
+  }
+}
+
 TEST_F(Generator, TheAdapterChangesTheAnswers) {
   const Prompts prompts = random_prompts({9, 10, 11});
   const auto base = generate(decoder_, nullptr, prompts, {}),

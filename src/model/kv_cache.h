@@ -16,6 +16,8 @@ struct KvCache {
 
   // Room for `capacity` tokens, in the dtype that the decoder computes in.
   KvCache(const ModelConfig& config, int64_t capacity, at::ScalarType dtype);
+  // At least `capacity` rows; what rows hold stays. Grows by half or more, so that many small growths cost little.
+  void reserve(int64_t capacity);
   int64_t capacity() const { return keys.empty() ? 0 : keys[0].size(0); }
 };
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "ops/cpu/attend.h"
 #include "ops/cpu/gemm.h"
 #include "ops/cpu/kernels.h"
 #include "ops/differentiable.h"
@@ -123,42 +124,79 @@ void scatter_sum(const T* p, const T* x, int64_t x_stride, const Heads<T>& sums,
   }
 }
 
+// One head of the forward pass: addresses, scaling and where the log-sum-exp of each (query, head) goes.
+template <class T>
+struct Forward {
+  Heads<const T> q, k, v;
+  Heads<T> out;
+  T* lse;  // (Tq, num_heads)
+  const AttentionShape& shape;
+  int64_t group = shape.num_heads / shape.num_kv_heads;
+
+  // Scores of one query and head in place, over all visible keys: softmax over those that it sees, 0 elsewhere.
+  void softmax(T* row, const VisibleKeys& visible, int64_t query, int64_t head) const {
+    const T scale = static_cast<T>(shape.scale), cap = static_cast<T>(shape.softcap);
+    const int64_t from = visible.seen_begin(query), to = visible.seen_end(query);
+    if (cap > 0) cpu::softcap(row + from, to - from, scale, cap, nullptr);
+    lse[query * shape.num_heads + head] = cpu::softmax_row(row + from, to - from, cap > 0 ? T{1} : scale);
+    std::fill(row, row + from, T{0});
+    std::fill(row + to, row + visible.keys, T{0});
+  }
+
+  // A tile of queries, one head.
+  void tile(const Tile& tile, int64_t head, std::vector<T>& buffer) const {
+    const VisibleKeys visible(tile, shape.window);
+    const int64_t rows = tile.end - tile.begin, keys = visible.keys;
+    buffer.resize(static_cast<size_t>(rows * keys));
+    T* s = buffer.data();
+    scores(q, k, tile, visible.ranges, head, head / group, keys, s);
+    for (int64_t i = 0; i < rows; ++i) softmax(s + i * keys, visible, tile.begin + i, head);
+    weighted_sum(s, v, head / group, visible.ranges, rows, keys, out.at(tile.begin, head), out.stride);
+  }
+
+  // A single query, all heads that read one key head.
+  void query(const Tile& tile, int64_t kv_head, std::vector<T>& buffer) const {
+    const VisibleKeys visible(tile, shape.window);
+    const int64_t keys = visible.keys, first_head = kv_head * group;
+    buffer.resize(static_cast<size_t>(group * keys));
+    T *s = buffer.data(), *o = out.at(tile.begin, first_head);
+    int64_t column = 0;
+    for (const KeyRange& range : visible.ranges) {
+      cpu::query_scores(q.at(tile.begin, first_head), group, q.head_dim, k.at(range.begin, kv_head), k.stride,
+                        range.end - range.begin, s + column, keys);
+      column += range.end - range.begin;
+    }
+    for (int64_t h = 0; h < group; ++h) softmax(s + h * keys, visible, tile.begin, first_head + h);
+    std::fill(o, o + group * q.head_dim, T{0});
+    column = 0;
+    for (const KeyRange& range : visible.ranges) {
+      cpu::add_weighted_rows(s + column, keys, group, q.head_dim, v.at(range.begin, kv_head), v.stride,
+                             range.end - range.begin, o);
+      column += range.end - range.begin;
+    }
+  }
+};
+
 template <class T>
 void forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionLayout& layout,
              const AttentionShape& shape, const at::Tensor& out, const at::Tensor& lse) {
-  const auto qh = heads_of<const T>(q, shape), kh = heads_of<const T>(k, shape),
-             vh = heads_of<const T>(v, shape);
-  const auto oh = heads_of<T>(out, shape);
-  T* lse_data = lse.data_ptr<T>();  // (Tq, num_heads)
-  const int64_t group = shape.num_heads / shape.num_kv_heads;
-  const T scale = static_cast<T>(shape.scale), softcap = static_cast<T>(shape.softcap);
-  std::vector<Tile> tiles;
+  const Forward<T> pass{heads_of<const T>(q, shape), heads_of<const T>(k, shape), heads_of<const T>(v, shape),
+                        heads_of<T>(out, shape),     lse.data_ptr<T>(),           shape};
+  std::vector<Tile> tiles, queries;
   for (const AttentionBlock& block : layout.blocks)
-    for (const Tile& tile : tiles_of(block)) tiles.push_back(tile);
+    for (const Tile& tile : tiles_of(block)) (tile.end - tile.begin == 1 ? queries : tiles).push_back(tile);
 
-  at::parallel_for(
-      0, static_cast<int64_t>(tiles.size()) * shape.num_heads, 1, [&](int64_t begin, int64_t end) {
-        std::vector<T> buffer;
-        for (int64_t item = begin; item < end; ++item) {
-          const Tile& tile = tiles[static_cast<size_t>(item / shape.num_heads)];
-          const int64_t head = item % shape.num_heads, rows = tile.end - tile.begin;
-          const VisibleKeys visible(tile, shape.window);
-          const int64_t keys = visible.keys;
-          buffer.resize(static_cast<size_t>(rows * keys));
-          T* s = buffer.data();
-          scores(qh, kh, tile, visible.ranges, head, head / group, keys, s);
-          for (int64_t i = 0; i < rows; ++i) {
-            T* row = s + i * keys;
-            const int64_t from = visible.seen_begin(tile.begin + i), to = visible.seen_end(tile.begin + i);
-            if (softcap > 0) cpu::softcap(row + from, to - from, scale, softcap, nullptr);
-            lse_data[(tile.begin + i) * shape.num_heads + head] =
-                cpu::softmax_row(row + from, to - from, softcap > 0 ? T{1} : scale);
-            std::fill(row, row + from, T{0});
-            std::fill(row + to, row + keys, T{0});
-          }
-          weighted_sum(s, vh, head / group, visible.ranges, rows, keys, oh.at(tile.begin, head), oh.stride);
-        }
-      });
+  const auto over = [](const std::vector<Tile>& of, int64_t heads, const auto& work) {
+    at::parallel_for(0, static_cast<int64_t>(of.size()) * heads, 1, [&](int64_t begin, int64_t end) {
+      std::vector<T> buffer;
+      for (int64_t item = begin; item < end; ++item)
+        work(of[static_cast<size_t>(item / heads)], item % heads, buffer);
+    });
+  };
+  over(tiles, shape.num_heads,
+       [&](const Tile& tile, int64_t head, std::vector<T>& buffer) { pass.tile(tile, head, buffer); });
+  over(queries, shape.num_kv_heads,
+       [&](const Tile& tile, int64_t kv_head, std::vector<T>& buffer) { pass.query(tile, kv_head, buffer); });
 }
 
 template <class T>
