@@ -254,6 +254,13 @@ std::string Checkpoint::full_hash() const {
   return sha256_hex(text);
 }
 
+std::vector<std::shared_ptr<const MappedFile>> Checkpoint::mappings() const {
+  if (gguf_) return gguf_->mappings();
+  std::vector<std::shared_ptr<const MappedFile>> all;
+  for (const SafetensorsFile& shard : shards_) all.push_back(shard.mapping());
+  return all;
+}
+
 void Checkpoint::release_pages() const {
   if (gguf_) gguf_->release_pages();
   for (const SafetensorsFile& shard : shards_) shard.release_pages();

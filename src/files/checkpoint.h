@@ -8,6 +8,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -46,6 +47,9 @@ class Checkpoint {
   std::string fingerprint() const;
   // The same over every byte: reads the whole file.
   std::string full_hash() const;
+
+  // The files that the tensors' bytes point into. Whoever keeps them may use the bytes after this object is gone.
+  std::vector<std::shared_ptr<const MappedFile>> mappings() const;
 
   // Tells the system that the mapped pages are not needed in memory for now.
   void release_pages() const;

@@ -262,7 +262,7 @@ class GgufFile::Parser {
 GgufFile GgufFile::open_part(const std::filesystem::path& path) {
   MappedFile mapped(path);
   GgufFile file = parse(path.string(), mapped.bytes());
-  file.file_ = std::move(mapped);  // the mapping keeps its address
+  file.file_ = std::make_shared<const MappedFile>(std::move(mapped));  // the mapping keeps its address
   return file;
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -93,6 +94,8 @@ class GgufFile {
   const std::string& name() const { return name_; }  // the path, for messages
   // The files that were opened, the first part first; empty for one from memory.
   std::vector<std::filesystem::path> paths() const;
+  // What the tensors' bytes point into: whoever keeps them keeps the bytes. Empty for one from memory.
+  std::vector<std::shared_ptr<const MappedFile>> mappings() const;
   void release_pages() const {
     if (file_) file_->release_pages();
     for (const GgufFile& part : parts_) part.release_pages();
@@ -106,7 +109,7 @@ class GgufFile {
   const GgufValue& require(std::string_view key, std::string_view expected) const;
   [[noreturn]] void wrong_type(std::string_view key, std::string_view expected) const;
 
-  std::optional<MappedFile> file_;
+  std::shared_ptr<const MappedFile> file_;
   std::string name_;
   uint32_t version_ = 0;
   uint64_t alignment_ = 32;

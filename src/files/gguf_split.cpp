@@ -90,4 +90,11 @@ std::vector<fs::path> GgufFile::paths() const {
   return all;
 }
 
+std::vector<std::shared_ptr<const MappedFile>> GgufFile::mappings() const {
+  std::vector<std::shared_ptr<const MappedFile>> all;
+  if (file_) all.push_back(file_);
+  for (const GgufFile& part : parts_) all.push_back(part.file_);
+  return all;
+}
+
 }  // namespace lora

@@ -167,7 +167,7 @@ class HeaderHandler {
 SafetensorsFile SafetensorsFile::open(const std::filesystem::path& path) {
   MappedFile mapped(path);
   SafetensorsFile file = parse(path.string(), mapped.bytes());
-  file.file_ = std::move(mapped);  // the mapping keeps its address
+  file.file_ = std::make_shared<const MappedFile>(std::move(mapped));  // the mapping keeps its address
   return file;
 }
 

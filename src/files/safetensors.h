@@ -4,7 +4,7 @@
 
 #include <filesystem>
 #include <map>
-#include <optional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,6 +34,8 @@ class SafetensorsFile {
   const TensorInfo* find(std::string_view name) const;                 // nullptr when absent
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   const std::string& name() const { return name_; }  // the path, for messages
+  // What the tensors' bytes point into: whoever keeps it keeps the bytes. Null for one from memory.
+  std::shared_ptr<const MappedFile> mapping() const { return file_; }
   void release_pages() const {
     if (file_) file_->release_pages();
   }
@@ -41,7 +43,7 @@ class SafetensorsFile {
  private:
   SafetensorsFile() = default;
 
-  std::optional<MappedFile> file_;
+  std::shared_ptr<const MappedFile> file_;
   std::string name_;
   std::vector<TensorInfo> tensors_;
   std::map<std::string, std::string> metadata_;

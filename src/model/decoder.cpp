@@ -131,7 +131,7 @@ Tensor Decoder::hidden(Context& context, const std::vector<int64_t>& ids,
   if (std::ranges::any_of(config_.layers,
                           [](const LayerConfig& l) { return l.rope == LayerConfig::Rope::kLocal; }))
     context.local_rope = rope_table(config_.local_rope, config_.head_dim, positions, lengths, dtype());
-  Tensor x = weights_.embedding.index_select(0, index_tensor(ids));  // (T, hidden)
+  Tensor x = weights_.embedding.gather(index_tensor(ids), dtype());  // (T, hidden)
   if (config_.embedding_multiplier != 1) x.mul_(config_.embedding_multiplier);
   for (int64_t layer = 0; layer < config_.num_hidden_layers; ++layer) x = Block{*this, context, layer}.run(x);
   if (rows) x = x.index_select(0, index_tensor(*rows));

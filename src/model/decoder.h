@@ -35,7 +35,7 @@ class Decoder {
 
   const ModelConfig& config() const { return config_; }
   const ModelWeights& weights() const { return weights_; }
-  at::ScalarType dtype() const { return weights_.embedding.scalar_type(); }
+  at::ScalarType dtype() const { return weights_.dtype(); }
 
   // Sum of nll over the forest's scored rows (differentiable with respect to the adapter), and each row's nll.
   // `mask_seed` names the dropout masks of this step; nullopt is evaluation: nothing is dropped.

@@ -10,6 +10,7 @@
 
 #include "base/random.h"
 #include "model/decoder.h"
+#include "weights/bnb_4bit.h"
 
 namespace lora::testing {
 
@@ -79,6 +80,30 @@ inline std::vector<ModelConfig> tiny_family_configs() {
   granite.logits_scaling = 3;
   granite.o_bias = granite.mlp_bias = true;
   return all;
+}
+
+// The same model with every matrix in 4 bits, and such a model laid out whole.
+inline ModelWeights packed_weights(ModelWeights weights) {
+  const auto pack = [](FrozenMatrix& matrix) {
+    if (matrix.defined())
+      matrix = FrozenMatrix::of_four_bit(
+          quantize_4bit(matrix.dense().to(at::kFloat), FourBitType::kNf4, /*double_quant=*/true));
+  };
+  pack(weights.embedding);
+  pack(weights.head);
+  for (BlockWeights& block : weights.blocks)
+    for (LinearWeights& linear : block.modules) pack(linear.weight);
+  return weights;
+}
+inline ModelWeights dense_weights(ModelWeights weights) {
+  const auto unpack = [&](FrozenMatrix& matrix) {
+    if (matrix.defined()) matrix = matrix.to_dense(weights.dtype());
+  };
+  unpack(weights.embedding);
+  unpack(weights.head);
+  for (BlockWeights& block : weights.blocks)
+    for (LinearWeights& linear : block.modules) unpack(linear.weight);
+  return weights;
 }
 
 inline Decoder tiny_decoder(at::ScalarType dtype, ops::Backend backend = ops::Backend::kFused) {

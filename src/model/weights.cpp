@@ -17,41 +17,29 @@ namespace {
 // Looks tensors up by their Hugging Face names, and remembers which were used.
 class Loader {
  public:
-  Loader(const Checkpoint& checkpoint, const ModelConfig& config, at::ScalarType dtype)
-      : checkpoint_(checkpoint), config_(config), dtype_(dtype) {
+  Loader(const Checkpoint& checkpoint, const ModelConfig& config, at::ScalarType dtype, BaseStorage storage)
+      : checkpoint_(checkpoint), config_(config), dtype_(dtype), storage_(storage) {
     if (checkpoint.is_gguf()) architecture_ = checkpoint.gguf().get_string("general.architecture");
   }
 
-  at::Tensor load(const std::string& hf_name, const std::vector<int64_t>& shape) {
-    if (is_bnb_4bit(checkpoint_, hf_name)) {
-      const FourBitWeight weight = read_bnb_4bit(checkpoint_, hf_name);
-      require_shape(hf_name, weight.shape, shape);
-      for (std::string& part : bnb_4bit_tensors(checkpoint_, hf_name)) used_.insert(std::move(part));
-      return dequantize_4bit(weight, dtype_);
-    }
-    std::string name = hf_name;
-    if (checkpoint_.is_gguf()) name = gguf_name_of(architecture_, hf_name).value_or(hf_name);
-    const TensorInfo* info = checkpoint_.find(name);
-    if (!info)
-      throw Error::input({.where = checkpoint_.path().string(),
-                          .found = "the tensor " + name + " is missing",
-                          .fix = "The checkpoint is incomplete; download it again."});
-    require_shape(name, info->shape, shape);
-    used_.insert(info->name);
-    return load_tensor(*info, dtype_);
+  // Embedding and head: bitsandbytes leaves them as they are.
+  FrozenMatrix load_embedding(const std::string& hf_name) {
+    return load_matrix(hf_name, {config_.vocab_size, config_.hidden_size}, 0, false);
   }
 
-  // q and k of some GGUF architectures lie in another row order.
-  at::Tensor load_module(const std::string& hf_name, const std::vector<int64_t>& shape, Module module) {
-    at::Tensor t = load(hf_name, shape);
-    if (!checkpoint_.is_gguf() || !gguf_permutes_rope(architecture_)) return t;
-    if (module == Module::kQ) return undo_rope_permutation(t, config_.num_attention_heads);
-    if (module == Module::kK) return undo_rope_permutation(t, config_.num_key_value_heads);
-    return t;
+  FrozenMatrix load_module_weight(const std::string& hf_name, Module module) {
+    const auto [out, in] = module_shape(config_, module);
+    return load_matrix(hf_name, {out, in}, rope_heads(module), storage_ == BaseStorage::kFourBit);
+  }
+
+  at::Tensor load_module_bias(const std::string& hf_name, Module module) {
+    const at::Tensor bias = load_tensor(find(hf_name, {module_shape(config_, module).first}), dtype_);
+    const int64_t heads = rope_heads(module);
+    return heads > 0 ? undo_rope_permutation(bias, heads) : bias;
   }
 
   at::Tensor load_norm(const std::string& hf_name, int64_t width) {
-    at::Tensor weight = load(hf_name, {width});
+    at::Tensor weight = load_tensor(find(hf_name, {width}), dtype_);
     const bool stored_with_one = checkpoint_.is_gguf() && gguf_norms_have_one_added(architecture_);
     return config_.norm_adds_one && !stored_with_one ? weight.add_(1) : weight;
   }
@@ -72,6 +60,56 @@ class Loader {
   }
 
  private:
+  const TensorInfo& find(const std::string& hf_name, const std::vector<int64_t>& shape) {
+    std::string name = hf_name;
+    if (checkpoint_.is_gguf()) name = gguf_name_of(architecture_, hf_name).value_or(hf_name);
+    const TensorInfo* info = checkpoint_.find(name);
+    if (!info)
+      throw Error::input({.where = checkpoint_.path().string(),
+                          .found = "the tensor " + name + " is missing",
+                          .fix = "The checkpoint is incomplete; download it again."});
+    require_shape(name, info->shape, shape);
+    used_.insert(info->name);
+    return *info;
+  }
+
+  // q and k of some GGUF architectures lie in another row order: of how many heads, or 0.
+  int64_t rope_heads(Module module) const {
+    if (!checkpoint_.is_gguf() || !gguf_permutes_rope(architecture_)) return 0;
+    if (module == Module::kQ) return config_.num_attention_heads;
+    if (module == Module::kK) return config_.num_key_value_heads;
+    return 0;
+  }
+
+  FrozenMatrix load_matrix(const std::string& hf_name, const std::vector<int64_t>& shape, int64_t rope_heads,
+                           bool quantize) {
+    if (is_bnb_4bit(checkpoint_, hf_name)) {
+      FourBitWeight weight = read_bnb_4bit(checkpoint_, hf_name);
+      require_shape(hf_name, weight.shape, shape);
+      for (std::string& part : bnb_4bit_tensors(checkpoint_, hf_name)) used_.insert(std::move(part));
+      if (storage_ == BaseStorage::kDense) return dequantize_4bit(weight, dtype_);
+      return FrozenMatrix::of_four_bit(std::move(weight));
+    }
+    const TensorInfo& info = find(hf_name, shape);
+    const bool wide = info.dtype == DType::kF32 || info.dtype == DType::kF64;
+    if (storage_ == BaseStorage::kPassing)
+      return FrozenMatrix::of_file(info, rope_heads, /*keep_pages=*/false);
+    if (quantize && !dtype_is_quantized(info.dtype)) return quantized(info, rope_heads);
+    if (storage_ != BaseStorage::kDense && !wide) return FrozenMatrix::of_file(info, rope_heads);
+    const at::Tensor dense = load_tensor(info, dtype_);
+    return rope_heads > 0 ? undo_rope_permutation(dense, rope_heads) : dense;
+  }
+
+  // Rounded to the type of the file when it is unpacked, as bitsandbytes does.
+  FrozenMatrix quantized(const TensorInfo& info, int64_t rope_heads) const {
+    const at::ScalarType stored = info.dtype == DType::kBF16  ? at::kBFloat16
+                                  : info.dtype == DType::kF16 ? at::kHalf
+                                                              : at::kFloat;
+    at::Tensor full = load_tensor(info, stored);
+    if (rope_heads > 0) full = undo_rope_permutation(full, rope_heads);
+    return FrozenMatrix::of_four_bit(quantize_4bit(full, FourBitType::kNf4, /*double_quant=*/true));
+  }
+
   void require_shape(const std::string& name, const std::vector<int64_t>& found,
                      const std::vector<int64_t>& expected) const {
     const auto text = [](const std::vector<int64_t>& shape) {
@@ -87,6 +125,7 @@ class Loader {
   const Checkpoint& checkpoint_;
   const ModelConfig& config_;
   at::ScalarType dtype_;
+  BaseStorage storage_;
   std::string architecture_;
   std::set<std::string> used_;
 };
@@ -114,30 +153,42 @@ std::vector<NormSlot> norms_of(const ModelConfig& c) {
   return norms;
 }
 
-ModelWeights load_weights(const Checkpoint& checkpoint, const ModelConfig& config, at::ScalarType dtype) {
-  Loader loader(checkpoint, config, dtype);
+ModelWeights load_weights(const Checkpoint& checkpoint, const ModelConfig& config, at::ScalarType dtype,
+                          BaseStorage storage) {
+  Loader loader(checkpoint, config, dtype, storage);
   ModelWeights weights;
-  weights.embedding = loader.load("model.embed_tokens.weight", {config.vocab_size, config.hidden_size});
+  weights.embedding = loader.load_embedding("model.embed_tokens.weight");
   weights.norm = loader.load_norm("model.norm.weight", config.hidden_size);
-  weights.head = config.tie_word_embeddings
-                     ? weights.embedding
-                     : loader.load("lm_head.weight", {config.vocab_size, config.hidden_size});
+  weights.head = config.tie_word_embeddings ? weights.embedding : loader.load_embedding("lm_head.weight");
   for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
     const std::string prefix = "model.layers." + std::to_string(layer) + ".";
     BlockWeights& block = weights.blocks.emplace_back();
     for (const NormSlot& norm : norms_of(config))
       block.*norm.member = loader.load_norm(prefix + std::string(norm.path) + ".weight", norm.width);
     for (const Module module : config.modules) {
-      const auto [out, in] = module_shape(config, module);
       const std::string name = prefix + std::string(module_path(module));
       LinearWeights& linear = block.module(module);
-      linear.weight = loader.load_module(name + ".weight", {out, in}, module);
-      if (module_has_bias(config, module)) linear.bias = loader.load_module(name + ".bias", {out}, module);
+      linear.weight = loader.load_module_weight(name + ".weight", module);
+      if (module_has_bias(config, module)) linear.bias = loader.load_module_bias(name + ".bias", module);
     }
+    checkpoint.release_pages();  // a model may be larger than memory
   }
   loader.refuse_leftovers();
   checkpoint.release_pages();
+  weights.files = checkpoint.mappings();
   return weights;
+}
+
+size_t ModelWeights::bytes() const {
+  const auto of = [](const at::Tensor& t) { return t.defined() ? t.nbytes() : 0; };
+  size_t total = embedding.bytes() + norm.nbytes() + (head.is(embedding) ? 0 : head.bytes());
+  for (const BlockWeights& b : blocks) {
+    total += of(b.norm_before_attention) + of(b.norm_after_attention) + of(b.norm_before_mlp) +
+             of(b.norm_after_mlp) + of(b.q_norm) + of(b.k_norm);
+    for (const LinearWeights& linear : b.modules)
+      total += (linear.weight.defined() ? linear.weight.bytes() : 0) + of(linear.bias);
+  }
+  return total;
 }
 
 ModelWeights random_weights(const ModelConfig& config, uint64_t seed, at::ScalarType dtype) {

@@ -4,17 +4,19 @@
 #include <ATen/core/Tensor.h>
 
 #include <array>
+#include <memory>
 #include <vector>
 
 #include "files/checkpoint.h"
 #include "model/config.h"
 #include "model/modules.h"
+#include "weights/frozen_matrix.h"
 
 namespace lora {
 
 struct LinearWeights {
-  at::Tensor weight;  // (out, in)
-  at::Tensor bias;    // (out), or undefined
+  FrozenMatrix weight;  // (out, in)
+  at::Tensor bias;      // (out), or undefined
 };
 
 // Norms that a family does not have are undefined. Where Hugging Face adds 1 to what it stores, these have it added.
@@ -27,11 +29,16 @@ struct BlockWeights {
   LinearWeights& module(Module m) { return modules[static_cast<size_t>(m)]; }
 };
 
+// Matrices may be packed as their file has them; norms and biases are dense, of the type that is computed in.
 struct ModelWeights {
-  at::Tensor embedding;  // (vocab_size, hidden_size)
-  at::Tensor norm;       // (hidden_size)
-  at::Tensor head;       // (vocab_size, hidden_size); the embedding itself when tied
+  FrozenMatrix embedding;  // (vocab_size, hidden_size)
+  at::Tensor norm;         // (hidden_size)
+  FrozenMatrix head;       // (vocab_size, hidden_size); the embedding itself when tied
   std::vector<BlockWeights> blocks;
+  std::vector<std::shared_ptr<const MappedFile>> files;  // that packed matrices point into
+
+  at::ScalarType dtype() const { return norm.scalar_type(); }
+  size_t bytes() const;  // of all, in memory or of mapped files
 };
 
 // The norms that a block of this model has: where each stands, its name in Hugging Face below model.layers.N, its width.
@@ -42,10 +49,19 @@ struct NormSlot {
 };
 std::vector<NormSlot> norms_of(const ModelConfig& config);
 
-// Loads every tensor that `config` asks for, as `dtype`. Strict: Errors (kInput) name a tensor that is missing, of
-// another shape, or left over.
+// How the matrices are held. The numbers are the same for all but kFourBit.
+enum class BaseStorage {
+  kPacked,  // as the file has them, unpacked where they are used; matrices in fp32 or fp64 are dense
+  kDense,   // in the type that is computed in
+  kFourBit,  // bitsandbytes' NF4 with double quantization; embedding, head and what is quantized already: as kPacked
+  kPassing,  // as the file has them, fp32 too, and read from it at each use: slow, takes no memory
+};
+
+// Loads every tensor that `config` asks for, to be computed with in `dtype`. kFourBit takes each matrix's memory in full
+// precision for one matrix at a time. Strict: Errors (kInput) name a tensor that is missing, of another shape, or left
+// over.
 ModelWeights load_weights(const Checkpoint& checkpoint, const ModelConfig& config,
-                          at::ScalarType dtype = at::kFloat);
+                          at::ScalarType dtype = at::kFloat, BaseStorage storage = BaseStorage::kPacked);
 
 // Random weights of the right shapes, for tests and benchmarks: normal with deviation 0.02 … as Transformers draws
 // them, norms near one. Equal seeds give equal weights.

@@ -13,6 +13,7 @@
 #include "files/gguf_writer.h"
 #include "files/safetensors.h"
 #include "model/testing.h"
+#include "weights/bnb_4bit.h"
 
 namespace lora {
 namespace {
@@ -25,15 +26,19 @@ std::span<const std::byte> bytes_of(const at::Tensor& t) {
   return std::as_bytes(std::span(t.data_ptr<float>(), static_cast<size_t>(t.numel())));
 }
 
+at::Tensor dense(const FrozenMatrix& matrix) {
+  return matrix.to_dense(at::kFloat);
+}
+
 Tensors hf_tensors(const ModelConfig& config, const ModelWeights& weights) {
-  Tensors t{{"model.embed_tokens.weight", weights.embedding}, {"model.norm.weight", weights.norm}};
-  if (!config.tie_word_embeddings) t["lm_head.weight"] = weights.head;
+  Tensors t{{"model.embed_tokens.weight", dense(weights.embedding)}, {"model.norm.weight", weights.norm}};
+  if (!config.tie_word_embeddings) t["lm_head.weight"] = dense(weights.head);
   for (size_t layer = 0; layer < weights.blocks.size(); ++layer) {
     const std::string prefix = "model.layers." + std::to_string(layer) + ".";
     for (const NormSlot& norm : norms_of(config))
       t[prefix + std::string(norm.path) + ".weight"] = weights.blocks[layer].*norm.member;
     for (const Module m : config.modules) {
-      t[prefix + std::string(module_path(m)) + ".weight"] = weights.blocks[layer].module(m).weight;
+      t[prefix + std::string(module_path(m)) + ".weight"] = dense(weights.blocks[layer].module(m).weight);
       if (weights.blocks[layer].module(m).bias.defined())
         t[prefix + std::string(module_path(m)) + ".bias"] = weights.blocks[layer].module(m).bias;
     }
@@ -117,11 +122,11 @@ TEST_F(Weights, TiedHeadsAndBiasesToo) {
   tensors_ = hf_tensors(config_, weights_);
   write_hf(hf_json(config_), tensors_);
   const auto [config, weights] = load();
-  EXPECT_TRUE(at::equal(weights.head, weights_.embedding));
+  EXPECT_TRUE(at::equal(dense(weights.head), dense(weights_.embedding)));
   EXPECT_TRUE(weights.blocks[2].module(Module::kDown).bias.defined());
   expect_equal(hf_tensors(config, weights), tensors_);
   // A tied checkpoint may hold its head a second time.
-  tensors_["lm_head.weight"] = weights_.embedding;
+  tensors_["lm_head.weight"] = dense(weights_.embedding);
   EXPECT_EQ(error_of(hf_json(config_), tensors_), "no error");
 }
 
@@ -137,7 +142,11 @@ at::Tensor interleave(const at::Tensor& t, int64_t heads) {
   return out;
 }
 
-TEST_F(Weights, AGgufOfTheSameWeightsGivesTheSameTensors) {
+class WeightsOfGguf : public Weights, public ::testing::WithParamInterface<DType> {};
+
+// In fp32, and with matrices in bf16, which stay packed: q and k are then put in order row by row.
+TEST_P(WeightsOfGguf, TheSameWeightsGiveTheSameTensors) {
+  const bool half = GetParam() == DType::kBF16;
   GgufWriter writer;
   writer.set_string("general.architecture", "llama");
   const auto set = [&](const std::string& key, int64_t value) {
@@ -170,8 +179,12 @@ TEST_F(Weights, AGgufOfTheSameWeightsGivesTheSameTensors) {
       if (part == "self_attn.q_proj") value = interleave(t, config_.num_attention_heads);
       if (part == "self_attn.k_proj") value = interleave(t, config_.num_key_value_heads);
     }
-    alive.push_back(value);
-    writer.add_tensor(gguf, DType::kF32, value.sizes().vec(), bytes_of(value));
+    const bool narrow = half && t.dim() == 2;
+    if (narrow) tensors_[name] = t.to(at::kBFloat16).to(at::kFloat);
+    alive.push_back(narrow ? value.to(at::kBFloat16) : value);
+    const at::Tensor& stored = alive.back();
+    writer.add_tensor(gguf, narrow ? GetParam() : DType::kF32, stored.sizes().vec(),
+                      {static_cast<const std::byte*>(stored.const_data_ptr()), stored.nbytes()});
   }
   const fs::path file = folder_.path() / "tiny.gguf";
   writer.write(file);
@@ -181,7 +194,32 @@ TEST_F(Weights, AGgufOfTheSameWeightsGivesTheSameTensors) {
   EXPECT_EQ(config.vocab_size, 61);
   EXPECT_FALSE(config.tie_word_embeddings);
   EXPECT_NEAR(config.rms_norm_eps, 1e-5, 1e-12);
-  expect_equal(hf_tensors(config, load_weights(checkpoint, config)), tensors_);
+  for (const BaseStorage storage : {BaseStorage::kPacked, BaseStorage::kDense, BaseStorage::kPassing}) {
+    const ModelWeights weights = load_weights(checkpoint, config, at::kFloat, storage);
+    EXPECT_EQ(weights.blocks[1].module(Module::kQ).weight.is_packed(),
+              storage == BaseStorage::kPassing || (half && storage == BaseStorage::kPacked));
+    expect_equal(hf_tensors(config, weights), tensors_);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, WeightsOfGguf, ::testing::Values(DType::kF32, DType::kBF16));
+
+// load_in_4bit: what bitsandbytes packs, of the linear layers alone.
+TEST_F(Weights, LinearLayersAreQuantizedWhenLoaded) {
+  write_hf(hf_json(config_), tensors_);
+  const Checkpoint checkpoint = Checkpoint::open(folder_.path());
+  const ModelConfig config = read_model_config(checkpoint);
+  const ModelWeights weights = load_weights(checkpoint, config, at::kFloat, BaseStorage::kFourBit);
+  const Tensors got = hf_tensors(config, weights);
+  for (const auto& [name, t] : tensors_) {
+    const bool linear = name.find("_proj") != std::string::npos;
+    const at::Tensor expected =
+        linear ? dequantize_4bit(quantize_4bit(t, FourBitType::kNf4, /*double_quant=*/true)) : t;
+    EXPECT_EQ(at::equal(expected, t), !linear) << name;
+    EXPECT_TRUE(at::equal(got.at(name), expected)) << name;
+  }
+  EXPECT_EQ(weights.blocks[2].module(Module::kDown).weight.type(), "nf4");
+  EXPECT_LT(weights.bytes(), weights_.bytes());
 }
 
 TEST_F(Weights, AMissingALeftOverAndAMisshapenTensorAreNamed) {

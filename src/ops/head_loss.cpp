@@ -7,6 +7,7 @@
 
 #include "ops/cpu/kernels.h"
 #include "ops/differentiable.h"
+#include "ops/frozen_linear.h"
 #include "ops/rows.h"
 
 namespace lora::ops {
@@ -40,8 +41,8 @@ void softmax_cross_entropy(const Tensor& logits, const HeadShape& shape, const i
   });
 }
 
-HeadLoss fused(const Tensor& hidden, const Tensor& weight, const HeadShape& shape, const Tensor& targets,
-               const Tensor& row_weights) {
+HeadLoss fused(const Tensor& hidden, const FrozenMatrix& weight, const HeadShape& shape,
+               const Tensor& targets, const Tensor& row_weights) {
   const bool differentiate = any_requires_grad({hidden});
   const Tensor h = hidden.detach().contiguous();
   const Tensor nll = at::empty({h.size(0)}, h.options());
@@ -49,20 +50,18 @@ HeadLoss fused(const Tensor& hidden, const Tensor& weight, const HeadShape& shap
   {
     const c10::NoGradGuard no_grad;
     if (differentiate) dh = at::empty_like(h);
-    const int64_t step = chunk_rows(weight.size(0));
-    Tensor buffer = at::empty({std::min(step, std::max<int64_t>(h.size(0), 1)), weight.size(0)}, h.options());
+    const int64_t step = chunk_rows(weight.rows());
+    Tensor buffer = at::empty({std::min(step, std::max<int64_t>(h.size(0), 1)), weight.rows()}, h.options());
     for (int64_t begin = 0; begin < h.size(0); begin += step) {
       const int64_t end = std::min(begin + step, h.size(0));
       Tensor logits = buffer.slice(0, 0, end - begin);
-      at::mm_out(logits, h.slice(0, begin, end), weight.t());
+      frozen_linear_out(h.slice(0, begin, end), weight, {}, logits);
       AT_DISPATCH_FLOATING_TYPES(h.scalar_type(), "head_loss", [&] {
         softmax_cross_entropy<scalar_t>(logits, shape, targets.data_ptr<int64_t>() + begin,
                                         nll.data_ptr<scalar_t>() + begin);
       });
-      if (differentiate) {
-        Tensor out = dh.slice(0, begin, end);
-        at::mm_out(out, logits, weight);
-      }
+      if (differentiate)
+        frozen_linear_transposed_out(logits, weight, /*accumulate=*/false, dh.slice(0, begin, end));
     }
     if (differentiate) {
       dh.mul_(row_weights.unsqueeze(1));
@@ -78,16 +77,18 @@ HeadLoss fused(const Tensor& hidden, const Tensor& weight, const HeadShape& shap
 
 }  // namespace
 
-HeadLoss head_loss(const Tensor& hidden, const Tensor& weight, const HeadShape& shape, const Tensor& targets,
-                   const Tensor& row_weights, Backend backend) {
+HeadLoss head_loss(const Tensor& hidden, const FrozenMatrix& weight, const HeadShape& shape,
+                   const Tensor& targets, const Tensor& row_weights, Backend backend) {
   if (backend == Backend::kFused) return fused(hidden, weight, shape, targets, row_weights);
   const Tensor log_p = at::log_softmax(head_logits(hidden, weight, shape), -1);
   const Tensor nll = -log_p.gather(1, targets.unsqueeze(1)).squeeze(1);
   return {at::dot(nll, row_weights), nll.detach()};
 }
 
-Tensor head_logits(const Tensor& hidden, const Tensor& weight, const HeadShape& shape) {
-  Tensor logits = at::linear(hidden, weight);
+Tensor head_logits(const Tensor& hidden, const FrozenMatrix& weight, const HeadShape& shape) {
+  Tensor logits = weight.is_packed() && !any_requires_grad({hidden})
+                      ? frozen_linear(hidden.contiguous(), weight, {})
+                      : at::linear(hidden, weight.to_dense(hidden.scalar_type()));
   if (shape.scale != 1) logits = logits * shape.scale;
   if (shape.softcap > 0) logits = at::tanh(logits / shape.softcap) * shape.softcap;
   return logits;

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "ops/backend.h"
+#include "weights/frozen_matrix.h"
 
 namespace lora::ops {
 
@@ -21,10 +22,10 @@ struct HeadShape {
 // hidden: (S, d); weight: (vocab, d), frozen; targets: (S) int64 in [0, vocab); row_weights: (S), dtype of hidden.
 // The fused twin goes through the rows in chunks and never keeps logits: since the head is frozen, the gradient of
 // `hidden` is computed in the same pass and only that is saved (S, d).
-HeadLoss head_loss(const at::Tensor& hidden, const at::Tensor& weight, const HeadShape& shape,
+HeadLoss head_loss(const at::Tensor& hidden, const FrozenMatrix& weight, const HeadShape& shape,
                    const at::Tensor& targets, const at::Tensor& row_weights, Backend backend);
 
 // The logits themselves: (S, vocab). Not fused.
-at::Tensor head_logits(const at::Tensor& hidden, const at::Tensor& weight, const HeadShape& shape);
+at::Tensor head_logits(const at::Tensor& hidden, const FrozenMatrix& weight, const HeadShape& shape);
 
 }  // namespace lora::ops

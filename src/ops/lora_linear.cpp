@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "ops/cpu/kernels.h"
 #include "ops/differentiable.h"
+#include "ops/frozen_linear.h"
 #include "ops/rows.h"
 
 namespace lora::ops {
@@ -46,7 +47,7 @@ Tensor add_lora(const Tensor& h, const LoraTerm& term, const TokenKeys& keys, Te
 
 // One projection as the forward pass used it: detached, and with u kept.
 struct Saved {
-  Tensor weight;
+  FrozenMatrix weight;
   std::optional<LoraTerm> lora;
   Tensor u;  // (T, r)
 };
@@ -65,10 +66,10 @@ Tensor forward(const Tensor& h, const Projection& p, const TokenKeys& keys, cons
                Saved& saved) {
   Tensor y;
   if (residual.defined()) {
-    y = at::addmm(residual, h, p.weight.t());
+    y = frozen_linear(h, p.weight, residual);
     if (p.bias.defined()) y.add_(p.bias);
   } else {
-    y = p.bias.defined() ? at::addmm(p.bias, h, p.weight.t()) : at::mm(h, p.weight.t());
+    y = frozen_linear(h, p.weight, p.bias);
   }
   if (saved.lora) saved.u = add_lora(h, *saved.lora, keys, y);
   return y;
@@ -82,10 +83,9 @@ struct LoraGradients {
 LoraGradients backward(const Tensor& h, const Saved& saved, const Tensor& dy, const TokenKeys& keys,
                        bool need_dh, Tensor& dh) {
   if (need_dh) {
-    if (dh.defined())
-      dh.addmm_(dy, saved.weight);
-    else
-      dh = at::mm(dy, saved.weight);
+    const bool fresh = !dh.defined();
+    if (fresh) dh = at::empty_like(h);
+    frozen_linear_transposed_out(dy, saved.weight, !fresh, dh);
   }
   if (!saved.lora) return {};
   const LoraTerm& term = *saved.lora;
@@ -191,7 +191,8 @@ Tensor detach_if(const Tensor& t) {
 }
 
 Tensor plain_linear(const Tensor& h, const Projection& p, const TokenKeys& keys) {
-  Tensor y = at::linear(h, p.weight, p.bias.defined() ? std::optional<Tensor>(p.bias) : std::nullopt);
+  Tensor y = at::linear(h, p.weight.to_dense(h.scalar_type()),
+                        p.bias.defined() ? std::optional<Tensor>(p.bias) : std::nullopt);
   if (p.lora) {
     const LoraTerm& term = *p.lora;
     const Tensor input = term.dropout == 0

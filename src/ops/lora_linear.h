@@ -14,6 +14,7 @@
 
 #include "ops/activation.h"
 #include "ops/backend.h"
+#include "weights/frozen_matrix.h"
 
 namespace lora::ops {
 
@@ -27,7 +28,7 @@ struct LoraTerm {
 };
 
 struct Projection {
-  at::Tensor weight;             // (out, in)
+  FrozenMatrix weight;           // (out, in)
   at::Tensor bias;               // (out), or undefined
   std::optional<LoraTerm> lora;  // absent: frozen only, or the adapter is switched off
 };

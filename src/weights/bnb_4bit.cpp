@@ -262,10 +262,24 @@ at::Tensor dequantize_4bit(const FourBitWeight& weight, at::ScalarType dtype) {
 
 FourBitWeight quantize_4bit(const at::Tensor& weight, FourBitType type, bool double_quant,
                             int64_t block_size) {
-  const at::Tensor values = weight.detach().to(at::kFloat).contiguous();
-  FourBitWeight result =
-      quantize_4bit(std::span(values.const_data_ptr<float>(), static_cast<size_t>(values.numel())),
-                    values.sizes().vec(), type, block_size);
+  const at::Tensor stored = weight.detach().contiguous();
+  const at::Tensor flat = stored.view({-1});
+  const int64_t numel = flat.numel();
+  FourBitWeight result{type, stored.sizes().vec(), block_size, {}, {}, DType::kF32};
+  result.packed.resize(static_cast<size_t>((numel + 1) / 2));
+  result.scales.absmax.resize(blocks_of(numel, block_size));
+  // In parts of whole blocks, so that a matrix in half precision never lies in memory as floats.
+  at::parallel_for(0, (numel + kGrain - 1) / kGrain, 1, [&](int64_t chunk, int64_t last) {
+    for (; chunk < last; ++chunk) {
+      const int64_t first = chunk * kGrain, n = std::min(numel - first, kGrain);
+      const at::Tensor values = flat.slice(0, first, first + n).to(at::kFloat);
+      const FourBitWeight part = quantize_4bit(
+          std::span(values.const_data_ptr<float>(), static_cast<size_t>(n)), {n}, type, block_size);
+      std::copy(part.packed.begin(), part.packed.end(), result.packed.begin() + first / 2);
+      std::copy(part.scales.absmax.begin(), part.scales.absmax.end(),
+                result.scales.absmax.begin() + first / block_size);
+    }
+  });
   if (weight.scalar_type() == at::kBFloat16) result.dtype = DType::kBF16;
   if (weight.scalar_type() == at::kHalf) result.dtype = DType::kF16;
   if (!double_quant) return result;

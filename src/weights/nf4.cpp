@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "weights/unpack_kernels.h"
 
 // Products and sums are rounded one by one, as bitsandbytes does; a compiler that fuses them would change last bits.
 #if defined(__clang__)
@@ -55,9 +56,11 @@ struct Quantizer {
     std::stable_sort(order.begin(), order.end(), [&](uint8_t a, uint8_t b) { return code[a] < code[b]; });
     for (size_t i = 0; i < 15; ++i) bounds[i] = (code[order[i]] + code[order[i + 1]]) / 2;
   }
+  // The lower one half-way. Counted, not searched, so that loops over many values vectorise.
   uint8_t nearest(float value) const {
-    const auto at = std::lower_bound(bounds.begin(), bounds.end(), value) - bounds.begin();
-    return order[static_cast<size_t>(at)];
+    uint32_t below = 0;
+    for (const float bound : bounds) below += bound < value;
+    return order[below];
   }
 };
 
@@ -105,21 +108,24 @@ size_t FourBitWeight::bytes() const {
 void FourBitWeight::dequantize(int64_t first, std::span<float> out) const {
   const auto code = four_bit_code(type);
   const int64_t end = first + static_cast<int64_t>(out.size());
+  // Whole blocks go to the kernel, with their scales made plain some at a time; what is left of a block is looked up here.
+  constexpr int64_t kMostScales = 64;
+  std::array<float, kMostScales> plain;
   for (int64_t i = first; i < end;) {
-    const int64_t block = i / block_size;
-    const int64_t block_end = std::min(end, (block + 1) * block_size);
-    const float scale = scales[block];
-    std::array<float, 16> values;
-    for (size_t c = 0; c < 16; ++c) values[c] = rounded(code[c] * scale, dtype);
+    const int64_t block = i / block_size, begin = block * block_size;
     float* to = out.data() + (i - first);
-    const auto byte_of = [&](int64_t element) { return packed[static_cast<size_t>(element / 2)]; };
-    if (i % 2 == 1) *to++ = values[byte_of(i++) & 15];
-    for (; i + 1 < block_end; i += 2) {
-      const uint8_t byte = byte_of(i);
-      *to++ = values[byte >> 4];
-      *to++ = values[byte & 15];
+    if (const int64_t whole = std::min((end - begin) / block_size, kMostScales); i == begin && whole > 0) {
+      for (int64_t b = 0; b < whole; ++b) plain[static_cast<size_t>(b)] = scales[block + b];
+      kernels::unpack_four_bit(packed.data() + begin / 2, code.data(), plain.data(),
+                               static_cast<size_t>(whole), static_cast<size_t>(block_size), dtype, to);
+      i += whole * block_size;
+      continue;
     }
-    if (i < block_end) *to = values[byte_of(i++) >> 4];
+    const float scale = scales[block];
+    for (const int64_t block_end = std::min(end, begin + block_size); i < block_end; ++i) {
+      const uint8_t byte = packed[static_cast<size_t>(i / 2)];
+      *to++ = rounded(code[i % 2 == 0 ? byte >> 4 : byte & 15] * scale, dtype);
+    }
   }
 }
 

@@ -1,0 +1,109 @@
+#include "ops/frozen_linear.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "ops/cpu/gemm.h"
+#include "ops/rows.h"
+
+namespace lora::ops {
+namespace {
+
+using at::Tensor;
+
+// Numbers of a tile that all threads unpack and multiply together: 2 MiB in float, less than any last-level cache.
+constexpr int64_t kTileNumbers = int64_t{1} << 19;
+// Numbers of a tile that one thread takes to itself, where there are few rows to multiply with: half a second-level cache.
+constexpr int64_t kSmallTileNumbers = int64_t{1} << 15;
+// Up to so many rows of x, each thread multiplies with rows of W of its own.
+constexpr int64_t kFewRows = 16;
+
+int64_t tile_rows(const FrozenMatrix& W, int64_t numbers) {
+  return std::clamp<int64_t>(numbers / std::max<int64_t>(W.cols(), 1), 1, std::max<int64_t>(W.rows(), 1));
+}
+
+void unpack_tile(const FrozenMatrix& W, int64_t begin, int64_t end, const Tensor& tile) {
+  AT_DISPATCH_FLOATING_TYPES(tile.scalar_type(), "unpack", [&] {
+    scalar_t* to = tile.data_ptr<scalar_t>();
+    for_rows(end - begin, W.cols(), [&](int64_t from, int64_t until) {
+      W.unpack(begin + from, begin + until, to + from * W.cols());
+    });
+  });
+}
+
+// body(first row, end, the rows (end - first, in) unpacked).
+template <class Body>
+void for_tiles(const FrozenMatrix& W, at::ScalarType dtype, const Body& body) {
+  const int64_t step = tile_rows(W, kTileNumbers);
+  const Tensor buffer = at::empty({step, W.cols()}, at::TensorOptions().dtype(dtype));
+  for (int64_t begin = 0; begin < W.rows(); begin += step) {
+    const int64_t end = std::min(begin + step, W.rows());
+    const Tensor tile = buffer.slice(0, 0, end - begin);
+    unpack_tile(W, begin, end, tile);
+    body(begin, end, tile);
+  }
+}
+
+template <class T>
+void few_rows(const Tensor& x, const FrozenMatrix& W, bool accumulate, const Tensor& out) {
+  const int64_t in = W.cols(), step = tile_rows(W, kSmallTileNumbers), tiles = (W.rows() + step - 1) / step;
+  const T* from = x.const_data_ptr<T>();
+  T* to = out.data_ptr<T>();
+  const int64_t stride = out.stride(0);
+  at::parallel_for(0, tiles, 1, [&](int64_t first, int64_t last) {
+    std::vector<T> tile(static_cast<size_t>(step * in));
+    for (; first < last; ++first) {
+      const int64_t begin = first * step, end = std::min(begin + step, W.rows());
+      W.unpack(begin, end, tile.data());
+      cpu::gemm(cpu::Transpose::kNo, cpu::Transpose::kYes, x.size(0), end - begin, in, T{1}, from, in,
+                tile.data(), in, accumulate ? T{1} : T{0}, to + begin, stride);
+    }
+  });
+}
+
+}  // namespace
+
+void frozen_linear_out(const Tensor& x, const FrozenMatrix& W, const Tensor& add, const Tensor& out) {
+  Tensor y = out;
+  if (!W.is_packed()) {
+    add.defined() ? at::addmm_out(y, add, x, W.dense().t()) : at::mm_out(y, x, W.dense().t());
+    return;
+  }
+  if (x.size(0) <= kFewRows) {
+    if (add.defined()) y.copy_(add.expand_as(y));
+    if (x.size(0) > 0)
+      AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "few_rows",
+                                 [&] { few_rows<scalar_t>(x, W, add.defined(), y); });
+    return;
+  }
+  for_tiles(W, x.scalar_type(), [&](int64_t begin, int64_t end, const Tensor& tile) {
+    Tensor part = y.slice(1, begin, end);
+    if (add.defined())
+      at::addmm_out(part, add.slice(add.dim() - 1, begin, end), x, tile.t());
+    else
+      at::mm_out(part, x, tile.t());
+  });
+}
+
+Tensor frozen_linear(const Tensor& x, const FrozenMatrix& W, const Tensor& add) {
+  if (!W.is_packed()) return add.defined() ? at::addmm(add, x, W.dense().t()) : at::mm(x, W.dense().t());
+  const Tensor y = at::empty({x.size(0), W.rows()}, x.options());
+  frozen_linear_out(x, W, add, y);
+  return y;
+}
+
+void frozen_linear_transposed_out(const Tensor& dy, const FrozenMatrix& W, bool accumulate,
+                                  const Tensor& out) {
+  Tensor dx = out;
+  if (!W.is_packed()) {
+    accumulate ? dx.addmm_(dy, W.dense()) : at::mm_out(dx, dy, W.dense());
+    return;
+  }
+  for_tiles(W, dy.scalar_type(), [&](int64_t begin, int64_t end, const Tensor& tile) {
+    const Tensor part = dy.slice(1, begin, end);
+    begin > 0 || accumulate ? dx.addmm_(part, tile) : at::mm_out(dx, part, tile);
+  });
+}
+
+}  // namespace lora::ops

@@ -1,0 +1,22 @@
+// Products with a frozen matrix, dense or packed. A packed one is unpacked some rows at a time into a buffer that stays in
+// the cache, and each part multiplied by the same BLAS as a dense one, so that the numbers differ from the dense products by
+// the order of a sum at most. Neither autograd nor adapters here.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "weights/frozen_matrix.h"
+
+namespace lora::ops {
+
+// x W^T + add. x: (T, in), contiguous; W: (out, in); add: (T, out), (out), or undefined. The second writes to out (T, out),
+// whose rows are contiguous.
+at::Tensor frozen_linear(const at::Tensor& x, const FrozenMatrix& W, const at::Tensor& add);
+void frozen_linear_out(const at::Tensor& x, const FrozenMatrix& W, const at::Tensor& add,
+                       const at::Tensor& out);
+
+// out = dy W, or out += dy W. dy: (T, out), out: (T, in).
+void frozen_linear_transposed_out(const at::Tensor& dy, const FrozenMatrix& W, bool accumulate,
+                                  const at::Tensor& out);
+
+}  // namespace lora::ops

@@ -1,0 +1,94 @@
+// Products with packed matrices against ATen's with the same numbers laid out whole: one row of x and many, matrices of
+// several tiles, in float64 and float32; and the operations that are built on them, gradients included.
+#include "ops/frozen_linear.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <vector>
+
+#include "ops/head_loss.h"
+#include "ops/lora_linear.h"
+#include "weights/bnb_4bit.h"
+
+namespace lora::ops {
+namespace {
+
+using at::Tensor;
+
+FrozenMatrix packed(int64_t out, int64_t in) {
+  return FrozenMatrix::of_four_bit(
+      quantize_4bit(at::randn({out, in}), FourBitType::kNf4, /*double_quant=*/true));
+}
+
+double distance(const Tensor& a, const Tensor& b) {
+  return ((a - b).norm() / b.norm()).item<double>();
+}
+
+class FrozenLinear : public ::testing::TestWithParam<at::ScalarType> {
+ protected:
+  void SetUp() override { torch::manual_seed(1); }
+  Tensor randn(at::IntArrayRef shape) const { return at::randn(shape, dtype_); }
+  const at::ScalarType dtype_ = GetParam();
+  const double tolerance_ = dtype_ == at::kDouble ? 1e-12 : 1e-5;
+};
+
+TEST_P(FrozenLinear, ProductsEqualThoseOfTheDenseMatrix) {
+  // The second has three tiles, the last of them short.
+  for (const auto& [out, in] : {std::pair<int64_t, int64_t>{45, 37}, {33000, 33}, {1, 64}}) {
+    const FrozenMatrix W = packed(out, in);
+    const Tensor dense = W.to_dense(dtype_);
+    for (const int64_t rows :
+         out > 1000 ? std::vector<int64_t>{2, 40} : std::vector<int64_t>{1, 3, 16, 17, 70}) {
+      const Tensor x = randn({rows, in}), add = randn({rows, out}), bias = randn({out}),
+                   dy = randn({rows, out});
+      EXPECT_LE(distance(frozen_linear(x, W, {}), at::mm(x, dense.t())), tolerance_);
+      EXPECT_LE(distance(frozen_linear(x, W, add), at::addmm(add, x, dense.t())), tolerance_);
+      EXPECT_LE(distance(frozen_linear(x, W, bias), at::addmm(bias, x, dense.t())), tolerance_);
+      // Into the middle of a wider matrix, whose other columns stay.
+      const Tensor wide = at::full({rows, out + 5}, 3, x.options());
+      frozen_linear_out(x, W, {}, wide.slice(1, 2, 2 + out));
+      EXPECT_LE(distance(wide.slice(1, 2, 2 + out), at::mm(x, dense.t())), tolerance_);
+      EXPECT_TRUE((wide.slice(1, 0, 2) == 3).all().item<bool>() &&
+                  (wide.slice(1, 2 + out) == 3).all().item<bool>());
+
+      const Tensor dx = randn({rows, in}), before = dx.clone();
+      frozen_linear_transposed_out(dy, W, /*accumulate=*/true, dx);
+      EXPECT_LE(distance(dx, before + at::mm(dy, dense)), tolerance_);
+      frozen_linear_transposed_out(dy, W, /*accumulate=*/false, dx);
+      EXPECT_LE(distance(dx, at::mm(dy, dense)), tolerance_);
+    }
+  }
+}
+
+TEST_P(FrozenLinear, OperationsGiveTheGradientsOfTheDenseMatrix) {
+  const double tolerance = dtype_ == at::kDouble ? 1e-9 : 1e-5;
+  const Tensor x = randn({19, 66}).requires_grad_(true), norm = randn({66}), residual = randn({19, 40}),
+               A = randn({3, 66}).requires_grad_(true), B = randn({40, 3}).requires_grad_(true),
+               targets = at::randint(50, {19}, at::kLong), row_weights = at::rand({19}, dtype_),
+               mix = randn({19, 40});
+  const FrozenMatrix W = packed(40, 66), head = packed(50, 40);
+  const auto run = [&](const FrozenMatrix& weight, const FrozenMatrix& head_weight, Backend backend) {
+    const Projection p{weight, {}, LoraTerm{A, B, 0.7}};
+    const Tensor a = norm_linear(x, norm, 1e-5, {p}, {}, backend)[0];
+    const Tensor b = linear_residual(x, residual, p, {}, backend);
+    const Tensor c = gated_linear_residual(Activation::kSilu, x, x * 0.5, residual, p, {}, backend);
+    const HeadLoss loss = head_loss(a + c, head_weight, {}, targets, row_weights, backend);
+    std::vector<Tensor> all = torch::autograd::grad({loss.loss + ((b + c) * mix).sum()}, {x, A, B});
+    all.push_back(loss.nll);
+    all.push_back(head_logits(a.detach(), head_weight, {0.5, 2}));
+    return all;
+  };
+  const FrozenMatrix dense = W.to_dense(dtype_), dense_head = head.to_dense(dtype_);
+  const std::vector<Tensor> expected = run(dense, dense_head, Backend::kReference);
+  for (const Backend backend : {Backend::kFused, Backend::kReference}) {
+    const std::vector<Tensor> got = run(W, head, backend);
+    for (size_t i = 0; i < got.size(); ++i)
+      EXPECT_LE(distance(got[i], expected[i]), tolerance) << "result " << i;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, FrozenLinear, ::testing::Values(at::kDouble, at::kFloat));
+
+}  // namespace
+}  // namespace lora::ops
