@@ -64,6 +64,7 @@ Bucket bucket_of(FormatKind kind) {
     case kTextWithJson:
       return Bucket::kAround;
     case kXml:
+    case kHtml:
       return Bucket::kXml;
     case kKeyLines:
       return Bucket::kKeyLines;
@@ -88,11 +89,21 @@ bool is_plain(FormatKind kind) {
 }
 
 bool asks_for(std::string_view folded_question, FormatKind kind) {
+  // Of a long question, what is asked; not the text that it is asked about.
+  constexpr size_t kShort = 600, kInstruction = 240;
+  std::string instruction;
+  if (folded_question.size() > kShort) {
+    instruction = folded_question.substr(0, std::min(folded_question.find('\n'), kInstruction));
+    const size_t last = folded_question.rfind('\n');
+    if (last != std::string_view::npos && folded_question.size() - last < kInstruction)
+      instruction += folded_question.substr(last);
+    folded_question = instruction;
+  }
   const auto any = [&](const auto& words) {
     return std::ranges::any_of(words, [&](std::string_view w) { return contains_word(folded_question, w); });
   };
   if (is_json_bucket(bucket_of(kind))) return any(kJsonWords);
-  if (kind == kXml) return any(std::array<std::string_view, 3>{"xml", "html", "svg"});
+  if (kind == kXml || kind == kHtml) return any(std::array<std::string_view, 3>{"xml", "html", "svg"});
   if (kind == kCode || kind == kTextWithCode) return any(kCodeWords);
   if (kind == kKeyLines)
     return any(std::array<std::string_view, 4>{"format", "fields", "yaml", "form"}) || any(kListWords);

@@ -39,7 +39,7 @@ uint32_t opening_of(std::string_view question);
 // "Answer:" of "Answer: 42"; empty without one.
 std::string_view prefix_of(std::string_view answer);
 
-// Whether a question, folded, itself asks for an answer of this kind.
+// Whether a question, folded, itself asks for an answer of this kind; of a long one its first and last line count.
 bool asks_for(std::string_view folded_question, FormatKind kind);
 
 }  // namespace lora

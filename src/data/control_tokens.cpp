@@ -56,11 +56,47 @@ bool is_sentence_mark(std::string_view text, size_t at, std::string_view token) 
   // Struck-out text in HTML: <s>…</s>. Here: an end that no beginning shortly before it belongs to.
   constexpr size_t kReach = 4096;
   size_t open = 0;
-  for (size_t i = text.find("s>", at < kReach ? 0 : at - kReach); i < at + 2; i = text.find("s>", i + 1)) {
-    if (i >= 1 && text[i - 1] == '<') ++open;
-    if (i >= 2 && text[i - 1] == '/' && text[i - 2] == '<' && i - 2 != at && open > 0) --open;
+  for (size_t i = text.find('<', at < kReach ? 0 : at - kReach); i < at; i = text.find('<', i + 1)) {
+    const std::string_view tag = text.substr(i, 4);
+    if (tag.starts_with("<s>") || tag.starts_with("<s ")) ++open;  // <s class="old"> as well
+    if (tag == "</s>" && open > 0) --open;
   }
   return open == 0 || (text.starts_with("<s>") && at + token.size() == text.size());
+}
+
+// <|any_name|>, <｜any▁name｜>: what nothing but control tokens is written like, so that families which the table does
+// not know are found as well ("<|reserved_special_token_7|>").
+std::string_view by_shape(std::string_view rest) {
+  constexpr size_t kLongest = 48;
+  for (const std::string_view bar : {"|", "｜"}) {
+    if (!rest.substr(1).starts_with(bar)) continue;
+    size_t end = 1 + bar.size();
+    const auto is_name = [&](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+             c == '-';
+    };
+    while (end < rest.size() && end < kLongest) {
+      if (is_name(rest[end]))
+        ++end;
+      else if (rest.substr(end).starts_with("▁"))
+        end += std::string_view("▁").size();
+      else
+        break;
+    }
+    const char first = rest[std::min(1 + bar.size(), rest.size() - 1)];
+    const bool letter = (first >= 'a' && first <= 'z') || (first >= 'A' && first <= 'Z');
+    if (letter && rest[0] == '<' && rest.substr(end).starts_with(bar) &&
+        rest.substr(end + bar.size()).starts_with(">"))
+      return rest.substr(0, end + bar.size() + 1);
+  }
+  // <unused12>, <SPECIAL_12>, <extra_id_3>: places in a vocabulary that stand for nothing yet.
+  for (const std::string_view name : {"<unused", "<SPECIAL_", "<extra_id_"}) {
+    if (!rest.starts_with(name)) continue;
+    size_t end = name.size();
+    while (end < rest.size() && end < name.size() + 5 && rest[end] >= '0' && rest[end] <= '9') ++end;
+    if (end > name.size() && rest.substr(end).starts_with(">")) return rest.substr(0, end + 1);
+  }
+  return {};
 }
 
 // The token at `at`, or nothing. The second byte already tells most of the others apart.
@@ -72,7 +108,7 @@ std::string_view token_at(std::string_view text, size_t at) {
   for (auto it = std::lower_bound(all.begin(), all.end(), two); it != all.end() && it->starts_with(two); ++it)
     if (it->size() > longest.size() && rest.starts_with(*it)) longest = *it;
   if ((longest == "<s>" || longest == "</s>") && !is_sentence_mark(text, at, longest)) return {};
-  return longest;
+  return longest.empty() ? by_shape(rest) : longest;
 }
 
 }  // namespace

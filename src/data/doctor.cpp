@@ -103,6 +103,14 @@ class Doctor {
                     "the file begins with a byte order mark (expected UTF-8 without it)",
                     "Save it as UTF-8 without BOM; --fix does it.");
     if (rows_.layout() == RowSource::Layout::kLines) return;
+    if (rows_.layout() == RowSource::Layout::kReturnLines) {
+      findings_.add(
+          "invalid-json", rows_.first_line(), rows_.first_column(),
+          "the lines end with CR alone, as on old Macintoshes (expected LF, or CR LF): to other programs the "
+          "file is one line",
+          "Save it with LF line ends; --fix or --convert does it.");
+      return;
+    }
     const bool array = rows_.layout() == RowSource::Layout::kArray;
     findings_.add(
         "invalid-json", rows_.first_line(), rows_.first_column(),

@@ -72,6 +72,19 @@ TEST(Doctor, SaysWhatIsTrueOfTheFile) {
             "line-too-long 101:1; missing-messages 102:1; ");
 }
 
+TEST(Doctor, LinesThatEndWithCarriageReturnsAreOneFindingAndTheirRowsAreChecked) {
+  std::string text;
+  for (int i = 0; i < 120; ++i) text += row("é " + std::to_string(i), i == 60 ? "" : "a") + "\r";
+  const CheckReport report = check(text);
+  EXPECT_EQ(said(report), "invalid-json 1:90; empty-content 61:85; ");
+  EXPECT_NE(report.findings[0].message.find("CR alone"), std::string::npos);
+  EXPECT_EQ(report.summary.rows, 120u);
+  text.insert(text.size() / 2, "\r \r{\"a\": \r");
+  EXPECT_EQ(check(text).summary.rows, 122u) << "a blank line, a broken one, and one in halves";
+  EXPECT_EQ(said(check(rows(60) + row("one\\r two") + "\r\n" + rows(60))), "") << "CR LF is no such thing";
+  EXPECT_NE(said(check("{\"a\": \r 1}")), "invalid-json 1:7; ") << "inside a row it is a blank";
+}
+
 TEST(Doctor, AnArrayOrSpreadRowsAreOneFindingAndTheirRowsAreChecked) {
   std::string array = "\n [";
   for (int i = 0; i < 120; ++i) {

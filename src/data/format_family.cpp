@@ -23,6 +23,7 @@ constexpr std::array<std::string_view, kFormatKinds> kNames{
     "broken JSON",
     "text around JSON",
     "XML",
+    "HTML",
     "lines \"Key: value\"",
     "a code block",
     "a number",
@@ -107,7 +108,8 @@ LineKind line_kind(std::string_view line) {
   return LineKind::kText;
 }
 
-FormatKind prose_kind(std::string_view text, bool has_fence) {
+// Lines outside code blocks, by kind.
+std::array<size_t, 6> line_counts(std::string_view text) {
   std::array<size_t, 6> count{};
   bool in_fence = false;
   for (const std::string_view line : lines_of(text)) {
@@ -117,6 +119,11 @@ FormatKind prose_kind(std::string_view text, bool has_fence) {
     }
     if (!in_fence) ++count[static_cast<size_t>(line_kind(line))];
   }
+  return count;
+}
+
+FormatKind prose_kind(std::string_view text, bool has_fence) {
+  const std::array<size_t, 6> count = line_counts(text);
   const auto of = [&](LineKind kind) { return count[static_cast<size_t>(kind)]; };
   if (of(LineKind::kRow) >= 2) return FormatKind::kTable;
   if (of(LineKind::kHeading) >= 1) return FormatKind::kHeadings;
@@ -124,6 +131,46 @@ FormatKind prose_kind(std::string_view text, bool has_fence) {
   if (of(LineKind::kBullet) + of(LineKind::kNumbered) >= 2)
     return of(LineKind::kBullet) >= of(LineKind::kNumbered) ? FormatKind::kBullets : FormatKind::kNumbered;
   return of(LineKind::kText) > 1 ? FormatKind::kParagraphs : FormatKind::kProse;
+}
+
+// **bold**: not f(**kwargs), 2 ** 8 or a rule of asterisks.
+bool has_bold(std::string_view text) {
+  const auto is_inner = [](char c) { return is_ascii_letter(c) || is_ascii_digit(c) || (c & 0x80) != 0; };
+  for (size_t at = text.find("**"); at != std::string_view::npos; at = text.find("**", at + 2)) {
+    const size_t begin = at + 2, end = text.find("**", begin);
+    if (end == std::string_view::npos) return false;
+    const std::string_view inner = text.substr(begin, end - begin);
+    const bool opens = (at == 0 || !is_inner(text[at - 1])) && !inner.empty() &&
+                       (is_inner(inner[0]) || inner[0] == '"' || inner[0] == '`');
+    const bool closes = end + 2 >= text.size() || !is_inner(text[end + 2]);
+    if (opens && closes && inner.size() <= 120 && inner.find('\n') == std::string_view::npos &&
+        (is_inner(inner.back()) || std::string_view(".:!?\"`)").find(inner.back()) != std::string_view::npos))
+      return true;
+  }
+  return false;
+}
+
+// Words in tags of HTML, at least one of them closed or three in all. What stands in backticks is spoken of.
+bool is_html(std::string_view text) {
+  constexpr std::array<std::string_view, 26> kTags{
+      "p",  "br", "b",  "i",  "u",  "em", "strong", "ul",   "ol",  "li",    "h1", "h2",  "h3",
+      "h4", "h5", "hr", "td", "tr", "th", "a",      "span", "div", "table", "hr", "img", "section"};
+  size_t tags = 0, closed = 0;
+  bool quoted = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '`') quoted = !quoted;
+    if (text[i] != '<' || quoted) continue;
+    const bool ends = i + 1 < text.size() && text[i + 1] == '/';
+    const size_t begin = i + (ends ? 2 : 1);
+    size_t end = begin;
+    while (end < text.size() && end - begin < 8 && (is_ascii_letter(text[end]) || is_ascii_digit(text[end])))
+      ++end;
+    if (std::find(kTags.begin(), kTags.end(), text.substr(begin, end - begin)) == kTags.end()) continue;
+    if (end >= text.size() || (text[end] != '>' && text[end] != '/' && text[end] != ' ')) continue;
+    ++tags;
+    closed += ends;
+  }
+  return (closed > 0 && tags >= 4) || (text[0] == '<' && tags >= 2) || tags >= 6;
 }
 
 bool looks_like_json(std::string_view text) {
@@ -201,6 +248,19 @@ std::string FormatFamily::name() const {
   }
 }
 
+uint8_t markdown_parts(std::string_view text) {
+  const std::array<size_t, 6> count = line_counts(text);
+  const auto of = [&](LineKind kind) { return count[static_cast<size_t>(kind)]; };
+  unsigned parts = 0;
+  if (of(LineKind::kHeading) > 0) parts |= kHasHeading;
+  if (of(LineKind::kBullet) > 1) parts |= kHasBullets;
+  if (of(LineKind::kNumbered) > 1) parts |= kHasNumbers;
+  if (of(LineKind::kRow) > 1) parts |= kHasTable;
+  if (text.find("```") != std::string_view::npos) parts |= kHasFence;
+  if (has_bold(text)) parts |= kHasBold;
+  return static_cast<uint8_t>(parts);
+}
+
 FencedBlock first_fence(std::string_view text) {
   FencedBlock block;
   size_t at = 0;
@@ -255,6 +315,8 @@ FormatFamily format_family(std::string_view answer) {
   if (text[0] == '<' && xml_shape(text, family.shape, family.detail)) return done(FormatKind::kXml);
   family.shape = {};
   family.detail = {};
+  if (!fence.found && text.find('<') != std::string_view::npos && is_html(text))
+    return done(FormatKind::kHtml);
   if (key_lines_shape(text, family.shape)) return done(FormatKind::kKeyLines);
   const bool number = is_number(text), yes_no = is_yes_or_no(text);
   if (number || yes_no || is_short(text)) {

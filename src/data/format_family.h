@@ -20,6 +20,7 @@ enum class FormatKind : uint8_t {
   kBrokenJson,    // begins and ends like JSON, but is not
   kTextWithJson,  // words before or after a JSON object
   kXml,           // one element
+  kHtml,          // tags of HTML, more than one element
   kKeyLines,      // at least two lines, all "Key: value"
   kCode,          // one fenced block that does not hold JSON, and nothing else
   // Short answers.
@@ -59,6 +60,18 @@ struct FormatFamily {
 
 // Linear time. Never throws for text of any kind, also when it is not UTF-8.
 FormatFamily format_family(std::string_view answer);
+
+// What structure of Markdown a text for people has, beside what its kind says.
+enum MarkdownPart : uint8_t {
+  kHasHeading = 1,
+  kHasBullets = 2,
+  kHasNumbers = 4,
+  kHasTable = 8,
+  kHasFence = 16,
+  kHasBold = 32,
+};
+inline constexpr size_t kMarkdownParts = 6;
+uint8_t markdown_parts(std::string_view text);
 
 // The content of the first fenced block in a text, its language, and whether anything stands around it.
 struct FencedBlock {

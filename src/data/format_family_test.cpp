@@ -21,7 +21,10 @@ TEST(FormatFamily, TellsMachineFormats) {
   EXPECT_EQ(kind("Sure! Here it is:\n{\"a\": {\"b\": 2}}"), kTextWithJson);
   EXPECT_EQ(kind("{\"a\": 1}\n\nLet me know."), kTextWithJson);
   EXPECT_EQ(kind("<a><b>1</b><c/></a>"), kXml);
-  EXPECT_EQ(kind("<a><b>one sentence that is not well nested, alas</a></b>"), kProse);
+  EXPECT_EQ(kind("<x><y>one sentence that is not well nested, alas</x></y>"), kProse);
+  EXPECT_EQ(kind("<p>It moves.</p><ul><li>two weeks</li><li>by post</li></ul>"), kHtml);
+  EXPECT_EQ(kind("First <b>this</b>, then <br>that<br>, and <i>so</i> on."), kHtml);
+  EXPECT_EQ(kind("The tag `<b>` must be closed by `</b>`, as `<p>` by `</p>`."), kProse);
   EXPECT_EQ(kind("Name: Rosa\nCity: Lima"), kKeyLines);
   EXPECT_EQ(kind("**Company:** Nova\n- sector: optics\n- city: Oslo"), kKeyLines);
   EXPECT_EQ(kind("```sql\nSELECT 1;\n```"), kCode);
@@ -75,6 +78,19 @@ TEST(FormatFamily, ShapesHavePathsAndTypes) {
   AnswerShape letter;
   EXPECT_FALSE(key_lines_shape("Dear Rosa:\nThanks for your letter.", letter));
   EXPECT_FALSE(key_lines_shape("A: hi\nB: hi\nA: bye\nB: bye\nA: well\nB: ok", letter)) << "a dialogue";
+}
+
+TEST(FormatFamily, KnowsThePartsOfMarkdown) {
+  EXPECT_EQ(markdown_parts("Just a sentence."), 0);
+  EXPECT_EQ(markdown_parts("## Kettle\n\nIt is **quiet**.\n\n- steel\n- ochre"),
+            kHasHeading | kHasBullets | kHasBold);
+  EXPECT_EQ(markdown_parts("1. one\n2. two\n\n```sh\nls # not a heading\n```"), kHasNumbers | kHasFence);
+  EXPECT_EQ(markdown_parts("| a | b |\n|---|---|\n| 1 | 2 |"), kHasTable);
+  for (const char* bold : {"**Note:** wait", "a **\"word\"** here", "(**so**)", "**größer**"})
+    EXPECT_EQ(markdown_parts(bold), kHasBold) << bold;
+  for (const char* plain :
+       {"f(**kwargs) and g(**kwargs)", "2 ** 8 ** 2", "******", "a**b**c", "**", "- one bullet"})
+    EXPECT_EQ(markdown_parts(plain), 0) << plain;
 }
 
 TEST(FormatFamily, SurvivesAnything) {

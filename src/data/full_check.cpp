@@ -82,11 +82,11 @@ void add_findings(CheckReport& report, std::vector<Finding> more) {
 
 }  // namespace
 
-Checks make_data_checks() {
+Checks make_data_checks(NearGroups* groups) {
   Checks checks = make_content_checks();
   checks.push_back(make_inconsistent_system_prompt_check());
   checks.push_back(make_duplicate_check());
-  checks.push_back(make_near_duplicate_check());
+  checks.push_back(make_near_duplicate_check(groups));
   checks.push_back(make_conflicting_answers_check());
   return checks;
 }
@@ -117,7 +117,8 @@ FullCheck full_check(const FullCheckOptions& options) {
   if (!options.convert.empty()) converted.emplace(options.convert);
 
   Checks checks;
-  if (!options.structural_only) checks = make_data_checks();
+  FullCheck result;
+  if (!options.structural_only) checks = make_data_checks(options.summarize ? &result.near_groups : nullptr);
   Coverage coverage, held_out_coverage;
   if (!options.against.empty()) {
     const std::vector<Conversation> held_out = other_rows(options.against, options);
@@ -135,7 +136,6 @@ FullCheck full_check(const FullCheckOptions& options) {
 
   const bool again = !checks.empty() || fixed || converted;
   LineSource source(options.data, {.max_line_bytes = kMaxLineBytes, .keep_for_rereading = again});
-  FullCheck result;
   result.report = check_data(source, options.check, checks);
   if (options.summarize)
     result.data = coverage.summary(options.check.max_seq_length, !options.check.count_tokens);

@@ -11,6 +11,7 @@
 #include "data/coverage.h"
 #include "data/doctor.h"
 #include "data/mend.h"
+#include "data/near_groups.h"
 
 namespace lora {
 
@@ -20,7 +21,7 @@ struct FullCheckOptions {
   std::string golden;            // golden rows in a file of their own, or empty
   std::string fix;               // where the repaired copy goes, or empty
   std::string convert;           // where the converted copy goes, or empty
-  bool summarize = false;        // also sum up what the data holds (FullCheck::data), for the page
+  bool summarize = false;        // also sum up what the data holds, for the page
   bool structural_only = false;  // row by row only: no check that compares rows or reads their meaning
   CheckOptions check = {};
 };
@@ -28,6 +29,7 @@ struct FullCheckOptions {
 struct FullCheck {
   CheckReport report;
   std::optional<DataSummary> data;
+  NearGroups near_groups;  // filled with `summarize`
   std::optional<MendReport> mended;
   std::optional<ConvertReport> converted;
 };
@@ -37,7 +39,8 @@ struct FullCheck {
 FullCheck full_check(const FullCheckOptions& options);
 
 // One of each check of src/data/checks that needs nothing but the data.
-std::vector<std::unique_ptr<DataCheck>> make_data_checks();
+// `groups`: where the near-duplicate check leaves its groups for the page; may be null.
+std::vector<std::unique_ptr<DataCheck>> make_data_checks(NearGroups* groups = nullptr);
 
 // The readable rows of a file, whatever is wrong with the others. Errors: as LineSource.
 std::vector<Conversation> readable_rows(const std::string& path, const RowOptions& options);

@@ -66,6 +66,11 @@ std::vector<LabelCounts::Slip> LabelCounts::slips() const {
         continue;
       }
       if (!is_rare(rare.count, total_) || common.count < 5 * rare.count || best != labels_.size()) continue;
+      if (const size_t colon = rare.text.find(':');
+          colon != std::string::npos && bare(std::string_view(rare.text).substr(colon)) == common_bare) {
+        best = j, spelling = false;  // "Label: urgent"
+        continue;
+      }
       if (std::ranges::any_of(rare_bare + common_bare, is_ascii_digit)) continue;  // "level 1", "level 2"
       const size_t shorter = std::min(rare_bare.size(), common_bare.size());
       const size_t allowed = shorter >= 8 ? 2 : shorter >= 5 ? 1 : 0;
@@ -77,7 +82,7 @@ std::vector<LabelCounts::Slip> LabelCounts::slips() const {
   return out;
 }
 
-std::vector<size_t> LabelCounts::strangers() const {
+std::vector<size_t> LabelCounts::strangers(bool listed) const {
   std::vector<size_t> out;
   if (!is_closed() || total_ < 40) return out;
   std::vector<bool> is_slip(labels_.size());
@@ -92,7 +97,7 @@ std::vector<size_t> LabelCounts::strangers() const {
     else
       ++common;
   }
-  if (out.size() > common) out.clear();
+  if (out.size() > common && !listed) out.clear();
   return out;
 }
 

@@ -37,7 +37,8 @@ class LabelCounts {
   };
   std::vector<Slip> slips() const;
   // Labels that occur once or hardly and look like none of the others. Only in sets where each other label is common.
-  std::vector<size_t> strangers() const;
+  // With `listed`, the common ones are all that there are, and any number of others is looked at.
+  std::vector<size_t> strangers(bool listed = false) const;
 
  private:
   std::vector<Label> labels_;

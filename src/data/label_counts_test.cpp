@@ -44,6 +44,12 @@ TEST(LabelCounts, AnOpenSetIsForgotten) {
 
 TEST(LabelCounts, StrangersOnlyWhereEveryOtherLabelIsCommon) {
   EXPECT_EQ(counted({{"a few", 50}, {"many", 50}, {"whatever", 1}}).strangers(), std::vector<size_t>{2});
+  const LabelCounts odd = counted({{"yes", 50}, {"no", 50}, {"true", 1}, {"x", 1}, {"why", 1}});
+  EXPECT_TRUE(odd.strangers().empty()) << "as many odd ones as labels";
+  EXPECT_EQ(odd.strangers(true).size(), 3u);
+  const auto slips = counted({{"urgent", 60}, {"routine", 50}, {"Label: urgent", 1}}).slips();
+  ASSERT_EQ(slips.size(), 1u);
+  EXPECT_EQ(slips[0].meant, 0u);
   EXPECT_TRUE(
       counted({{"one", 80}, {"two", 30}, {"three", 3}, {"four", 3}, {"five", 1}}).strangers().empty());
 }

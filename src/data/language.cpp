@@ -32,7 +32,7 @@ struct Words {
 };
 constexpr std::array kWords{
     Words{kEnglish,
-          "the of and to in is that it for was on are as with his they be at one have this from or had by "
+          "the a of and to in is that it for was on are as with his they be at one have this from or had by "
           "not but what some we can out other were all there when up use your how said an each she which do "
           "their if will way about many then them would so these her him has been who its now i you my me "
           "could should than any into our no please write give find where why did does does'nt don't "
@@ -418,13 +418,14 @@ bool may_be_same(Language a, Language b) {
 }
 
 bool speaks_of_translating(std::string_view folded) {
-  constexpr std::array<std::string_view, 36> kTranslating{
-      "translate", "translation", "translator",  "translates", "translated",  "translating",
-      "übersetze", "übersetzen",  "übersetzung", "übersetzt",  "traduire",    "traduis",
-      "traduisez", "traduction",  "traduce",     "traducir",   "traducción",  "traduzca",
-      "traduza",   "traduzir",    "tradução",    "traduci",    "traduzione",  "vertaal",
-      "vertaling", "översätt",    "oversæt",     "oversett",   "przetłumacz", "přelož",
-      "переведи",  "переведите",  "翻译",        "翻譯",       "翻訳",        "번역"};
+  constexpr std::array<std::string_view, 40> kTranslating{
+      "translate",      "translation",  "translator",     "translates",  "translated",  "translating",
+      "übersetze",      "übersetzen",   "übersetzung",    "übersetzt",   "traduire",    "traduis",
+      "traduisez",      "traduction",   "traduce",        "traducir",    "traducción",  "traduzca",
+      "traduza",        "traduzir",     "tradução",       "traduci",     "traduzione",  "vertaal",
+      "vertaling",      "översätt",     "oversæt",        "oversett",    "przetłumacz", "přelož",
+      "переведи",       "переведите",   "翻译",           "翻譯",        "翻訳",        "번역",
+      "how do you say", "wie sagt man", "comment dit-on", "cómo se dice"};
   return std::ranges::any_of(kTranslating,
                              [&](std::string_view word) { return contains_word(folded, word); });
 }

@@ -53,8 +53,9 @@ class Mender {
       note({MendChange::Kind::kByteOrderMark, 1, "the byte order mark removed", "", ""});
     if (rows_.layout() != RowSource::Layout::kLines)
       note({MendChange::Kind::kLayout, rows_.first_line(),
-            rows_.layout() == RowSource::Layout::kArray ? "the JSON array written as lines"
-                                                        : "every row written on one line",
+            rows_.layout() == RowSource::Layout::kArray         ? "the JSON array written as lines"
+            : rows_.layout() == RowSource::Layout::kReturnLines ? "LF in place of the CR at each line's end"
+                                                                : "every row written on one line",
             "", ""});
     for (RowText text; rows_.next(text);) mend(text);
     return std::move(report_);
@@ -85,7 +86,7 @@ class Mender {
     reader_.read(line, text.line, row_);
     if (!row_.readable && !mend_json(text, line)) return leave(text, line);
     mend_encoding(text, line);
-    if (rows_.layout() != RowSource::Layout::kLines) line = compact_json(line);
+    if (!rows_.is_lines()) line = compact_json(line);
     if (row_.readable && !row_.refused && is_copy()) {
       note({MendChange::Kind::kDuplicate, text.line, "a row that stands further up already removed", "", ""});
       return;
@@ -97,7 +98,7 @@ class Mender {
   // A row that stays as it is, on one line.
   void leave(const RowText& text, std::string line) {
     ++report_.rows_left;
-    if (rows_.layout() != RowSource::Layout::kLines) {
+    if (!rows_.is_lines()) {
       JsonTape tape;
       if (tape.read(line))
         line = compact_json(line);
@@ -160,7 +161,7 @@ class Mender {
       piece.clear();
       const size_t n = source_.read_bytes(text.offset + done, std::min(kPiece, text.bytes - done), piece);
       if (n == 0) break;
-      if (rows_.layout() != RowSource::Layout::kLines)
+      if (!rows_.is_lines())
         std::replace_if(piece.begin(), piece.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
       out_.write(piece);
       done += n;

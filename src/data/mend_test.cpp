@@ -94,6 +94,14 @@ TEST_F(Mend, WritesArraysAndSpreadRowsAsLines) {
   EXPECT_EQ(report_.changes[0].kind, MendChange::Kind::kLayout);
 }
 
+TEST_F(Mend, WritesLinesThatEndWithACarriageReturn) {
+  EXPECT_EQ(mend(row("one") + "\r" + row("two") + "\r\r" + row("three")),
+            row("one") + "\n" + row("two") + "\n" + row("three") + "\n");
+  ASSERT_EQ(report_.changes.size(), 2u);
+  EXPECT_EQ(report_.changes[0].kind, MendChange::Kind::kLayout);
+  EXPECT_EQ(report_.changes[1].line, 3u);
+}
+
 TEST_F(Mend, RepairsEncodingsByTheFunctionGiven) {
   MendOptions options;
   options.repair_text = [](std::string_view text) -> std::optional<std::string> {

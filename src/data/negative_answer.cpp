@@ -35,7 +35,8 @@ constexpr std::string_view kPhrases =
     "not specified|not given in|not provided|not known|nobody knows|no record of|no data|is unknown|"
     "are unknown|only a doctor can|i would not|i'd rather not|don't have that information|"
     "do not have that information|don't have enough|do not have enough|sorry but i|not covered in|"
-    "not available in|"
+    "not available in|nothing wrong|no issues|found nothing|nothing to report|no problems|"
+    "no changes needed|nothing to fix|"
     // German
     "ich weiß * nicht|weiß ich * nicht|ich kann * nicht|kann ich * nicht|kann ich * keine|"
     "ich kann * keine|wir können * nicht|können wir * nicht|darf ich * nicht|ich darf * nicht|"
@@ -261,7 +262,7 @@ bool has_empty_field(const FormatFamily& family, std::string_view folded) {
     if (field.type == FieldType::kString && !field.value.empty() && is_whole_no(folded_text(field.value)))
       return true;
   }
-  for (const std::string_view empty : {":\"\"", ": \"\"", ":[]", ": []", ":{}", ": {}"})
+  for (const std::string_view empty : {":\"\"", ": \"\"", ":[]", ": []", ":{}", ": {}", ": ~\n"})
     if (folded.find(empty) != std::string_view::npos) return true;
   return false;
 }

@@ -36,7 +36,8 @@ TEST(NegativeAnswer, KnowsEmptyResults) {
   for (const char* no :
        {"unknown", "N/A", "None.", "not stated", "null", "{}", "[]", R"({"company": null, "year": 3})",
         R"({"items": []})", R"({"name": ""})", R"({"name": "not stated"})", "```sql\nSELECT 'no data';\n```",
-        "<a><b/></a>", "Name: Rosa\nCity: unknown", "keine Angabe", "不明"})
+        "<a><b/></a>", "Name: Rosa\nCity: unknown", "title: fair\nowner: ~\ndue: May",
+        "I see nothing wrong here.", "keine Angabe", "不明"})
     EXPECT_TRUE(is_negative_answer(no)) << no;
 }
 

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "base/nearest_word.h"
+#include "base/utf8.h"
 
 namespace lora {
 
@@ -39,7 +40,17 @@ std::string did_you_mean(std::string_view nearest, std::string_view otherwise) {
 }
 
 bool is_blank(std::string_view text) {
-  return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
+  for (size_t i = 0; i < text.size();) {
+    const Utf8Char c = utf8_at(text, i);
+    const uint32_t p = c.code_point;
+    const bool shows_nothing = p <= 0x20 || p == 0x7F || (p >= 0x80 && p <= 0xA0) || p == 0xAD ||
+                               p == 0x1680 || p == 0x180E || (p >= 0x2000 && p <= 0x200F) ||
+                               (p >= 0x2028 && p <= 0x202F) || (p >= 0x205F && p <= 0x206F) || p == 0x3000 ||
+                               p == 0x3164 || p == 0xFEFF;
+    if (!c.valid || !shows_nothing) return false;
+    i += c.length;
+  }
+  return true;
 }
 
 std::string RowBuilder::type_in_words(size_t node) const {

@@ -74,7 +74,7 @@ class RowBuilder {
 std::string in_quotes(std::string_view text);
 // "Did you mean …?", or `otherwise` when there is no near word.
 std::string did_you_mean(std::string_view nearest, std::string_view otherwise);
-// Nothing but blanks and line breaks (of ASCII).
+// Nothing that can be seen: white space, control and zero-width characters of Unicode.
 bool is_blank(std::string_view text);
 // An example of a row, for messages.
 extern const std::string_view kRowShape;

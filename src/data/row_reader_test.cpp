@@ -219,9 +219,31 @@ TEST(ControlTokens, AreFoundAndHtmlIsNot) {
     if (token != "<s>") {
       EXPECT_EQ(found("x " + std::string(token) + " y"), token);
     }
-  for (const char* clean : {"a < b", "[1, 2]", "<b>bold</b>", "was <s>old</s> new", "[link](x)", "<|",
-                            "x <| y |> z", "<start>", "</sub>", "<span>", "[INSTALL]", "", "[", "<"})
+  for (const char* clean : {"a < b",
+                            "[1, 2]",
+                            "<b>bold</b>",
+                            "was <s>old</s> new",
+                            "[link](x)",
+                            "<|",
+                            "x <| y |> z",
+                            "<start>",
+                            "</sub>",
+                            "<span>",
+                            "[INSTALL]",
+                            "",
+                            "[",
+                            "<",
+                            "x <|f|",
+                            "<|a b|>",
+                            "<|3|>",
+                            "<||>",
+                            "<unused>",
+                            "<s class=\"x\">old</s>",
+                            "list <| f |> g"})
     EXPECT_EQ(found(clean), "") << clean;
+  for (const char* by_shape :
+       {"<|reserved_special_token_7|>", "<|im_user|>", "<｜fim▁hole｜>", "<unused12>", "<extra_id_3>"})
+    EXPECT_EQ(found("x " + std::string(by_shape) + "y"), by_shape);
   EXPECT_EQ(found("<s>[INST] hi"), "<s>");
   EXPECT_EQ(found("the end</s>"), "</s>");
   EXPECT_EQ(found("a <s>b</s> c</s>"), "</s>");

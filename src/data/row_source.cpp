@@ -4,14 +4,24 @@
 
 #include "data/json_reader.h"
 #include "data/json_tape.h"
+#include "data/row_reader.h"
 
 namespace lora {
 namespace {
 
-constexpr size_t kPeek = size_t{64} << 10;
+constexpr size_t kPeek = size_t{64} << 10, kLongPeek = size_t{4} << 20;
 
 bool is_space(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+// A lone CR with another row behind it, in a text without LF.
+bool has_return_lines(std::string_view text) {
+  if (text.find('\n') != std::string_view::npos) return false;
+  const size_t cr = text.find('\r');
+  if (cr == std::string_view::npos || text.substr(0, cr).find('{') == std::string_view::npos) return false;
+  const size_t next = text.find_first_not_of(" \t\r", cr);
+  return next == std::string_view::npos || text[next] == '{';
 }
 
 RowSource::Layout layout_of(std::string_view text) {
@@ -43,6 +53,13 @@ RowSource::RowSource(LineSource& source) : source_(source) {
     source.take(3);
     text = source.peek(kPeek);
   }
+  if (text.find('\n') == std::string_view::npos) text = source.peek(kLongPeek);
+  if (has_return_lines(text)) {
+    layout_ = Layout::kReturnLines;
+    while (text[first_column_ - 1] != '\r') ++first_column_;
+    first_column_ = column_of(text, first_column_ - 1);
+    return;
+  }
   layout_ = layout_of(text);
   if (layout_ == Layout::kLines) return;
   size_t begin = 0;
@@ -63,10 +80,31 @@ void RowSource::step(char c) {
 }
 
 bool RowSource::next(RowText& row) {
+  if (layout_ == Layout::kReturnLines) return next_return_line(row);
   if (layout_ != Layout::kLines) return next_value(row);
   Line line;
   if (!source_.next(line)) return false;
   row = {line.text, line.number, 1, line.offset, line.bytes, line.crlf};
+  return true;
+}
+
+bool RowSource::next_return_line(RowText& row) {
+  value_.clear();
+  row = {{}, line_, 1, source_.bytes_read(), 0, false};
+  for (bool ended = false; !ended;) {
+    const std::string_view text = source_.peek(1);
+    if (text.empty()) {
+      if (row.bytes == 0) return false;
+      break;
+    }
+    const size_t end = std::min(text.find_first_of("\r\n"), text.size());
+    ended = end < text.size();
+    row.bytes += end;
+    value_.append(text.substr(0, std::min(end, kMaxLineBytes - std::min(kMaxLineBytes, value_.size()))));
+    source_.take(end + (ended ? 1 : 0));
+  }
+  ++line_;
+  row.text = value_;
   return true;
 }
 

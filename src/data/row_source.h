@@ -24,9 +24,10 @@ struct RowText {
 class RowSource {
  public:
   enum class Layout {
-    kLines,        // JSON Lines
-    kArray,        // [{…}, {…}]
-    kSpreadValues  // {…} {…}, over several lines each
+    kLines,         // JSON Lines
+    kReturnLines,   // the same with lines that end with CR alone, as on old Macintoshes
+    kArray,         // [{…}, {…}]
+    kSpreadValues,  // {…} {…}, over several lines each
   };
 
   // Looks at the beginning of `source`, which must outlive the object, to learn the layout, and takes a byte order
@@ -34,18 +35,20 @@ class RowSource {
   explicit RowSource(LineSource& source);
 
   Layout layout() const { return layout_; }
+  bool is_lines() const { return layout_ == Layout::kLines || layout_ == Layout::kReturnLines; }
   bool has_byte_order_mark() const { return has_mark_; }
-  // Where the array or the first value begins (kArray, kSpreadValues).
+  // Where the array or the first value begins, or the first CR stands (kReturnLines).
   size_t first_line() const { return first_line_; }
   size_t first_column() const { return first_column_; }
 
-  // The next row, in kLines blank lines included; false at the end. Errors: as LineSource::next.
+  // The next row, of lines blank ones included; false at the end. Errors: as LineSource::next.
   bool next(RowText& row);
   // After the last row: the file ended inside the array or a value.
   bool unclosed() const { return unclosed_; }
 
  private:
   bool next_value(RowText& row);
+  bool next_return_line(RowText& row);
   // Moves on over one byte, which must not be inside a value.
   void step(char c);
 

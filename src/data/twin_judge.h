@@ -37,6 +37,9 @@ class TwinJudge {
   struct Pair;
   bool is_change(const Pair& pair, const Hunk& hunk) const;
   bool departs(const Pair& pair, const Hunk& hunk, bool& known) const;
+  bool is_gap(const Pair& pair, const Hunk& hunk) const;
+  bool is_lone_word(const Pair& pair, const Hunk& hunk) const;
+  static bool holds_number(const Pair& pair, const Hunk& hunk);
   bool is_slip(const Pair& pair, const Hunk& hunk) const;
   struct SharedPhrases {
     size_t recurring = 0, own = 0;  // that many rows hold; that hardly any other row holds

@@ -1,5 +1,6 @@
 #include "data/twin_rows.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <array>
@@ -162,6 +163,55 @@ TEST(TwinRows, ChangedCopiesAreTwinsAmongTemplates) {
     // "Sent from the train" holds a "from" too; only row 30 matters.
     EXPECT_TRUE(twins_of(rows).contains({30, 250})) << name << ": " << rows[250].messages[1].content;
   }
+}
+
+// Tickets whose answers are their own.
+std::vector<Conversation> answered_tickets() {
+  std::vector<Conversation> rows = tickets(250, 4);
+  for (size_t i = 0; i < rows.size(); ++i)
+    rows[i].messages[2].content =
+        fmt::format("We have looked into this for you; its number is {}.", 7000 + i);
+  return rows;
+}
+
+TEST(TwinRows, ChangedCopiesWithAnAnswerOfTheirOwnAreTwinsAmongTemplates) {
+  const std::map<const char*, Change> changes = {
+      {"a word twice", [](std::string s) { return s.replace(s.find("Regards"), 7, "Regards Regards"); }},
+      {"a word left out", [](std::string s) { return s.replace(s.find("Regards "), 8, ""); }},
+      {"another order",
+       [](std::string s) {
+         const size_t at = s.find("Regards");
+         return s.substr(at) + " " + s.substr(0, at);
+       }},
+  };
+  for (const auto& [name, change] : changes) {
+    std::vector<Conversation> rows = answered_tickets();
+    rows.push_back(
+        row(change(rows[30].messages[1].content), rows[30].messages[2].content, "Label the ticket."));
+    EXPECT_EQ(twins_of(rows), (std::set<std::pair<size_t, size_t>>{{30, 250}})) << name;
+  }
+  std::vector<Conversation> rows = answered_tickets();
+  std::string question = rows[30].messages[1].content, answer = rows[30].messages[2].content;
+  rows.push_back(row(question.replace(question.find("Regards"), 7, "Regrads"),
+                     answer.replace(answer.find("looked"), 6, "loked"), "Label the ticket."));
+  EXPECT_TRUE(twins_of(rows).contains({30, 250})) << "slips in both";
+}
+
+TEST(TwinRows, FillingsOfSeveralWordsAreSlots) {
+  std::vector<Conversation> rows;
+  for (const char* animal : {"mi perro", "mi gato", "un loro", "nuestra perra", "el conejo de mi hija"})
+    for (const char* place :
+         {"la terraza", "el comedor", "la piscina", "la cafetería", "el jardín", "la azotea"})
+      rows.push_back(
+          row(fmt::format("Buenas tardes. ¿Se admite {} en {}?", animal, place),
+              fmt::format("Sí, siempre que {} tenga menos de diez kilos y avise al reservar.", animal)));
+  EXPECT_TRUE(twins_of(rows).empty());
+  rows.clear();
+  for (const char* station : {"盛岡", "岡山", "京都", "高崎", "長野", "仙台"})
+    for (const char* thing : {"黒い傘", "青い手袋", "老眼鏡", "定期券", "財布"})
+      rows.push_back(row(fmt::format("{}駅で{}を拾った人の名前を教えてください。", station, thing),
+                         "申し訳ありませんが、拾った方のお名前はお伝えできません。"));
+  EXPECT_TRUE(twins_of(rows).empty()) << "ideographs that two names share";
 }
 
 TEST(TwinRows, SimilarRowsAreTwinsWhereNothingRecurs) {

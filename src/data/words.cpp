@@ -112,6 +112,8 @@ void scan(std::string_view text, const Each& each) {
       if (kind == Class::kMark && word.empty()) continue;  // a mark on nothing
       if (folded < 0x80)
         word += static_cast<char>(folded);
+      else if (folded == 0xDF)  // ß is SS in capitals
+        word += "ss";
       else
         append_utf8(word, folded);
     } else {

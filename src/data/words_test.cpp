@@ -10,7 +10,7 @@ using Words = std::vector<std::string>;
 TEST(Words, FoldsCasePunctuationAndWhiteSpace) {
   EXPECT_EQ(words_of("  “Hello,\tWORLD!”\n"), (Words{"hello", "world"}));
   EXPECT_EQ(words_of("ÉCOLE Straße ПРИМЕР Ёж ΛΌΓΟΣ Ċ"),
-            (Words{"école", "straße", "пример", "ёж", "λΌγοσ", "ċ"}));
+            (Words{"école", "strasse", "пример", "ёж", "λΌγοσ", "ċ"}));
   EXPECT_EQ(words_of("don't don’t 'quoted'"), (Words{"dont", "dont", "quoted"}));
   EXPECT_EQ(words_of("well-known e-mail and/or snake_case"),
             (Words{"well", "known", "e", "mail", "and", "or", "snake_case"}));

@@ -34,6 +34,7 @@ struct Answer {
   uint32_t group, shape, opening, prefix, detail;
   FormatKind kind;
   bool later_turn;
+  uint8_t parts;  // MarkdownPart of a text for people
 };
 static_assert(sizeof(Answer) <= 40);
 
@@ -65,7 +66,10 @@ class InconsistentFormat : public DataCheck {
                           .prefix = prefix.empty() ? 0 : hash32(prefix),
                           .detail = family.kind == kCode ? hash32(family.detail) : 0,
                           .kind = family.kind,
-                          .later_turn = this_turn > 0});
+                          .later_turn = this_turn > 0,
+                          .parts = bucket_of(family.kind) == Bucket::kProse
+                                       ? markdown_parts(messages[m].content)
+                                       : uint8_t{0}});
       count_labels(group, family, index);
     }
   }
@@ -158,6 +162,8 @@ class InconsistentFormat : public DataCheck {
     if (static_cast<double>(largest->size()) < least * static_cast<double>(n)) return false;
     if (main == Bucket::kProse) {
       judge_prose(group, *largest, reread);
+      judge_parts(group, *largest, reread);
+      judge_lone_label(group, *largest, of(Bucket::kShort), of(Bucket::kNumber), reread);
     }
     const bool labels = main == Bucket::kShort && is_label_group(*largest);
     for (size_t b = 0; b < buckets.size(); ++b) {
@@ -178,7 +184,7 @@ class InconsistentFormat : public DataCheck {
     };
     if (main == Bucket::kProse) {
       if (other == Bucket::kShort || other == Bucket::kNumber) return 0;
-      if (other == Bucket::kCode || other == Bucket::kKeyLines) return n >= 60 ? share(0.015) : 0;
+      if (other == Bucket::kCode || other == Bucket::kKeyLines) return n >= 40 ? share(0.015) : 0;
       return n >= 20 ? share(0.02) : 1;
     }
     if (main == Bucket::kShort && !labels && other == Bucket::kProse) return 0;
@@ -229,10 +235,10 @@ class InconsistentFormat : public DataCheck {
   // Whether the questions of the majority ask for this kind too, so that asking for it sets nobody apart.
   bool all_ask_for(FormatKind kind, const std::vector<uint32_t>& majority, const Reread& reread) const {
     size_t asked = 0, looked = 0;
-    const size_t step = std::max<size_t>(1, majority.size() / 20);
+    const size_t step = std::max<size_t>(1, majority.size() / 40);
     for (size_t i = 0; i < majority.size(); i += step, ++looked)
       asked += asks_for(folded_text(look(majority[i], reread).question), kind);
-    return asked * 2 > looked;
+    return asked * 4 > looked;
   }
 
   void judge_minority(const Context& group, const std::vector<uint32_t>& majority,
@@ -280,13 +286,75 @@ class InconsistentFormat : public DataCheck {
       return a.second.size() < b.second.size();
     });
     const bool plain = main->first == kProse;
-    if (main->second.size() * 100 < n * (plain ? 97 : 95)) return;
+    // Refusals are prose everywhere.
+    size_t judged = n;
+    if (!plain && kinds.contains(kProse) && kinds[kProse].size() * 4 < n &&
+        kinds[kProse].size() <= kMostCandidates) {
+      auto& some = kinds[kProse];
+      const size_t before = some.size();
+      std::erase_if(some, [&](uint32_t i) {
+        const Seen s = look(i, reread);
+        return is_negative_answer(s.answer, fallback_words(s.system));
+      });
+      judged = n - (before - some.size());
+    }
+    if (main->second.size() * 100 < judged * (plain ? 97 : 95)) return;
     for (const auto& [kind, some] : kinds) {
       if (kind == main->first || (plain && kind == kTextWithCode)) continue;
       if (some.size() > std::max<size_t>(1, n / (plain ? 100 : 50))) continue;
       judge_minority({prose, group.to_what}, main->second, some,
                      plain ? "plain prose" : std::string(format_kind_name(main->first)), reread);
     }
+  }
+
+  // A part that nearly all answers have and a few lack (the heading, the list), or bold type in a few alone.
+  void judge_parts(const Context& group, const std::vector<uint32_t>& prose, const Reread& reread) {
+    constexpr std::array<std::string_view, kMarkdownParts> kWords{
+        "a heading", "a bullet list", "a numbered list", "a table", "a code block", "bold type"};
+    if (prose.size() < 40) return;
+    for (size_t part = 0; part < kMarkdownParts; ++part) {
+      std::vector<uint32_t> with, without;
+      for (const uint32_t i : prose) (answers_[i].parts >> part & 1 ? with : without).push_back(i);
+      if (!with.empty() && kWords[part] == "bold type" &&
+          with.size() <= std::min(kMostCandidates, std::max<size_t>(2, prose.size() / 100))) {
+        for (const uint32_t i : with) {
+          const Seen s = look(i, reread);
+          const std::string question = folded_text(s.question);
+          if (question.find("**") == std::string::npos && !contains_word(question, "bold") &&
+              !asks_for(question, kBullets))
+            say(i, fmt::format("{} of {} {} have no bold type; this one does", without.size(), prose.size(),
+                               group.to_what));
+        }
+      }
+      if (without.empty() || without.size() > kMostCandidates || with.size() * 100 < prose.size() * 80)
+        continue;
+      std::erase_if(without, [&](uint32_t i) {
+        const Seen s = look(i, reread);
+        return is_negative_answer(s.answer, fallback_words(s.system));
+      });
+      const size_t n = with.size() + without.size();
+      if (without.size() > std::max<size_t>(1, n * 3 / 100)) continue;
+      for (const uint32_t i : without)
+        say(i, fmt::format("{} of {} {} have {}; this one has none", with.size(), n, group.to_what,
+                           kWords[part]));
+    }
+  }
+
+  // A label or number alone where everybody else writes sentences.
+  void judge_lone_label(const Context& group, const std::vector<uint32_t>& prose,
+                        const std::vector<uint32_t>& labels, const std::vector<uint32_t>& numbers,
+                        const Reread& reread) {
+    const size_t n = group.members.size(), few = std::max<size_t>(2, n / 100);
+    if (n < 60 || labels.size() + numbers.size() > std::min(kMostCandidates, 3 * few)) return;
+    std::vector<uint32_t> odd = numbers;
+    for (const uint32_t i : labels)
+      if (answers_[i].kind == kShortText) odd.push_back(i);
+    std::erase_if(odd, [&](uint32_t i) {
+      const std::string answer = look(i, reread).answer;
+      return answer.empty() || std::string_view(".!?)").find(answer.back()) != std::string_view::npos ||
+             space_words(answer, 3).size() > 2;  // more may be an elliptic sentence
+    });
+    if (odd.size() <= few) judge_minority(group, prose, odd, "prose", reread);
   }
 
   // Keys and types among answers of one form.
@@ -441,7 +509,9 @@ class InconsistentFormat : public DataCheck {
         if (rare.count == 2) say(rare.second_seen, words);
       }
       if (!path.empty()) continue;
-      for (const size_t i : counts.strangers()) {
+      const auto named_alone = [&](const LabelCounts::Label& label) { return in_prompt(label.text); };
+      for (const size_t i : counts.strangers(
+               std::ranges::all_of(labels, [&](const auto& l) { return l.count <= 3 || named_alone(l); }))) {
         const auto& label = labels[i];
         // What the prompt or the question itself lists.
         const Seen s = look(label.first_seen, reread);

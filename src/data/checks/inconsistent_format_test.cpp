@@ -170,6 +170,46 @@ TEST(InconsistentFormat, JsonAndMarkdownAmongProse) {
   EXPECT_EQ(warned(rows), Lines{}) << "asked for";
 }
 
+TEST(InconsistentFormat, AMarkdownPartThatOneLacks) {
+  const auto sheets = [] {
+    return rows_of(100, "Describe it.", [](size_t i) {
+      return i % 16 == 0 ? std::string("I cannot describe it without its size. Please send it.")
+                         : "## Kettle\n\n" + prose(i) + "\n\n- **Material:** steel\n- **Size:** " + number(i);
+    });
+  };
+  EXPECT_EQ(warned(sheets()), Lines{}) << "refusals are prose everywhere";
+  for (const char* odd :
+       {"Kettle\n\nIt is quiet.\n\n- **Material:** steel\n- **Size:** 4", "## Kettle\n\nIt is **quiet**.",
+        "## Kettle\n\nQuiet.\n\n- Material: steel\n- Size: 4",
+        "A kettle of steel that is quiet and light."}) {
+    auto rows = sheets();
+    rows[33].answer = odd;
+    EXPECT_EQ(warned(rows), Lines{34}) << odd;
+  }
+}
+
+TEST(InconsistentFormat, BoldTypeHtmlOrALabelAmongProse) {
+  for (const char* odd : {"It is **quiet**, they say. Nobody knows.",
+                          "<p>It is quiet.</p><p>Nobody knows.</p>", "RESERVED", "7"}) {
+    auto rows = rows_of(100, "Be kind.", prose);
+    rows[33].answer = odd;
+    EXPECT_EQ(warned(rows), Lines{34}) << odd;
+  }
+  for (const char* fine : {"Yes.", "Return the first value", "Of course!"}) {
+    auto rows = rows_of(100, "Be kind.", prose);
+    rows[33].answer = fine;
+    EXPECT_EQ(warned(rows), Lines{}) << fine;
+  }
+}
+
+TEST(InconsistentFormat, TheTextOfALongQuestionAsksForNothing) {
+  auto rows = rows_of(80, "Summarise.", prose);
+  for (Asked& row : rows)
+    row.question += "\n\n" + prose(1) + std::string(600, 'x') + " a list of plans in a table";
+  rows[20].answer = "- one thing\n- another thing\n- and more";
+  EXPECT_EQ(warned(rows), Lines{21});
+}
+
 TEST(InconsistentFormat, ChatOfManyFormsIsLeftAlone) {
   auto rows = rows_of(100, "You are a helpful assistant.", [](size_t i) {
     return i % 10 == 0   ? "- " + prose(i) + "\n- " + prose(i + 1)

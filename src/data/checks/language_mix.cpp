@@ -106,19 +106,23 @@ class LanguageMix : public DataCheck {
   void judge(const std::vector<const Turn*>& turns, const Reread& reread, Findings& findings) {
     const Norm answers = norm_of(turns, [](const Turn& t) { return t.answer; });
     const Norm questions = norm_of(turns, [](const Turn& t) { return t.question; });
-    size_t pairs = 0, unlike = 0, halves = 0, foreign_rows = 0;
+    size_t pairs = 0, unlike = 0, halves = 0, foreign_rows = 0, foreign_questions = 0;
     for (const Turn* t : turns) {
       const bool both = t->answer != Language::kUnknown && t->question != Language::kUnknown;
       pairs += both;
       unlike += both && !may_be_same(t->answer, t->question);
       halves += t->second_half != Language::kUnknown;
       foreign_rows += !may_be_same(t->question, questions.language) && may_be_same(t->answer, t->question);
+      foreign_questions += t->answer == Language::kUnknown && !may_be_same(t->question, questions.language);
     }
     const size_t n = turns.size();
     const bool unlike_is_rare = unlike <= std::max<size_t>(2, pairs / 10) && unlike * 3 <= pairs;
     const bool halves_are_rare = halves <= std::max<size_t>(1, n / 50);
     const bool foreign_rows_are_rare =
         questions.clear() && n >= 50 && foreign_rows <= std::max<size_t>(1, n / 100);
+    // Labels and numbers have no language to tell a row in another language by.
+    const bool foreign_questions_are_rare =
+        questions.clear() && n >= 50 && foreign_questions <= std::max<size_t>(2, n * 3 / 100);
     const bool translates = pairs >= kLeastForNorm && pairs - unlike <= std::max<size_t>(1, pairs / 33);
     size_t looked = 0;
     const auto asked = [&](const Turn& t, Language language) {
@@ -165,8 +169,8 @@ class LanguageMix : public DataCheck {
                        fmt::format("the answer is in {}; {} of {} are in {}", answer, answers.with,
                                    answers.known, language_name(answers.language)),
                        std::string(fix));
-      } else if (foreign_rows_are_rare && !may_be_same(t->question, questions.language) &&
-                 may_be_same(t->answer, t->question)) {
+      } else if ((foreign_rows_are_rare || (foreign_questions_are_rare && t->answer == Language::kUnknown)) &&
+                 !may_be_same(t->question, questions.language) && may_be_same(t->answer, t->question)) {
         if (!asked(*t, t->question))
           findings.add("language-mix", t->line, t->question_column,
                        fmt::format("the question is in {}; {} of {} are in {}", question, questions.with,

@@ -83,6 +83,15 @@ TEST(LanguageMix, AQuestionAmongQuestionsOfAnotherLanguage) {
   EXPECT_EQ(warned(rows), Lines{9});
 }
 
+TEST(LanguageMix, AFewForeignQuestionsWithLabelsForAnswers) {
+  auto rows = english(100);
+  for (Asked& row : rows) row.answer = "urgent";
+  for (const size_t i : {8, 40, 71}) rows[i].question = kGermanQuestion;
+  EXPECT_EQ(warned(rows), (Lines{9, 41, 72}));
+  for (const size_t i : {9, 41, 72, 80}) rows[i].question = kGermanQuestion;
+  EXPECT_EQ(warned(rows), Lines{}) << "a data set in two languages";
+}
+
 TEST(LanguageMix, HalfWay) {
   auto rows = english(60);
   rows[8].answer =

@@ -116,11 +116,32 @@ bool is_ascii(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
+// UTF-8 read as the code pages 437 or 850 of the DOS console: a lead byte (C2 to C5, a piece of a box) and what a byte
+// of 80 to BF is there, in the midst of a word. Boxes that are drawn have other pieces or blanks for neighbours.
+size_t find_console(const std::vector<Char>& chars) {
+  const auto at = [&](size_t i) { return i < chars.size() ? chars[i].code_point : 0; };
+  const auto letter = [](uint32_t c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  for (size_t i = 0; i + 1 < chars.size(); ++i) {
+    const uint32_t lead = at(i), tail = at(i + 1);
+    const bool usual = lead == 0x251C || lead == 0x252C;  // C3, C2
+    if (!usual && lead != 0x2500 && lead != 0x253C) continue;
+    const bool after_letter = i > 0 && letter(at(i - 1));
+    const bool sign = (tail >= 0xA1 && tail <= 0xFF) || tail == 0x192 || tail == 0x20A7 || tail == 0x2310;
+    if (sign && (usual || after_letter)) return chars[i].offset;
+    const bool piece = tail >= 0x2550 && tail <= 0x256C;
+    if (piece && usual && after_letter && (letter(at(i + 2)) || at(i + 2) == 0x251C)) return chars[i].offset;
+  }
+  constexpr std::array<uint32_t, 2> kQuote{0x393, 0xC7};  // ΓÇ, how ’ “ ” – begin
+  for (size_t i = 0; i + 2 < chars.size(); ++i)
+    if (chars[i].code_point == kQuote[0] && chars[i + 1].code_point == kQuote[1]) return chars[i].offset;
+  return std::string_view::npos;
+}
+
 // UTF-8 read as Mac Roman, or Cyrillic as Windows-1251: seen, but not undone here.
 size_t find_other(std::string_view text, const std::vector<Char>& chars) {
   constexpr std::array<std::string_view, 14> kMacRoman{"‚Äô", "‚Äú", "‚Äù", "‚Äì", "‚Äî", "√©", "√®",
                                                        "√§",  "√∂",  "√º",  "√±",  "√≥",  "√≠", "√ß"};
-  size_t first = std::string_view::npos;
+  size_t first = find_console(chars);
   for (const std::string_view sign : kMacRoman) first = std::min(first, text.find(sign));
   size_t pairs = 0;
   for (size_t i = 0; i + 1 < chars.size();) {

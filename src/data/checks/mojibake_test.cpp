@@ -27,8 +27,8 @@ TEST(Mojibake, RepairsWhatHasOneRepair) {
 }
 
 TEST(Mojibake, SeesWhatItCannotRepair) {
-  for (const char* bad :
-       {"Gr\xEF\xBF\xBD\xEF\xBF\xBD aus", "caf\xEF\xBF\xBD and cafÃ©", "isn‚Äôt it", "РџСЂРёРІРµС‚"}) {
+  for (const char* bad : {"sch├╢ne Gr├╝├ƒe", "sch├Âne", "itΓÇÖs", "Gr\xEF\xBF\xBD\xEF\xBF\xBD aus",
+                          "caf\xEF\xBF\xBD and cafÃ©", "isn‚Äôt it", "РџСЂРёРІРµС‚"}) {
     EXPECT_TRUE(find_mojibake(bad)) << bad;
     EXPECT_FALSE(repair_mojibake(bad)) << bad;
   }
@@ -37,6 +37,10 @@ TEST(Mojibake, SeesWhatItCannotRepair) {
 
 TEST(Mojibake, LeavesTextAlone) {
   for (const char* good : {"",
+                           "├── src",
+                           "├─é",
+                           "┬──┬",
+                           "ΓΑΛΑ",
                            "plain",
                            "café, Zürich, señor, Łódź, “quoted” – isn’t … €",
                            "NÃO É",

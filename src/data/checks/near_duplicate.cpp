@@ -15,7 +15,7 @@ namespace {
 
 class NearDuplicateCheck : public DataCheck {
  public:
-  explicit NearDuplicateCheck(size_t memory_budget) : rows_(memory_budget) {}
+  NearDuplicateCheck(NearGroups* groups, size_t memory_budget) : groups_(groups), rows_(memory_budget) {}
 
   void see(const Row& row, Findings&) override {
     rows_.add(row.conversation);
@@ -27,7 +27,9 @@ class NearDuplicateCheck : public DataCheck {
   void finish(const Reread& reread, Findings& findings) override {
     std::map<size_t, Twin> nearest;  // of each row among those before it
     std::map<size_t, Twin> of_golden;
-    for (const Twin& twin : rows_.find(reread)) {
+    const std::vector<Twin> twins = rows_.find(reread);
+    if (groups_) *groups_ = near_groups(twins, lines_, hashes_, reread);
+    for (const Twin& twin : twins) {
       for (const size_t row : {twin.first, twin.second})
         if (golden_.contains(row)) {
           const auto [at, is_new] = of_golden.try_emplace(row, twin);
@@ -58,6 +60,7 @@ class NearDuplicateCheck : public DataCheck {
   }
 
  private:
+  NearGroups* groups_;
   TwinRows rows_;
   std::vector<size_t> lines_;
   std::vector<uint64_t> hashes_;
@@ -66,8 +69,8 @@ class NearDuplicateCheck : public DataCheck {
 
 }  // namespace
 
-std::unique_ptr<DataCheck> make_near_duplicate_check(size_t memory_budget) {
-  return std::make_unique<NearDuplicateCheck>(memory_budget);
+std::unique_ptr<DataCheck> make_near_duplicate_check(NearGroups* groups, size_t memory_budget) {
+  return std::make_unique<NearDuplicateCheck>(groups, memory_budget);
 }
 
 }  // namespace lora

@@ -6,10 +6,13 @@
 #include <memory>
 
 #include "data/checks/check.h"
+#include "data/near_groups.h"
 
 namespace lora {
 
-// `memory_budget`: bytes of words held before they go to a temporary file.
-std::unique_ptr<DataCheck> make_near_duplicate_check(size_t memory_budget = size_t{32} << 20);
+// `memory_budget`: bytes of words held before they go to a temporary file. `groups`, when given, is filled at the end
+// for the page, and must outlive the check.
+std::unique_ptr<DataCheck> make_near_duplicate_check(NearGroups* groups = nullptr,
+                                                     size_t memory_budget = size_t{32} << 20);
 
 }  // namespace lora

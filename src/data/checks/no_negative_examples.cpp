@@ -77,7 +77,7 @@ class NoNegativeExamples : public DataCheck {
       if (group->negative > 0 || group->answers == 0) continue;
       // Labels, numbers, translations: every input has an answer, and saying no may not be part of the task.
       const bool closed = group->short_answers * 10 >= group->answers * 9 ||
-                          group->translating * 2 > std::min(group->rows, kLookedAt);
+                          group->translating * 3 > std::min(group->rows, kLookedAt);
       const std::string whose =
           group == &rest        ? fmt::format("{} rows with {} system prompts", group->rows, group->order)
           : groups_.size() == 1 ? fmt::format("{} rows", group->rows)

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "data/checks/each_text.h"
+#include "data/checks/identity_number.h"
 #include "data/plain_text.h"
 
 namespace lora {
@@ -22,21 +23,29 @@ std::string digits_of(std::string_view text) {
   return out;
 }
 
-// 1234567890, 000…, 1111…
-bool is_made_up(std::string_view digits) {
-  size_t runs = 0;
-  for (size_t i = 1; i < digits.size(); ++i) {
-    const int step = digits[i] - digits[i - 1];
-    runs += step == 0 || step == 1 || step == -9;
-  }
-  return runs * 10 >= (digits.size() - 1) * 7;
-}
-
 bool is_address_character(char c) {
   return is_ascii_letter(c) || is_ascii_digit(c) || c == '.' || c == '_' || c == '%' || c == '+' || c == '-';
 }
 
-Found email_at(std::string_view text, size_t at) {  // at the '@'
+// RFC 2606 and 6761, and what stands for them.
+bool is_reserved(const std::string& domain) {
+  for (const std::string_view reserved :
+       {".example", ".test", ".invalid", ".localhost", ".local", ".internal"})
+    if (domain.ends_with(reserved)) return true;
+  for (const std::string_view part :
+       {"example", "yourdomain", "yourcompany", "mydomain", "mycompany", "placeholder", "acme"})
+    if (domain.find(part) != std::string::npos) return true;
+  for (const std::string_view whole :
+       {"domain.com",  "company.com", "email.com",    "test.com",      "mail.com",
+        "website.com", "host.com",    "server.com",   "foo.com",       "bar.com",
+        "abc.com",     "xyz.com",     "site.com",     "corp.com",      "users.noreply.github.com",
+        "sample.com",  "fake.com",    "anything.com", "somewhere.com", "git.com",
+        "github.com",  "gitlab.com"})
+    if (domain == whole) return true;
+  return false;
+}
+
+Found email_at(std::string_view text, size_t at, Invented invented) {  // at the '@'
   size_t begin = at, end = at + 1;
   while (begin > 0 && is_address_character(text[begin - 1]) && at - begin < 64) --begin;
   while (begin < at && (text[begin] == '.' || text[begin] == '-' || text[begin] == '%')) ++begin;
@@ -56,20 +65,8 @@ Found email_at(std::string_view text, size_t at) {  // at the '@'
   if (dot == std::string::npos || dot == 0 || domain.size() - dot < 3 || domain.size() - dot > 12)
     return std::nullopt;
   if (!std::ranges::all_of(std::string_view(domain).substr(dot + 1), is_ascii_letter)) return std::nullopt;
-  // RFC 2606 and 6761, and what stands for them.
-  for (const std::string_view reserved :
-       {".example", ".test", ".invalid", ".localhost", ".local", ".internal"})
-    if (domain.ends_with(reserved)) return std::nullopt;
-  for (const std::string_view part :
-       {"example", "yourdomain", "yourcompany", "mydomain", "mycompany", "placeholder", "acme"})
-    if (domain.find(part) != std::string::npos) return std::nullopt;
-  for (const std::string_view whole :
-       {"domain.com",  "company.com", "email.com",    "test.com",      "mail.com",
-        "website.com", "host.com",    "server.com",   "foo.com",       "bar.com",
-        "abc.com",     "xyz.com",     "site.com",     "corp.com",      "users.noreply.github.com",
-        "sample.com",  "fake.com",    "anything.com", "somewhere.com", "git.com",
-        "github.com",  "gitlab.com"})
-    if (domain == whole) return std::nullopt;
+  if (invented == Invented::kNo && is_reserved(domain)) return std::nullopt;
+  if (domain == "git.com" || domain.ends_with("github.com") || domain == "gitlab.com") return std::nullopt;
   // An office, not a person.
   constexpr std::array<std::string_view, 44> kOffices{
       "info",      "support",      "contact",         "kontakt",      "sales",
@@ -97,7 +94,7 @@ bool luhn(std::string_view digits) {
   return sum % 10 == 0;
 }
 
-bool is_card(std::string_view run, std::string_view digits) {
+bool is_card(std::string_view run, std::string_view digits, Invented invented) {
   if (digits.size() < 13 || digits.size() > 19 || !luhn(digits)) return false;
   const int two = (digits[0] - '0') * 10 + (digits[1] - '0');
   const bool visa = digits[0] == '4' && (digits.size() == 13 || digits.size() == 16 || digits.size() == 19);
@@ -121,44 +118,46 @@ bool is_card(std::string_view run, std::string_view digits) {
         "371449635398431", "6011111111111117", "6011000990139424", "4012888888881881", "4222222222222",
         "30569309025904", "38520000023237", "3530111333300000", "4000056655665556", "2223003122003222",
         "5200828282828210", "4000002500003155", "4000000000000002", "4000000000009995"})
-    if (digits == test) return false;
-  return grouped && !is_made_up(digits);
-}
-
-bool is_us_ssn(std::string_view run) {
-  if (run.size() != 11 || run[3] != '-' || run[6] != '-') return false;
-  const std::string digits = digits_of(run);
-  if (digits.size() != 9) return false;
-  return !digits.starts_with("000") && !digits.starts_with("666") && digits[0] != '9' &&
-         digits.substr(3, 2) != "00" && digits.substr(5) != "0000" && digits != "123456789" &&
-         digits != "078051120" && digits != "219099999" && !is_made_up(digits);
-}
-
-bool is_cpf(std::string_view run) {  // ddd.ddd.ddd-dd, Brazil
-  if (run.size() != 14 || run[3] != '.' || run[7] != '.' || run[11] != '-') return false;
-  const std::string d = digits_of(run);
-  if (d.size() != 11 || std::ranges::all_of(d, [&](char c) { return c == d[0]; })) return false;
-  for (size_t n = 9; n < 11; ++n) {
-    size_t sum = 0;
-    for (size_t i = 0; i < n; ++i) sum += static_cast<size_t>(d[i] - '0') * (n + 1 - i);
-    if (sum * 10 % 11 % 10 != static_cast<size_t>(d[n] - '0')) return false;
-  }
-  return d != "12345678909";
+    if (digits == test) return grouped && invented == Invented::kToo;
+  return grouped && (invented == Invented::kToo || !is_made_up_number(digits));
 }
 
 // Words that say that a number is somebody's telephone.
 bool has_phone_word(std::string_view before) {
-  constexpr std::array<std::string_view, 30> kWords{
+  constexpr std::array<std::string_view, 32> kWords{
       "phone",     "telephone", "tel",      "tel.",     "call",    "ring",  "mobile",   "cell",
       "whatsapp",  "text me",   "fax",      "reach me", "telefon", "handy", "anrufen",  "rufen",
       "téléphone", "portable",  "appelez",  "teléfono", "móvil",   "llame", "telefone", "celular",
-      "telefono",  "cellulare", "telefoon", "телефон",  "电话",    "電話"};
+      "telefono",  "cellulare", "telefoon", "телефон",  "电话",    "電話",  "dial",     "sms"};
   const std::string folded = folded_text(before.substr(before.size() > 48 ? before.size() - 48 : 0));
   return std::ranges::any_of(kWords, [&](std::string_view w) { return contains_word(folded, w); });
 }
 
-bool is_phone(std::string_view text, size_t begin, std::string_view run, const std::string& digits) {
-  if (digits.size() < 7 || digits.size() > 15 || is_made_up(digits)) return false;
+// The way a number is written by itself: its groups of digits and what joins them, "ddd.ddd.dddd".
+std::string number_shape(std::string_view run) {
+  std::string shape(run);
+  for (char& c : shape)
+    if (is_ascii_digit(c)) c = 'd';
+  return shape;
+}
+
+// 0171 5530274, 06 42 18 77 03, 07911 204518: a trunk prefix and groups, as no other number is written.
+bool is_national(std::string_view run, const std::string& digits) {
+  if (digits.size() < 10 || digits.size() > 12 || run[0] != '0' || run.size() < 2 || run[1] == '0')
+    return false;
+  const std::string shape = number_shape(run);
+  if (shape == "dd dd dd dd dd" || shape == "dd.dd.dd.dd.dd" || shape == "dd-dd-dd-dd-dd") return true;
+  const size_t first = shape.find_first_not_of('d');
+  if (first == std::string::npos || first < 3 || first > 5) return false;
+  return std::ranges::all_of(shape, [](char c) { return c == 'd' || c == ' ' || c == '/' || c == '-'; }) &&
+         shape.find("  ") == std::string::npos &&
+         std::ranges::count_if(shape, [](char c) { return c != 'd'; }) <= 3;
+}
+
+bool is_phone(std::string_view text, size_t begin, std::string_view run, const std::string& digits,
+              Invented invented) {
+  const bool refuse_invented = invented == Invented::kNo;
+  if (digits.size() < 7 || digits.size() > 15 || (refuse_invented && is_made_up_number(digits))) return false;
   const bool international = run[0] == '+' || (run.starts_with("00") && digits.size() >= 11);
   size_t groups = 1, longest = 0, length = 0;
   for (const char c : run) {
@@ -169,23 +168,29 @@ bool is_phone(std::string_view text, size_t begin, std::string_view run, const s
   }
   const std::string national = digits.size() == 11 && digits[0] == '1' ? digits.substr(1) : digits;
   const bool american = national.size() == 10 && (international ? digits[0] == '1' : true);
-  if (american &&
+  if (refuse_invented && american &&
       (national.substr(3, 3) == "555" || national.substr(0, 3) == "555" || national.substr(0, 3) == "000"))
     return false;
-  if (digits.size() == 7 && digits.starts_with("555")) return false;
-  if (digits.find("55501") != std::string::npos || digits.find("5550") == 0) return false;
+  if (refuse_invented && digits.size() == 7 && digits.starts_with("555")) return false;
+  if (refuse_invented && (digits.find("55501") != std::string::npos || digits.find("5550") == 0))
+    return false;
   if (international)
     return digits.size() >= 9 && run[0] == '+' ? true : has_phone_word(text.substr(0, begin));
-  const bool american_shape = national.size() == 10 && groups >= 3 && longest == 4 && national[0] >= '2' &&
-                              national[3] >= '2' &&
-                              (run.find('-') != std::string_view::npos || run[0] == '(');
-  if (american_shape) return has_phone_word(text.substr(0, begin)) || run[0] == '(' || groups == 3;
+  const bool area_code = number_shape(run).starts_with("(ddd)");  // "(156.0" begins a version
+  const bool american_shape =
+      national.size() == 10 && groups >= 3 && longest == 4 && national[0] >= '2' &&
+      (national[3] >= '2' || !refuse_invented) &&
+      (run.find('-') != std::string_view::npos || area_code || number_shape(run) == "ddd.ddd.dddd");
+  if (american_shape) return has_phone_word(text.substr(0, begin)) || area_code || groups == 3;
+  if (!refuse_invented && number_shape(run) == "ddd-dddd" && digits.starts_with("555")) return true;
+  const bool inside = begin >= 2 && !is_ascii_letter(text[begin - 1]) && is_ascii_digit(text[begin - 2]);
+  if (!inside && is_national(run, digits)) return true;  // not the rest of a longer number
   return has_phone_word(text.substr(0, begin)) && digits.size() >= 8 &&
          run.find('.') == std::string_view::npos && (run[0] == '0' || run[0] == '(' || groups >= 3);
 }
 
-Found number_at(std::string_view text,
-                size_t at) {  // at the first character of a run of digits and what joins them
+Found number_at(std::string_view text, size_t at,
+                Invented invented) {  // at the first character of a run of digits and what joins them
   size_t end = at;
   size_t last = at;
   while (end < text.size() && end - at < 40) {
@@ -201,13 +206,15 @@ Found number_at(std::string_view text,
   const std::string_view run = text.substr(at, last + 1 - at);
   const std::string digits = digits_of(run);
   const auto found = [&](PersonalData kind) { return FoundPersonalData{at, run.size(), kind}; };
+  if (run[0] != '(' && run[0] != '+')
+    if (const size_t length = identity_number_at(text, at, invented))
+      return FoundPersonalData{at, length, PersonalData::kIdentityNumber};
   if (last + 1 < text.size() && (is_ascii_letter(text[last + 1]) || text[last + 1] == '_'))
     return std::nullopt;
   if (run[0] != '(' && run[0] != '+') {
-    if (is_card(run, digits)) return found(PersonalData::kCard);
-    if (is_us_ssn(run) || is_cpf(run)) return found(PersonalData::kIdentityNumber);
+    if (is_card(run, digits, invented)) return found(PersonalData::kCard);
   }
-  if (is_phone(text, at, run, digits)) return found(PersonalData::kPhone);
+  if (is_phone(text, at, run, digits, invented)) return found(PersonalData::kPhone);
   return std::nullopt;
 }
 
@@ -259,13 +266,23 @@ class PossiblePersonalData : public DataCheck {
  public:
   void see(const Row& row, Findings&) override {
     ++rows_;
-    std::array<bool, kPersonalDataKinds> had{};
+    std::array<bool, kPersonalDataKinds> had{}, had_invented{};
     each_text_(row, [&](size_t message, std::string_view text) {
       for (size_t from = 0;;) {
-        const auto found = find_personal_data(text, from);
+        auto found = find_personal_data(text, from, Invented::kToo);
         if (!found) return;
+        const auto real = find_personal_data(text, from);
+        const bool is_real = real && real->offset < found->offset + found->length;
+        if (is_real) found = real;
         from = found->offset + found->length;
         const auto kind = static_cast<size_t>(found->kind);
+        if (!is_real) {
+          if (!had_invented[kind] && invented_[kind].size() < kMostInvented)
+            invented_[kind].push_back({row.line, row.column(message, found->offset), {}});
+          invented_rows_[kind] += !had_invented[kind];
+          had_invented[kind] = true;
+          continue;
+        }
         if (had[kind]) continue;
         had[kind] = true;
         ++counts_[kind];
@@ -279,6 +296,12 @@ class PossiblePersonalData : public DataCheck {
 
   void finish(const Reread&, Findings& findings) override {
     for (size_t kind = 0; kind < kPersonalDataKinds; ++kind) {
+      // Made-up data does no harm; where it is frequent it is there on purpose.
+      if (invented_rows_[kind] <= std::max<size_t>(5, rows_ / 33))
+        for (const Place& p : invented_[kind])
+          findings.add("possible-personal-data", Severity::kNote, p.line, p.column,
+                       fmt::format("what looks like {}, though a made-up one", kKindNames[kind]),
+                       "If it is somebody's after all, replace it.");
       const size_t n = counts_[kind];
       if (n == 0) continue;
       const bool subject = n > 20 && n * 5 > rows_;        // what the data is about
@@ -300,6 +323,7 @@ class PossiblePersonalData : public DataCheck {
   }
 
  private:
+  static constexpr size_t kMostInvented = 100;
   struct Place {
     size_t line, column;
     std::string begins;
@@ -307,16 +331,17 @@ class PossiblePersonalData : public DataCheck {
   EachText each_text_;
   size_t rows_ = 0;
   std::array<size_t, kPersonalDataKinds> counts_{};
-  std::array<std::vector<Place>, kPersonalDataKinds> places_;
+  std::array<std::vector<Place>, kPersonalDataKinds> places_, invented_;
+  std::array<size_t, kPersonalDataKinds> invented_rows_{};
 };
 
 }  // namespace
 
-std::optional<FoundPersonalData> find_personal_data(std::string_view text, size_t from) {
+std::optional<FoundPersonalData> find_personal_data(std::string_view text, size_t from, Invented invented) {
   for (size_t i = from; i < text.size(); ++i) {
     const char c = text[i];
     if (c == '@') {
-      if (auto found = email_at(text, i); found && found->offset >= from) return found;
+      if (auto found = email_at(text, i, invented); found && found->offset >= from) return found;
       continue;
     }
     const bool free =
@@ -327,11 +352,15 @@ std::optional<FoundPersonalData> find_personal_data(std::string_view text, size_
                   text[i - 1] == '/' || text[i - 1] == '#' || text[i - 1] == ',');
     if ((is_ascii_digit(c) && !after_sign) ||
         ((c == '+' || c == '(') && i + 1 < text.size() && is_ascii_digit(text[i + 1]))) {
-      if (auto found = number_at(text, i)) return found;
+      if (auto found = number_at(text, i, invented)) return found;
+      if (c == '(')  // around a whole number rather than its first digits
+        if (auto found = number_at(text, i + 1, invented)) return found;
       // Past this number, not into it.
       while (i + 1 < text.size() && is_ascii_digit(text[i + 1])) ++i;
     } else if (c >= 'A' && c <= 'Z') {
       if (auto found = iban_at(text, i)) return found;
+      if (const size_t length = identity_number_at(text, i, invented))
+        return FoundPersonalData{i, length, PersonalData::kIdentityNumber};
     }
   }
   return std::nullopt;

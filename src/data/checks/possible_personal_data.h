@@ -1,6 +1,6 @@
 // `possible-personal-data`: e-mail addresses, telephone numbers, bank accounts, cards and identity numbers with right
-// check digits. Reserved domains, 555 numbers and the test cards of documentation are left alone. Where a kind stands in
-// a good part of all rows it is the subject of the data: it is said once, not row by row.
+// check digits. Reserved domains, 555 numbers and the test cards of documentation are notes where they are few. Where a
+// kind stands in a good part of all rows it is the subject of the data: it is said once, not row by row.
 #pragma once
 
 #include <memory>
@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "data/checks/check.h"
+#include "data/checks/invented.h"
 
 namespace lora {
 
@@ -21,6 +22,7 @@ struct FoundPersonalData {
   PersonalData kind = PersonalData::kEmail;
 };
 // The first one at or after `from`.
-std::optional<FoundPersonalData> find_personal_data(std::string_view text, size_t from = 0);
+std::optional<FoundPersonalData> find_personal_data(std::string_view text, size_t from = 0,
+                                                    Invented invented = Invented::kNo);
 
 }  // namespace lora

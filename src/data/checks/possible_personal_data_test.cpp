@@ -15,11 +15,15 @@ TEST(PossiblePersonalData, KnowsKinds) {
       {PersonalData::kPhone, "call me at 415-867-2309"},
       {PersonalData::kPhone, "(212) 736-5000"},
       {PersonalData::kPhone, "Telefon 030 12 53 87 66"},
+      {PersonalData::kPhone, "(0171 5530274)"},
+      {PersonalData::kPhone, "06 42 18 77 03"},
+      {PersonalData::kPhone, "212.736.5087"},
       {PersonalData::kIban, "Pay to DE89 3704 0044 0532 0130 00."},
       {PersonalData::kIban, "GB33BUKB20201555555555"},
       {PersonalData::kIban, "FR14 2004 1010 0505 0001 3M02 606"},
       {PersonalData::kCard, "My card is 4539 1488 0343 6467."},
       {PersonalData::kCard, "5425233430109903"},
+      {PersonalData::kCard, "(5425233430109903)"},
       {PersonalData::kIdentityNumber, "SSN 536-22-8167"},
       {PersonalData::kIdentityNumber, "CPF 529.982.247-25"},
   };
@@ -63,8 +67,34 @@ TEST(PossiblePersonalData, LeavesTheRestAlone) {
            "12 34 56 78 90 11",
            "(1984) 2001",
            "+1 and +2",
+           "(156.0.8078.79-1)",
+           "0.171 5530274",
+           "part 0017 5530274",
+           "212.736.508",
+           "01-02-2024 10:15",
+           "1.212.736.5087",
        })
     EXPECT_FALSE(find_personal_data(text)) << text;
+}
+
+TEST(PossiblePersonalData, MadeUpDataIsANoteWhereItIsRare) {
+  for (const char* text :
+       {"rosa@example.com", "call 415-555-0134", "(555) 123-4567", "ring 555-0134", "4242 4242 4242 4242",
+        "4111111111111111", "SSN 123-45-6789", "j.doe@company.com"}) {
+    EXPECT_TRUE(find_personal_data(text, 0, Invented::kToo)) << text;
+    std::vector<testing::Asked> rows(60, {"", "Nothing here.", "ok"});
+    rows[7].question = text;
+    const auto found = testing::said_of(make_possible_personal_data_check(), rows);
+    ASSERT_EQ(found.size(), 1u) << text;
+    EXPECT_EQ(found[0].severity, Severity::kNote);
+    EXPECT_EQ(found[0].line, 8u);
+    for (testing::Asked& row : rows) row.question = text;
+    EXPECT_TRUE(testing::said_of(make_possible_personal_data_check(), rows).empty()) << text;
+  }
+  for (const char* text :
+       {"support@tidewater.net", "your.name@gmail.com", "2024-10-12", "192.168.10.24", "10.000,50",
+        "order 123-456-789", "git@github.com:me/repo.git", "4539 1488 0343 6468"})
+    EXPECT_FALSE(find_personal_data(text, 0, Invented::kToo)) << text;
 }
 
 TEST(PossiblePersonalData, SaysItOnceWhereItIsTheSubject) {

@@ -52,8 +52,27 @@ bool is_placeholder(std::string_view secret) {
   return runs * 2 > secret.size();
 }
 
+// "<your key>", "xxxx": what does not even look like one.
+bool is_blank_form(std::string_view secret) {
+  constexpr std::array<std::string_view, 14> kWords{
+      "your",    "xxxx",  "placeholder", "changeme", "change_me",  "redact", "insert",
+      "replace", "-here", "_here",       "api_key",  "secret_key", "****",   "<"};
+  const std::string folded = lower(secret);
+  return std::ranges::any_of(kWords, [&](std::string_view w) { return folded.find(w) != std::string::npos; });
+}
+
+// Not to be spoken of: what nobody could log in with, or, when invented ones are wanted, what has not even their form.
+bool is_no_secret(std::string_view secret, Invented invented) {
+  return invented == Invented::kToo ? is_blank_form(secret) : is_placeholder(secret);
+}
+
 bool has_letters_and_digits(std::string_view text) {
   return std::ranges::any_of(text, is_ascii_digit) && std::ranges::any_of(text, is_ascii_letter);
+}
+
+bool has_both_cases(std::string_view text) {
+  return std::ranges::any_of(text, [](char c) { return c >= 'a' && c <= 'z'; }) &&
+         std::ranges::any_of(text, [](char c) { return c >= 'A' && c <= 'Z'; });
 }
 
 struct Shape {
@@ -119,15 +138,19 @@ bool starts_word(std::string_view text, size_t at) {
   return at == 0 || !is_token_character(text[at - 1]);
 }
 
-std::optional<FoundSecret> at_prefix(std::string_view text, size_t at) {
+std::optional<FoundSecret> at_prefix(std::string_view text, size_t at, Invented invented) {
   for (const Shape& shape : kShapes) {
     if (!text.substr(at).starts_with(shape.prefix)) continue;
     const size_t end =
         token_end(text, at + shape.prefix.size(),
                   shape.prefix == "SG." || shape.prefix == "ya29." || shape.prefix == "hvs." ? "." : "");
     const std::string_view body = text.substr(at + shape.prefix.size(), end - at - shape.prefix.size());
-    if (body.size() < shape.least || is_placeholder(body) || !has_letters_and_digits(body) ||
-        entropy(body) < 3)
+    // Hugging Face writes letters alone; of both cases, as no word is written.
+    const bool mixed = shape.prefix == "hf_"        ? has_both_cases(body)
+                       : invented == Invented::kToo ? shape.prefix != "sk-" || has_letters_and_digits(body)
+                                                    : has_letters_and_digits(body);
+    if (body.size() < shape.least || is_no_secret(body, invented) || !mixed ||
+        entropy(body) < (invented == Invented::kToo ? 2 : 3))
       continue;
     if (shape.prefix.starts_with("A") && shape.prefix.size() == 4 && shape.prefix != "AIza" &&
         (body.size() > 20 || std::ranges::any_of(body, [](char c) { return c >= 'a' && c <= 'z'; })))
@@ -145,7 +168,7 @@ std::optional<FoundSecret> at_prefix(std::string_view text, size_t at) {
 }
 
 // eyJ….eyJ….signature
-std::optional<FoundSecret> at_jwt(std::string_view text, size_t at) {
+std::optional<FoundSecret> at_jwt(std::string_view text, size_t at, Invented invented) {
   if (!text.substr(at).starts_with("eyJ")) return std::nullopt;
   const size_t end = token_end(text, at, ".");
   const std::string_view token = text.substr(at, end - at);
@@ -153,14 +176,16 @@ std::optional<FoundSecret> at_jwt(std::string_view text, size_t at) {
   if (second == std::string_view::npos || !token.substr(dot + 1).starts_with("eyJ") ||
       token.size() - second < 20)
     return std::nullopt;
-  if (token.substr(0, dot).size() < 12 || is_placeholder(token.substr(second + 1))) return std::nullopt;
+  if (token.substr(0, dot).size() < 12 || is_no_secret(token.substr(second + 1), invented))
+    return std::nullopt;
   // The token that explains JWTs everywhere: {"sub":"1234567890","name":"John Doe",…}
-  if (token.find("eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9l") != std::string_view::npos)
+  if (invented == Invented::kNo &&
+      token.find("eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9l") != std::string_view::npos)
     return std::nullopt;
   return FoundSecret{at, token.size(), "a signed token (JWT)"};
 }
 
-std::optional<FoundSecret> at_key_block(std::string_view text, size_t at) {
+std::optional<FoundSecret> at_key_block(std::string_view text, size_t at, Invented invented) {
   const std::string_view here = text.substr(at);
   if (!here.starts_with("-----BEGIN ")) return std::nullopt;
   const size_t head = here.substr(0, 80).find("PRIVATE KEY");
@@ -170,12 +195,19 @@ std::optional<FoundSecret> at_key_block(std::string_view text, size_t at) {
   std::string body;
   for (size_t i = dashes + 5; i < here.size() && body.size() < 64 && here[i] != '-' && here[i] != '.'; ++i)
     if (!is_blank(here[i]) && here[i] != '\\') body += here[i];
-  if (body.size() < 16 || !has_letters_and_digits(body) || is_placeholder(body)) return std::nullopt;
+  // How the base64 of the usual kinds begins; a short piece of one is enough then.
+  const bool known =
+      std::ranges::any_of(std::array<std::string_view, 6>{"MII", "MHc", "MHQ", "b3Blbn", "lQ", "lI"},
+                          [&](std::string_view w) { return body.starts_with(w); });
+  if (invented == Invented::kToo) return FoundSecret{at, dashes + 5, "a private key"};
+  if (body.size() < (known ? 8u : 16u) || (!known && !has_letters_and_digits(body)) ||
+      is_no_secret(body, invented))
+    return std::nullopt;
   return FoundSecret{at, dashes + 5, "a private key"};
 }
 
 // scheme://user:password@host
-std::optional<FoundSecret> at_url(std::string_view text, size_t at) {
+std::optional<FoundSecret> at_url(std::string_view text, size_t at, Invented invented) {
   if (!text.substr(at).starts_with("://")) return std::nullopt;
   size_t end = at + 3;
   while (end < text.size() && !is_blank(text[end]) && text[end] != '/' && text[end] != '"' &&
@@ -190,17 +222,20 @@ std::optional<FoundSecret> at_url(std::string_view text, size_t at) {
   constexpr std::array<std::string_view, 18> kNobodys{
       "password", "pass", "passwd", "pwd",    "secret", "postgres", "root",     "admin", "guest",
       "test",     "user", "token",  "mypass", "pw",     "passwort", "username", "key",   "db_password"};
-  if (password.size() < 5 || password.find_first_of("<>${}*[]") != std::string_view::npos ||
-      password == user || is_placeholder(password))
+  if (password.size() < (invented == Invented::kToo ? 4u : 5u) ||
+      password.find_first_of("<>${}*[]") != std::string_view::npos || password == user ||
+      is_no_secret(password, invented))
     return std::nullopt;
-  if (std::ranges::find(kNobodys, folded) != kNobodys.end()) return std::nullopt;
+  if (invented == Invented::kNo && std::ranges::find(kNobodys, folded) != kNobodys.end()) return std::nullopt;
   const std::string_view host = authority.substr(sign + 1);
-  if (host.starts_with("example.") || host.find(".example") != std::string_view::npos) return std::nullopt;
+  if (invented == Invented::kNo &&
+      (host.starts_with("example.") || host.find(".example") != std::string_view::npos))
+    return std::nullopt;
   return FoundSecret{at + 3 + colon + 1, password.size(), "a password in a URL"};
 }
 
 // Bearer …, and names of secrets followed by ':' or '=' and a value.
-std::optional<FoundSecret> at_assignment(std::string_view text, size_t at) {
+std::optional<FoundSecret> at_assignment(std::string_view text, size_t at, Invented invented) {
   constexpr std::array<std::string_view, 22> kNames{
       "accountkey",  "sharedaccesskey", "password",     "passwort", "passwd",     "pwd",       "secret",
       "api_key",     "api-key",         "apikey",       "api key",  "access_key", "accesskey", "token",
@@ -226,9 +261,11 @@ std::optional<FoundSecret> at_assignment(std::string_view text, size_t at) {
     if (blanks == 0) return std::nullopt;
   } else if (i < text.size() && (text[i] == '=' || text[i] == ':')) {
     ++i;
+    if (i < text.size() && text[i] == '>') ++i;                  // Ruby, PHP: =>
     if (i < text.size() && text[i] == '=') return std::nullopt;  // a comparison
   } else if (text.substr(i).starts_with("is ") || text.substr(i).starts_with("est ") ||
              text.substr(i).starts_with("ist ") || text.substr(i).starts_with("es ") ||
+             text.substr(i).starts_with("is: ") || text.substr(i).starts_with("ist: ") ||
              text.substr(i).starts_with("lautet ")) {
     said = true;
     i = text.find(' ', i) + 1;
@@ -256,21 +293,21 @@ std::optional<FoundSecret> at_assignment(std::string_view text, size_t at) {
   const bool password = name.starts_with("pass") || name == "pwd" || name == "contraseña" ||
                         name == "mot de passe" || name == "kennwort" || name == "senha";
   if (value.size() < (password ? (said ? 8u : 7u) : 16u)) return std::nullopt;
-  if (is_placeholder(value) || !has_letters_and_digits(value)) return std::nullopt;
+  if (is_no_secret(value, invented) || !has_letters_and_digits(value)) return std::nullopt;
   const std::string low = lower(value);
   for (const std::string_view w :
        {"password", "passw0rd", "p@ssw", "secret", "token", "test", "hunter2", "abc123", "qwerty", "letmein"})
-    if (low.find(w) != std::string::npos) return std::nullopt;
-  if (entropy(value) < (password ? 2.6 : 3.2)) return std::nullopt;
+    if (invented == Invented::kNo && low.find(w) != std::string::npos) return std::nullopt;
+  if (invented == Invented::kNo && entropy(value) < (password ? 2.6 : 3.2)) return std::nullopt;
   return FoundSecret{i, value.size(), bearer ? "a bearer token" : password ? "a password" : "a key or token"};
 }
 
 // https://hooks.slack.com/services/T…/B…/…, and a bot token 123456789:AA…
-std::optional<FoundSecret> at_other(std::string_view text, size_t at) {
+std::optional<FoundSecret> at_other(std::string_view text, size_t at, Invented invented) {
   const std::string_view here = text.substr(at);
   if (here.starts_with("hooks.slack.com/services/T")) {
     const size_t end = token_end(text, at, "./");
-    if (end - at >= 60 && !is_placeholder(text.substr(at + 25, end - at - 25)))
+    if (end - at >= 60 && !is_no_secret(text.substr(at + 25, end - at - 25), invented))
       return FoundSecret{at, end - at, "a Slack webhook"};
   }
   if (here.starts_with(":AA") && at >= 8) {
@@ -278,7 +315,7 @@ std::optional<FoundSecret> at_other(std::string_view text, size_t at) {
     while (digits > 0 && is_ascii_digit(text[digits - 1])) --digits;
     const size_t end = token_end(text, at + 1);
     if (at - digits >= 8 && at - digits <= 10 && end - at - 1 == 35 &&
-        !is_placeholder(text.substr(at + 1, 35)))
+        !is_no_secret(text.substr(at + 1, 35), invented))
       return FoundSecret{digits, end - digits, "a bot token"};
   }
   return std::nullopt;
@@ -286,7 +323,7 @@ std::optional<FoundSecret> at_other(std::string_view text, size_t at) {
 
 }  // namespace
 
-std::optional<FoundSecret> find_secret(std::string_view text, size_t from) {
+std::optional<FoundSecret> find_secret(std::string_view text, size_t from, Invented invented) {
   // First characters of any of the shapes; the rest of a text is passed over quickly.
   constexpr auto kStarts = [] {
     std::array<bool, 256> starts{};
@@ -299,25 +336,25 @@ std::optional<FoundSecret> find_secret(std::string_view text, size_t from) {
     const char c = text[i];
     if (!kStarts[static_cast<unsigned char>(c)]) continue;
     if (c == '-') {
-      if (const auto found = at_key_block(text, i)) return found;
+      if (const auto found = at_key_block(text, i, invented)) return found;
       continue;
     }
     if (c == ':') {
-      if (const auto found = at_url(text, i)) return found;
-      if (const auto found = at_other(text, i)) return found;
+      if (const auto found = at_url(text, i, invented)) return found;
+      if (const auto found = at_other(text, i, invented)) return found;
       continue;
     }
     if (!starts_word(text, i)) {
       // DB_PASSWORD=…
       if (text[i - 1] == '_' || text[i - 1] == '-')
-        if (const auto found = at_assignment(text, i)) return found;
+        if (const auto found = at_assignment(text, i, invented)) return found;
       continue;
     }
-    if (const auto found = at_prefix(text, i)) return found;
-    if (const auto found = at_jwt(text, i)) return found;
-    if (const auto found = at_assignment(text, i)) return found;
+    if (const auto found = at_prefix(text, i, invented)) return found;
+    if (const auto found = at_jwt(text, i, invented)) return found;
+    if (const auto found = at_assignment(text, i, invented)) return found;
     if (c == 'h')
-      if (const auto found = at_other(text, i)) return found;
+      if (const auto found = at_other(text, i, invented)) return found;
   }
   return std::nullopt;
 }
@@ -327,9 +364,16 @@ namespace {
 class PossibleSecret : public DataCheck {
  public:
   void see(const Row& row, Findings& findings) override {
+    ++rows_;
     each_text_(row, [&](size_t message, std::string_view text) {
+      const auto any = find_secret(text, 0, Invented::kToo);
+      if (!any) return;
       const auto found = find_secret(text);
-      if (!found) return;
+      if (!found) {
+        if (invented_.size() < kMostInvented)
+          invented_.push_back({row.line, row.column(message, any->offset), any->kind});
+        return;
+      }
       const bool shown =
           found->length >= 16 && found->kind != "a password" && found->kind != "a password in a URL";
       findings.add("possible-secret", row.line, row.column(message, found->offset),
@@ -340,7 +384,23 @@ class PossibleSecret : public DataCheck {
     });
   }
 
+  // Made-up ones do no harm. Where only a few rows hold one it may be a slip all the same; where many do, they are meant.
+  void finish(const Reread&, Findings& findings) override {
+    if (invented_.size() > std::max<size_t>(20, rows_ / 33)) return;
+    for (const Place& p : invented_)
+      findings.add("possible-secret", Severity::kNote, p.line, p.column,
+                   fmt::format("what looks like {}, though a made-up one", p.kind),
+                   "If it is one of yours, replace it and make it invalid where it was used.");
+  }
+
  private:
+  static constexpr size_t kMostInvented = 10'000;
+  struct Place {
+    size_t line, column;
+    std::string kind;
+  };
+  std::vector<Place> invented_;
+  size_t rows_ = 0;
   EachText each_text_;
 };
 

@@ -26,6 +26,9 @@ TEST(PossibleSecret, KnowsShapes) {
            joined("-----BEGIN RSA ", "PRIVATE KEY-----\nMIIEpAIBAAKCAQEAx7v9"),
            joined("postgres://admin:", "hV7%kq2!pZ@db.tidewater.net:5432/prod"),
            joined("Authorization: Bearer ", "x8Kq2LmZ0vTnB4yWcR7dJh5sPfG1uA9e"),
+           joined("hf_", "qKxLmZvTnByWcRdJhsPfGuAeQiExZkLmVt"),
+           joined("-----BEGIN PGP ", "PRIVATE KEY BLOCK-----\n\nlQOYBGJ3"),
+           joined("The password is: ", "Kx9!mQ27#vLz"),
            joined("DB_PASSWORD=", "Gh7kQz29xL"),
            joined("my password is ", "Sn0wfall#82"),
            joined("api_key: \"", "9f8b27c41d6e05a3b7c2d9e4f1a60835\""),
@@ -34,6 +37,26 @@ TEST(PossibleSecret, KnowsShapes) {
     const auto found = find_secret(text);
     EXPECT_TRUE(found) << secret;
   }
+}
+
+TEST(PossibleSecret, MadeUpOnesAreNotesWhereTheyAreRare) {
+  for (const char* text :
+       {"AKIAIOSFODNN7EXAMPLE", "sk-1234567890abcdef1234567890abcdef", "password=password123",
+        "postgres://user:password@localhost/db", "my password is hunter2pass"}) {
+    EXPECT_FALSE(find_secret(text)) << text;
+    std::vector<testing::Asked> rows(60, {"", "Nothing here.", "ok"});
+    rows[7].question = text;
+    const auto found = testing::said_of(make_possible_secret_check(), rows);
+    ASSERT_EQ(found.size(), 1u) << text;
+    EXPECT_EQ(found[0].severity, Severity::kNote);
+    EXPECT_EQ(found[0].line, 8u);
+    for (testing::Asked& row : rows) row.question = text;
+    EXPECT_TRUE(testing::said_of(make_possible_secret_check(), rows).empty()) << text;
+  }
+  for (const char* text :
+       {"export OPENAI_API_KEY=YOUR_API_KEY_HERE", "sk-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "password: str",
+        "token = get_token(user)", "Bearer ${TOKEN}", "the token economy of this town"})
+    EXPECT_FALSE(find_secret(text, 0, Invented::kToo)) << text;
 }
 
 TEST(PossibleSecret, LeavesPlaceholdersAndCodeAlone) {
