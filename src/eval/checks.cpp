@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "data/json_reader.h"
+#include "eval/json_equal.h"
 
 namespace lora {
 namespace {
@@ -17,33 +17,11 @@ using nlohmann::json;
 
 constexpr std::string_view kSpace = " \t\r\n\f\v";
 
-bool equal_numbers(const json& a, const json& b) {
-  // Integers are compared as integers: a double would lose digits beyond 2^53.
-  if (a.is_number_integer() && b.is_number_integer()) return a == b;
-  return a.get<double>() == b.get<double>();
-}
-
-// Numbers by value, all else exactly; also inside arrays and objects.
-bool equal_values(const json& a, const json& b) {
-  if (a.is_number() && b.is_number()) return equal_numbers(a, b);
-  if (a.type() != b.type()) return false;
-  if (a.is_array())
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                      [](const json& x, const json& y) { return equal_values(x, y); });
-  if (a.is_object()) {
-    if (a.size() != b.size()) return false;
-    return std::all_of(a.items().begin(), a.items().end(), [&](const auto& item) {
-      return b.contains(item.key()) && equal_values(item.value(), b.at(item.key()));
-    });
-  }
-  return a == b;
-}
-
 CheckResult passed() {
-  return {.passed = true, .score = 1};
+  return check_passed();
 }
-CheckResult failed(std::string why, double score = 0) {
-  return {.passed = false, .score = score, .why = std::move(why)};
+CheckResult failed(std::string why) {
+  return check_failed(std::move(why));
 }
 
 CheckResult not_json(const JsonText& parsed, std::string_view answer) {
@@ -89,13 +67,30 @@ class JsonFields : public JsonCheck {
                  ? passed()
                  : failed("the reference is not JSON, and the answer is not equal to it");
     const JsonText got = parse(answer, true);
-    if (!got.ok()) return not_json(got, inside(answer));
+    if (!got.ok()) {
+      CheckResult result = not_json(got, inside(answer));
+      result.fields = missed_fields(wanted.value);
+      return result;
+    }
+    if (wanted.value.is_object() && !got.value.is_object()) {
+      CheckResult result = failed("another value than the reference's");
+      result.fields = missed_fields(wanted.value);
+      return result;
+    }
     if (!wanted.value.is_object() || !got.value.is_object())
-      return equal_values(wanted.value, got.value) ? passed() : failed("another value than the reference's");
+      return equal_json(wanted.value, got.value) ? passed() : failed("another value than the reference's");
     return compare_objects(wanted.value, got.value);
   }
 
  private:
+  // What an answer without fields missed.
+  static std::vector<FieldResult> missed_fields(const json& wanted) {
+    std::vector<FieldResult> fields;
+    if (wanted.is_object())
+      for (const auto& [key, value] : wanted.items()) fields.push_back({key, false, value.dump(), ""});
+    return fields;
+  }
+
   static CheckResult compare_objects(const json& wanted, const json& got) {
     CheckResult result;
     std::string wrong;
@@ -109,7 +104,7 @@ class JsonFields : public JsonCheck {
     };
     for (const auto& [key, value] : wanted.items()) {
       const bool present = got.contains(key);
-      add({key, present && equal_values(value, got[key]), value.dump(), present ? got[key].dump() : ""});
+      add({key, present && equal_json(value, got[key]), value.dump(), present ? got[key].dump() : ""});
     }
     for (const auto& [key, value] : got.items())
       if (!wanted.contains(key)) add({key, false, "", value.dump()});
@@ -160,6 +155,18 @@ const std::map<std::string_view, Maker>& makers() {
 }
 
 }  // namespace
+
+CheckResult check_passed() {
+  return {.passed = true, .score = 1};
+}
+
+CheckResult check_failed(std::string why, double score) {
+  return {.passed = false, .score = score, .why = std::move(why)};
+}
+
+CheckResult check_that(bool holds, std::string why) {
+  return holds ? check_passed() : check_failed(std::move(why));
+}
 
 std::string_view trimmed(std::string_view text) {
   const size_t begin = text.find_first_not_of(kSpace);

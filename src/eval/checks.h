@@ -23,17 +23,35 @@ struct CheckResult {
   double score = 0;  // in [0, 1]; 1 exactly when passed
   std::vector<FieldResult> fields = {};
   std::string why = {};  // reason of a failure, for people
+  // The scorer itself failed (a metric command that crashed or ran out of time): says nothing about the answer.
+  bool unscored = false;
 };
 
-// A later check (regex, schema, IFEval's) is one more class and one more name in make_check.
+// Everything that a check may look at.
+struct CheckInput {
+  std::string_view answer;
+  std::string_view reference;
+  std::string_view prompt = {};  // the last user message
+};
+
+// One way of judging an answer. Declared ones (check_declaration.h) are made by check_types.h.
 class Check {
  public:
   virtual ~Check() = default;
   virtual std::string_view name() const = 0;
   // Whether it judges form alone, without the reference.
   virtual bool is_format() const { return false; }
+  // Whether its score is what counts (compared by bootstrap and permutation), not passed or failed.
+  virtual bool is_score() const { return false; }
   virtual CheckResult run(std::string_view answer, std::string_view reference) const = 0;
+  // The same with the prompt at hand. Only checks that read it differ.
+  virtual CheckResult run_on(const CheckInput& input) const { return run(input.answer, input.reference); }
 };
+
+CheckResult check_passed();
+CheckResult check_failed(std::string why, double score = 0);
+// check_passed() where `holds`, else check_failed(why).
+CheckResult check_that(bool holds, std::string why);
 
 // Takes a fenced answer ("```json … ```") for its inside. Only where a check is lenient.
 std::string_view strip_fence(std::string_view answer);

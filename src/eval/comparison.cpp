@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "eval/score_statistics.h"
 
 namespace lora {
 namespace {
@@ -16,6 +17,14 @@ const Contestant* find(const std::vector<Contestant>& contestants, std::string_v
   return found == contestants.end() ? nullptr : &*found;
 }
 
+// Names of all metrics with their n.
+std::map<std::string, size_t> metric_sizes(const Contestant& contestant) {
+  std::map<std::string, size_t> sizes;
+  for (const auto& [metric, passed] : contestant.passed) sizes[metric] = passed.size();
+  for (const auto& [metric, scores] : contestant.scores) sizes[metric] = scores.size();
+  return sizes;
+}
+
 void check_input(const std::vector<Contestant>& contestants, const std::string& primary) {
   const auto refuse = [](std::string found, std::string expected) {
     throw Error::input({.where = "evaluation", .found = std::move(found), .expected = std::move(expected)});
@@ -23,23 +32,23 @@ void check_input(const std::vector<Contestant>& contestants, const std::string& 
   for (const char* name : {"base", "tuned"})
     if (!find(contestants, name))
       refuse(fmt::format("no answers of \"{}\"", name), "answers of base and of tuned");
-  const auto& metrics = contestants.front().passed;
+  const Contestant& first = contestants.front();
+  const auto sizes = metric_sizes(first);
   for (const Contestant& contestant : contestants) {
-    if (!contestant.passed.contains(primary))
+    const auto own = metric_sizes(contestant);
+    if (!own.contains(primary))
       refuse(fmt::format("\"{}\" was not judged by the primary metric \"{}\"", contestant.name, primary),
              "all contestants judged alike");
-    const size_t n = metrics.at(primary).size();
-    if (n == 0) refuse("no examples to judge by", "at least one");
-    if (contestant.passed.size() != metrics.size())
-      refuse(fmt::format("\"{}\" was judged by other metrics than \"{}\"", contestant.name,
-                         contestants.front().name),
+    if (own.at(primary) == 0) refuse("no examples to judge by", "at least one");
+    if (own.size() != sizes.size() || contestant.passed.size() != first.passed.size())
+      refuse(fmt::format("\"{}\" was judged by other metrics than \"{}\"", contestant.name, first.name),
              "the same for all");
-    for (const auto& [metric, passed] : contestant.passed) {
-      if (!metrics.contains(metric))
+    for (const auto& [metric, n] : own) {
+      if (!sizes.contains(metric) || first.passed.contains(metric) != contestant.passed.contains(metric))
         refuse(fmt::format("only \"{}\" was judged by \"{}\"", contestant.name, metric), "the same for all");
-      if (passed.size() != n)
-        refuse(fmt::format("{} outcomes of \"{}\" by \"{}\"", passed.size(), contestant.name, metric),
-               fmt::format("{}, one per example", n));
+      if (n != sizes.at(metric))
+        refuse(fmt::format("{} outcomes of \"{}\" by \"{}\"", n, contestant.name, metric),
+               fmt::format("{}, one per example", sizes.at(metric)));
     }
   }
 }
@@ -48,15 +57,22 @@ Rate rate_of(const std::vector<bool>& passed) {
   Rate rate;
   rate.n = passed.size();
   rate.passes = static_cast<size_t>(std::count(passed.begin(), passed.end(), true));
-  rate.value = static_cast<double>(rate.passes) / static_cast<double>(rate.n);
+  rate.value = rate.n == 0 ? 0 : static_cast<double>(rate.passes) / static_cast<double>(rate.n);
   rate.interval = wilson_interval(rate.passes, rate.n);
   return rate;
 }
 
-PairedComparison pair_up(const Contestant& a, const Contestant& b, const std::string& metric, double alpha) {
-  const std::vector<bool>& of_a = a.passed.at(metric);
-  const std::vector<bool>& of_b = b.passed.at(metric);
-  PairedComparison pair{.a = a.name, .b = b.name, .metric = metric};
+Rate rate_of(const std::vector<double>& scores, uint64_t seed) {
+  Rate rate;
+  rate.is_score = true;
+  rate.n = scores.size();
+  rate.value = mean_of(scores);
+  rate.interval = mean_interval(scores, 0, 1, seed);
+  return rate;
+}
+
+PairedComparison pair_passes(PairedComparison pair, const std::vector<bool>& of_a,
+                             const std::vector<bool>& of_b, double alpha) {
   size_t both = 0, neither = 0;
   for (size_t i = 0; i < of_a.size(); ++i) {
     if (of_a[i] == of_b[i])
@@ -65,14 +81,52 @@ PairedComparison pair_up(const Contestant& a, const Contestant& b, const std::st
       ++(of_a[i] ? pair.wins : pair.losses);
   }
   pair.ties = both + neither;
-  pair.p = pair.p_adjusted = mcnemar_exact_p(pair.wins, pair.losses);
+  pair.test = "mcnemar_exact";
+  pair.p = mcnemar_exact_p(pair.wins, pair.losses);
+  if (!of_a.empty())
+    pair.mean_difference = (static_cast<double>(pair.wins) - static_cast<double>(pair.losses)) /
+                           static_cast<double>(of_a.size());
   pair.difference = paired_difference_interval(both, pair.wins, pair.losses, neither);
   pair.smallest_detectable = smallest_detectable(of_a.size(), alpha);
   return pair;
 }
 
-// Holm over the comparisons of tuned that the verdict rests on.
-void adjust(std::vector<PairedComparison*> pairs) {
+PairedComparison pair_scores(PairedComparison pair, const std::vector<double>& of_a,
+                             const std::vector<double>& of_b, const ComparisonOptions& options) {
+  constexpr double kEqual = 1e-12;  // scores that differ by rounding only
+  std::vector<double> differences;
+  for (size_t i = 0; i < of_a.size(); ++i) {
+    double difference = of_a[i] - of_b[i];
+    if (std::abs(difference) <= kEqual) difference = 0;
+    ++(difference > 0 ? pair.wins : difference < 0 ? pair.losses : pair.ties);
+    differences.push_back(difference);
+  }
+  const PermutationTest test = paired_permutation(differences, options.seed);
+  pair.is_score = true;
+  pair.test = test.exact ? "permutation_exact" : "permutation_sampled";
+  pair.p = test.p;
+  pair.mean_difference = mean_of(differences);
+  pair.difference = mean_interval(differences, -1, 1, options.seed);
+  // With fewer examples no permutation of signs is rare enough, whatever a t test would make of their spread.
+  if (differences.size() >= fewest_one_sided_pairs(options.alpha))
+    pair.smallest_detectable =
+        smallest_detectable_mean(differences.size(), sample_deviation(differences), options.alpha);
+  return pair;
+}
+
+PairedComparison pair_up(const Contestant& a, const Contestant& b, const std::string& metric,
+                         const ComparisonOptions& options) {
+  PairedComparison pair{.a = a.name, .b = b.name, .metric = metric};
+  const auto passes = a.passed.find(metric);
+  pair = passes != a.passed.end()
+             ? pair_passes(std::move(pair), passes->second, b.passed.at(metric), options.alpha)
+             : pair_scores(std::move(pair), a.scores.at(metric), b.scores.at(metric), options);
+  pair.p_adjusted = pair.p;
+  return pair;
+}
+
+// Holm over several comparisons.
+void adjust(const std::vector<PairedComparison*>& pairs) {
   std::vector<double> p;
   for (const PairedComparison* pair : pairs) p.push_back(pair->p);
   const std::vector<double> adjusted = holm(p);
@@ -86,11 +140,19 @@ std::string percent(double share) {
   return fmt::format("{:.0f} %", 100 * share);
 }
 
-// "41 of 50 right against 3 of 50 of base: 38 wins, 0 losses, 12 ties, p = 7e-12"
+// "tuned passes 41 of 50, base 3 of 50: 38 wins, 0 losses, 12 ties, p = 7e-12"
 std::string numbers(const PairedComparison& pair, const Rate& a, const Rate& b) {
-  return fmt::format("{} passes {} of {}, {} {} of {}: {} wins, {} losses, {} ties, {}{}", pair.a, a.passes,
-                     a.n, pair.b, b.passes, b.n, pair.wins, pair.losses, pair.ties,
+  const std::string means = pair.is_score ? fmt::format("{} scores {:.3f} on average over {}, {} {:.3f}",
+                                                        pair.a, a.value, a.n, pair.b, b.value)
+                                          : fmt::format("{} passes {} of {}, {} {} of {}", pair.a, a.passes,
+                                                        a.n, pair.b, b.passes, b.n);
+  return fmt::format("{}: {} wins, {} losses, {} ties, {}{}", means, pair.wins, pair.losses, pair.ties,
                      p_in_words(pair.p_adjusted), pair.p_adjusted != pair.p ? " after Holm" : "");
+}
+
+// A difference of rates, or of means.
+std::string size_in_words(const PairedComparison& pair, double size) {
+  return pair.is_score ? fmt::format("{:.3f}", size) : percent(size);
 }
 
 // Why nothing was shown, and whether the examples could have shown it.
@@ -101,8 +163,10 @@ std::string nothing_shown(const PairedComparison& pair, double alpha, bool& enou
   if (n < needed)
     return fmt::format(
         "Not enough examples to tell: with {} no outcome could be significant, {} are the least.", n, needed);
-  const std::string could = fmt::format("{} examples can hardly show a difference below {}.", n,
-                                        percent(*pair.smallest_detectable));
+  const std::string could = pair.smallest_detectable
+                                ? fmt::format("{} examples can hardly show a difference below {}.", n,
+                                              size_in_words(pair, *pair.smallest_detectable))
+                                : fmt::format("All {} examples are scored alike.", n);
   if (!enough)
     return fmt::format(
         "Not enough examples to tell: the two differ on {}, and at least {} that all go one way are needed; "
@@ -127,6 +191,21 @@ std::string verdict_name(Verdict verdict) {
   return "no_difference_shown";
 }
 
+std::optional<double> FieldCounts::precision() const {
+  if (answered == 0) return std::nullopt;
+  return static_cast<double>(correct) / static_cast<double>(answered);
+}
+
+std::optional<double> FieldCounts::recall() const {
+  if (expected == 0) return std::nullopt;
+  return static_cast<double>(correct) / static_cast<double>(expected);
+}
+
+std::optional<double> FieldCounts::f1() const {
+  if (expected + answered == 0) return std::nullopt;
+  return 2 * static_cast<double>(correct) / static_cast<double>(expected + answered);
+}
+
 Evaluation compare(const std::vector<Contestant>& contestants, const ComparisonOptions& options) {
   check_input(contestants, options.primary);
   const Contestant& tuned = *find(contestants, "tuned");
@@ -136,15 +215,18 @@ Evaluation compare(const std::vector<Contestant>& contestants, const ComparisonO
 
   Evaluation evaluation;
   evaluation.primary = options.primary;
-  for (const Contestant& contestant : contestants)
+  for (const Contestant& contestant : contestants) {
     for (const auto& [metric, passed] : contestant.passed)
       evaluation.rates[contestant.name][metric] = rate_of(passed);
+    for (const auto& [metric, scores] : contestant.scores)
+      evaluation.rates[contestant.name][metric] = rate_of(scores, options.seed);
+  }
 
-  PairedComparison over_base = pair_up(tuned, base, options.primary, alpha);
+  PairedComparison over_base = pair_up(tuned, base, options.primary, options);
   std::optional<PairedComparison> over_few_shot, prompting;
   if (few_shot) {
-    over_few_shot = pair_up(tuned, *few_shot, options.primary, alpha);
-    prompting = pair_up(*few_shot, base, options.primary, alpha);
+    over_few_shot = pair_up(tuned, *few_shot, options.primary, options);
+    prompting = pair_up(*few_shot, base, options.primary, options);
     adjust({&over_base, &*over_few_shot});
   }
 
@@ -165,8 +247,9 @@ Evaluation compare(const std::vector<Contestant>& contestants, const ComparisonO
     sentence = fmt::format(
         "Prompting suffices: examples in the prompt help ({}), and training adds {} over them ({}).",
         told(*prompting),
-        over_few_shot->difference.high <= 0 ? "nothing"
-                                            : "at most " + percent(over_few_shot->difference.high),
+        over_few_shot->difference.high <= 0
+            ? "nothing"
+            : "at most " + size_in_words(*over_few_shot, over_few_shot->difference.high),
         told(*over_few_shot));
   } else if (few_shot && over_few_shot->shows_worse(alpha)) {
     evaluation.verdict = Verdict::kWorse;
@@ -187,49 +270,18 @@ Evaluation compare(const std::vector<Contestant>& contestants, const ComparisonO
     evaluation.comparisons.push_back(*over_few_shot);
     evaluation.comparisons.push_back(*prompting);
   }
-  for (const auto& [metric, passed] : tuned.passed)
-    if (metric != options.primary) evaluation.comparisons.push_back(pair_up(tuned, base, metric, alpha));
+  for (const Contestant& other : contestants)  // endpoints: descriptive
+    if (other.name != "tuned" && other.name != "base" && other.name != "few_shot")
+      evaluation.comparisons.push_back(pair_up(tuned, other, options.primary, options));
+  const size_t primaries = evaluation.comparisons.size();
+  for (const auto& [metric, n] : metric_sizes(tuned))
+    if (metric != options.primary && n > 0)
+      evaluation.comparisons.push_back(pair_up(tuned, base, metric, options));
+  std::vector<PairedComparison*> secondary;
+  for (size_t i = primaries; i < evaluation.comparisons.size(); ++i)
+    secondary.push_back(&evaluation.comparisons[i]);
+  adjust(secondary);
   return evaluation;
-}
-
-nlohmann::ordered_json summary_json(const Evaluation& evaluation) {
-  nlohmann::ordered_json summary = {
-      {"format", 1}, {"primary", evaluation.primary}, {"verdict", verdict_name(evaluation.verdict)}};
-  summary["contestants"] = nlohmann::ordered_json::object();
-  for (const auto& [name, rates] : evaluation.rates)
-    for (const auto& [metric, rate] : rates)
-      summary["contestants"][name][metric] = {
-          {"value", rate.value}, {"n", rate.n}, {"low", rate.interval.low}, {"high", rate.interval.high}};
-  summary["comparisons"] = nlohmann::ordered_json::array();
-  for (const PairedComparison& pair : evaluation.comparisons) {
-    nlohmann::ordered_json entry = {{"a", pair.a},       {"b", pair.b},           {"metric", pair.metric},
-                                    {"wins", pair.wins}, {"losses", pair.losses}, {"ties", pair.ties},
-                                    {"p", pair.p}};
-    if (pair.smallest_detectable)
-      entry["smallest_detectable"] = *pair.smallest_detectable;
-    else
-      entry["smallest_detectable"] = nullptr;
-    summary["comparisons"].push_back(std::move(entry));
-  }
-  return summary;
-}
-
-std::string comparison_table(const Evaluation& evaluation) {
-  std::string text = fmt::format("{:<12} {:<16} {:>9} {:>7}  {}\n", "contestant", "metric", "passed", "rate",
-                                 "95 % interval");
-  for (const auto& [name, rates] : evaluation.rates)
-    for (const auto& [metric, rate] : rates)
-      text += fmt::format("{:<12} {:<16} {:>9} {:>7}  {} to {}{}\n", name, metric,
-                          fmt::format("{}/{}", rate.passes, rate.n),
-                          fmt::format("{:.1f} %", 100 * rate.value), percent(rate.interval.low),
-                          percent(rate.interval.high), metric == evaluation.primary ? "  (primary)" : "");
-  text += fmt::format("\n{:<22} {:<16} {:>5} {:>7} {:>5} {:>9}  {}\n", "comparison", "metric", "wins",
-                      "losses", "ties", "p", "smallest");
-  for (const PairedComparison& pair : evaluation.comparisons)
-    text += fmt::format("{:<22} {:<16} {:>5} {:>7} {:>5} {:>9.2g}  {}\n", pair.a + " - " + pair.b,
-                        pair.metric, pair.wins, pair.losses, pair.ties, pair.p,
-                        pair.smallest_detectable ? percent(*pair.smallest_detectable) : "none");
-  return text;
 }
 
 }  // namespace lora

@@ -1,9 +1,9 @@
-// From pass and fail per example to a verdict: rates with intervals, paired tests, and the sentence that says
-// what was shown. A pure function of recorded outcomes: asks no model.
+// From outcomes per example (passed or failed, or a score) to a verdict: rates and means with intervals, paired tests, and
+// the sentence that says what was shown. A pure function of recorded outcomes: asks no model.
 #pragma once
 
+#include <cstdint>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,37 +12,63 @@
 
 namespace lora {
 
-// Outcomes of one contestant: for each metric, whether example i passed. All contestants and metrics have the
-// same n, and index i is the same example everywhere.
+// Outcomes of one contestant. For each metric either whether example i passed or its score in [0, 1]. A metric has the
+// same n and index i is the same example for all contestants; metrics may differ in n.
 struct Contestant {
   std::string name;  // "base", "few_shot", "tuned"
   std::map<std::string, std::vector<bool>> passed;
+  std::map<std::string, std::vector<double>> scores = {};
 };
 
 struct ComparisonOptions {
   std::string primary = "correct";
   double alpha = 0.05;
   double margin = 0.05;  // a smaller gain of tuned over few_shot is not worth the training
+  uint64_t seed = 0;     // of the bootstrap and of sampled permutations
 };
 
 struct Rate {
-  double value = 0;
+  double value = 0;  // share that passes, or mean score
   size_t passes = 0;
   size_t n = 0;
-  Interval interval = {};  // Wilson, 95 %
+  Interval interval = {};  // 95 %: Wilson; of a mean, BCa bootstrap
+  bool is_score = false;
+  std::optional<double> corpus = {};  // BLEU, chrF: of all answers as one text
 };
 
 // a against b, paired by example.
 struct PairedComparison {
   std::string a, b, metric;
-  size_t wins = 0, losses = 0, ties = 0;  // wins: a passed, b failed
-  double p = 1;                           // exact McNemar, two-sided, not adjusted
-  double p_adjusted = 1;                  // Holm over the comparisons of tuned on the primary metric; else p
-  Interval difference = {};               // of pass rates a - b, 95 % (Newcombe)
+  size_t wins = 0, losses = 0, ties = 0;  // wins: a passed and b failed, or a has the higher score
+  double p = 1;                           // two-sided, not adjusted
+  double p_adjusted =
+      1;  // Holm: over the comparisons of tuned on the primary metric, over the secondary metrics; else p
+  double mean_difference = 0;  // of pass rates or mean scores, a - b
+  Interval difference = {};    // its 95 % interval: Newcombe; BCa bootstrap of the paired differences
   std::optional<double> smallest_detectable = {};
+  bool is_score = false;
+  std::string test = {};  // "mcnemar_exact", "permutation_exact", "permutation_sampled"
 
-  bool shows_better(double alpha) const { return wins > losses && p_adjusted <= alpha; }
-  bool shows_worse(double alpha) const { return losses > wins && p_adjusted <= alpha; }
+  bool shows_better(double alpha) const { return mean_difference > 0 && p_adjusted <= alpha; }
+  bool shows_worse(double alpha) const { return mean_difference < 0 && p_adjusted <= alpha; }
+};
+
+// What is known of a metric beside its outcomes; told in summary.json.
+struct MetricInfo {
+  std::string name, type;
+  bool is_score = false, declared = false, is_format = false;
+  size_t n = 0;         // rows that it applies to
+  size_t unscored = 0;  // examples whose scoring failed for some contestant
+  std::string system_contains = {}, tag = {};
+};
+
+// One field of JSON answers over all examples.
+struct FieldCounts {
+  std::string name;
+  size_t expected = 0, answered = 0, correct = 0;  // references with it, answers with it, right ones
+  std::optional<double> precision() const;
+  std::optional<double> recall() const;
+  std::optional<double> f1() const;
 };
 
 enum class Verdict { kWon, kPromptingSuffices, kNoDifferenceShown, kWorse };
@@ -55,6 +81,11 @@ struct Evaluation {
   bool enough_examples = true;  // false: no difference was shown, and n could hardly have shown one
   std::map<std::string, std::map<std::string, Rate>> rates;  // by contestant, by metric
   std::vector<PairedComparison> comparisons;  // on the primary metric first; others are descriptive
+  // Filled by score_answers (scoring.h), empty where outcomes alone were compared.
+  std::string why_primary = {};
+  std::vector<MetricInfo> metrics = {};
+  std::map<std::string, std::map<std::string, std::vector<FieldCounts>>> fields =
+      {};  // by metric, contestant
 };
 
 // Judges `tuned` against `base` and, where it was asked, `few_shot`.
@@ -63,15 +94,10 @@ struct Evaluation {
 //   prompting_suffices  few_shot beats base, and the upper end of tuned - few_shot is below `margin`
 //   worse               few_shot beats tuned
 //   no_difference_shown otherwise
-// The first that holds. Errors: kInput when n is 0, lengths differ, the primary metric is missing, or base or
+// Others are compared with tuned on the primary metric and decide nothing.
+// "beats": the paired test gives p <= alpha (exact McNemar for passes, permutation for scores). The first that holds.
+// Errors: kInput when n is 0, lengths differ, the primary metric is missing, or base or
 // tuned is.
 Evaluation compare(const std::vector<Contestant>& contestants, const ComparisonOptions& options = {});
-
-// eval/summary.json (docs/formats/): rates, comparisons, verdict.
-nlohmann::ordered_json summary_json(const Evaluation& evaluation);
-
-// Rates and comparisons as plain text for a terminal, 80 columns, ends in a line break. The sentence is not
-// in it.
-std::string comparison_table(const Evaluation& evaluation);
 
 }  // namespace lora

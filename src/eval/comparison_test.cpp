@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "eval/summary.h"
 
 namespace lora {
 namespace {
@@ -131,7 +132,9 @@ TEST(SummaryJson, HasTheAgreedShape) {
   const auto summary = summary_json(e);
   std::vector<std::string> keys;
   for (const auto& [key, value] : summary.items()) keys.push_back(key);
-  EXPECT_EQ(keys, (std::vector<std::string>{"format", "primary", "verdict", "contestants", "comparisons"}));
+  EXPECT_EQ(keys,
+            (std::vector<std::string>{"format", "primary", "verdict", "sentence", "enough_examples",
+                                      "why_primary", "metrics", "contestants", "comparisons", "fields"}));
   EXPECT_EQ(summary["format"], 1);
   EXPECT_EQ(summary["primary"], "correct");
   EXPECT_EQ(summary["verdict"], "won");
@@ -144,7 +147,8 @@ TEST(SummaryJson, HasTheAgreedShape) {
   keys.clear();
   for (const auto& [key, value] : pair.items()) keys.push_back(key);
   EXPECT_EQ(keys, (std::vector<std::string>{"a", "b", "metric", "wins", "losses", "ties", "p",
-                                            "smallest_detectable"}));
+                                            "smallest_detectable", "kind", "test", "p_adjusted", "difference",
+                                            "low", "high"}));
   EXPECT_EQ(pair["wins"], 45);
   EXPECT_NEAR(pair["smallest_detectable"].get<double>(), 0.16, 0.01);
 }
@@ -159,6 +163,18 @@ TEST(ComparisonTable, ShowsEveryNumberThatCounts) {
     EXPECT_LE(end - begin, 80u);
     begin = end + 1;
   }
+}
+
+TEST(Compare, OtherContestantsAreComparedWithTunedAndDecideNothing) {
+  const std::vector<bool> all(12, true), none(12, false);
+  const std::vector<Contestant> three{
+      {"base", {{"correct", none}}}, {"tuned", {{"correct", all}}}, {"large", {{"correct", none}}}};
+  const Evaluation evaluation = compare(three, {.primary = "correct"});
+  EXPECT_EQ(evaluation.verdict, Verdict::kWon);
+  ASSERT_EQ(evaluation.comparisons.size(), 2u);
+  EXPECT_EQ(evaluation.comparisons[1].a + evaluation.comparisons[1].b, "tunedlarge");
+  EXPECT_EQ(evaluation.comparisons[1].wins, 12u);
+  EXPECT_EQ(evaluation.comparisons[0].p_adjusted, evaluation.comparisons[0].p);
 }
 
 }  // namespace
