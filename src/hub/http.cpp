@@ -3,11 +3,11 @@
 #include <httplib.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <mutex>
 
 #include "base/error.h"
+#include "hub/proxy.h"
 
 namespace lora {
 namespace {
@@ -21,64 +21,6 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
 
 bool is_redirect(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
-
-std::string environment(std::initializer_list<const char*> names) {
-  for (const char* name : names)
-    if (const char* value = std::getenv(name); value && *value) return value;
-  return {};
-}
-
-struct Proxy {
-  std::string host, user, password;
-  int port = 80;
-};
-
-// "http://user:password@host:port", the way in which curl and Python read it.
-std::optional<Proxy> proxy_from_environment() {
-  std::string text = environment({"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"});
-  if (text.empty()) return std::nullopt;
-  const auto refuse = [] {
-    throw Error::input({.where = "environment variable https_proxy",
-                        .found = "its value cannot be used",
-                        .expected = "http://host:port, or http://user:password@host:port",
-                        .fix = "Mend it, or unset it."});
-  };
-  if (const size_t scheme = text.find("://"); scheme != std::string::npos) {
-    if (!equal_ignoring_case(text.substr(0, scheme), "http")) refuse();
-    text.erase(0, scheme + 3);
-  }
-  while (text.ends_with('/')) text.pop_back();
-  Proxy proxy;
-  if (const size_t at = text.rfind('@'); at != std::string::npos) {
-    const std::string credentials = text.substr(0, at);
-    const size_t colon = credentials.find(':');
-    proxy.user = credentials.substr(0, colon);
-    if (colon != std::string::npos) proxy.password = credentials.substr(colon + 1);
-    text.erase(0, at + 1);
-  }
-  if (const size_t colon = text.rfind(':'); colon != std::string::npos) {
-    const std::string port = text.substr(colon + 1);
-    if (port.empty() || port.size() > 5 || port.find_first_not_of("0123456789") != std::string::npos)
-      refuse();
-    proxy.port = std::stoi(port);
-    text.erase(colon);
-  }
-  if (text.empty()) refuse();
-  proxy.host = text;
-  return proxy;
-}
-
-std::vector<std::string> no_proxy_from_environment() {
-  const std::string text = environment({"no_proxy", "NO_PROXY"});
-  std::vector<std::string> hosts;
-  size_t begin = 0;
-  while (begin < text.size()) {
-    const size_t end = std::min(text.find_first_of(", ", begin), text.size());
-    if (end > begin) hosts.push_back(text.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return hosts;
 }
 
 bool is_certificate_problem(httplib::Error error) {
@@ -139,10 +81,10 @@ class Http::Connection {
     client->set_keep_alive(true);
     client->set_tcp_nodelay(true);
     client->set_payload_max_length(std::numeric_limits<size_t>::max());
-    if (const auto proxy = proxy_from_environment()) {
+    if (const auto proxy = proxy_from_environment(true)) {
       client->set_proxy(proxy->host, proxy->port);
       if (!proxy->user.empty()) client->set_proxy_basic_auth(proxy->user, proxy->password);
-      client->set_no_proxy(no_proxy_from_environment());
+      client->set_no_proxy(proxy->excepted);
     }
     client_ = std::move(client);
     origin_ = url;
@@ -164,7 +106,7 @@ Http::Http(HttpOptions options) : options_(std::move(options)), connection_(std:
     throw Error::input({.where = "--ca-file " + options_.ca_file,
                         .found = "there is no such file",
                         .expected = "certificates in PEM format"});
-  proxy_from_environment();  // its errors come before any work
+  proxy_from_environment(true);  // its errors come before any work
 }
 
 Http::~Http() = default;

@@ -1,0 +1,39 @@
+// What an evaluation wrote down, read again to be judged: answers.jsonl, and the rows that were asked.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "data/conversation.h"
+#include "eval/judge/prompt.h"
+
+namespace lora {
+
+struct RecordedAnswers {
+  std::vector<JudgeQuestion> questions;
+  // By contestant, one for each question; contestants in the order of the file.
+  std::vector<std::pair<std::string, std::vector<std::string>>> answers;
+
+  const std::vector<std::string>* of(const std::string& contestant) const;
+};
+
+// `file`: answers.jsonl (docs/formats/run_directory.md); `rows`: the held-out rows, in the order in which they were asked;
+// `rows_name` stands for them in errors. Errors: kInput with file:line when a line is not such a record, when a
+// contestant lacks an answer, or when the answers are not to these rows.
+RecordedAnswers read_recorded(const std::filesystem::path& file, const std::vector<Conversation>& rows,
+                              const std::string& rows_name);
+
+// Where results lie in a folder of `lora run` or `lora eval`.
+struct ResultFolder {
+  std::filesystem::path results;  // holds answers.jsonl
+  std::filesystem::path
+      test_rows;           // split/test.jsonl of a run, questions.jsonl of an evaluation; empty: not there
+  std::string base_model;  // what run.json calls it; may be empty
+};
+
+// Errors: kInput when neither DIR/eval/answers.jsonl nor DIR/answers.jsonl is there.
+ResultFolder find_results(const std::filesystem::path& folder);
+
+}  // namespace lora
