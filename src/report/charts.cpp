@@ -12,6 +12,7 @@ namespace {
 
 constexpr double kWidth = 360, kLeft = 40, kRight = 10, kTop = 14;
 constexpr size_t kColors = 8;
+constexpr size_t kFewPoints = 20;  // of a line: each is marked
 
 std::string open_svg(double height, std::string_view description) {
   return fmt::format("<svg viewBox=\"0 0 {:g} {:g}\" role=\"img\"><title>{}</title>", kWidth, height,
@@ -175,13 +176,19 @@ std::string line_chart(const LineChart& chart) {
     return kLeft + (kWidth - kLeft - kRight) * (x - x_low) / (x_high - x_low);
   };
   const auto y_of = [&](double y) { return floor - (floor - kTop - 14) * (y - y_low) / (y_high - y_low); };
-  for (const double tick : nice_ticks(y_low, y_high, 4))
+  for (const double tick : nice_ticks(y_low, y_high, 5))
     out += line(kLeft, y_of(tick), kWidth - kRight, y_of(tick), "axis") +
            text_at(kLeft - 5, y_of(tick) + 4, "end", short_number(tick));
   for (const double tick : nice_ticks(x_low, x_high, 5))
     out += text_at(x_of(tick), floor + 14, "middle", short_number(tick));
   out += text_at((kLeft + kWidth - kRight) / 2, height - 4, "middle", chart.x_label) +
          text_at(kLeft - 34, 10, "start", chart.y_label);
+  if (chart.marker && *chart.marker >= x_low && *chart.marker <= x_high) {
+    const double x = x_of(*chart.marker);
+    out += line(x, kTop + 10, x, floor, "marker") + text_at(x > kWidth / 2 ? x - 4 : x + 4, kTop + 20,
+                                                            x > kWidth / 2 ? "end" : "start",
+                                                            chart.marker_label, "strong");
+  }
   double legend = kWidth - kRight;
   for (size_t s = chart.series.size(); s-- > 0;) {
     std::string path;
@@ -197,6 +204,12 @@ std::string line_chart(const LineChart& chart) {
     out +=
         fmt::format("<path d=\"{}\" fill=\"none\" stroke-width=\"2\" class=\"s{}\"><title>{}</title></path>",
                     path, color_of(s), html_text(chart.series[s].name));
+    if (chart.series.size() == 1) continue;  // its caption says what it is
+    if (chart.series[s].points.size() <= kFewPoints)
+      for (const auto& [x, y] : chart.series[s].points)
+        if (std::isfinite(x) && std::isfinite(y))
+          out += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\" class=\"f{}\"/>", x_of(x), y_of(y),
+                             color_of(s));
     out += text_at(legend, 10, "end", chart.series[s].name);
     legend -= 6.0 * static_cast<double>(chart.series[s].name.size()) + 6;
     out += fmt::format("<rect x=\"{:.1f}\" y=\"2\" width=\"9\" height=\"9\" class=\"f{}\"/>", legend - 6,

@@ -51,6 +51,8 @@ struct LineSeries {
 struct LineChart {
   std::string description, x_label, y_label;
   std::vector<LineSeries> series;
+  std::optional<double> marker = {};  // a line at this x, such as the step that was kept
+  std::string marker_label = {};
 };
 std::string line_chart(const LineChart& chart);
 

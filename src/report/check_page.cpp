@@ -10,6 +10,7 @@
 #include "eval/statistics.h"
 #include "report/charts.h"
 #include "report/html.h"
+#include "report/near_groups_html.h"
 
 namespace lora {
 namespace {
@@ -293,6 +294,8 @@ std::string check_page_html(const CheckPage& page) {
   const DataSummary& d = page.data;
   std::vector<HtmlSection> sections;
   sections.push_back({"findings", "Findings", findings_table(page)});
+  if (std::string groups = near_groups_html(page.near_groups); !groups.empty())
+    sections.push_back({"near-duplicates", "Near duplicates", std::move(groups)});
   if (d.rows > 0) {
     sections.push_back({"lengths", "Lengths",
                         "<div class=\"cards\">" + token_card(d) +
@@ -306,8 +309,8 @@ std::string check_page_html(const CheckPage& page) {
              counts_card("Languages of the answers", known_languages(d.answer_languages), 4) + "</div>"});
     sections.push_back({"topics", "Topics", topics(d)});
   }
-  return html_page(fmt::format("{} – data check", page.file), page.subtitle, verdict(page), sections,
-                   kScript);
+  return html_page(fmt::format("{} – data check", page.file), page.subtitle, verdict(page), sections, kScript,
+                   kNearGroupsStyle);
 }
 
 }  // namespace lora

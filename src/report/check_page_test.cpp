@@ -71,6 +71,26 @@ TEST(CheckPage, TheTableIsCutAndSaysSo) {
   EXPECT_NE(html.find("10 of 51 findings"), std::string::npos);
 }
 
+TEST(CheckPage, ShowsNearDuplicatesWithWhatDiffers) {
+  CheckPage page = page_of({});
+  EXPECT_EQ(check_page_html(page).find("Near duplicates"), std::string::npos);
+  page.near_groups = {.groups = {{.rows = {{.line = 3,
+                                            .similarity = 1,
+                                            .question = {{"Where is the "}, {"<b>", true}},
+                                            .answer = {{"Here."}}},
+                                           {.line = 9,
+                                            .similarity = 0.86,
+                                            .question = {{"Where is the "}, {"key", true}},
+                                            .answer = {{"Here."}}}},
+                                  .size = 5}},
+                      .found = 4};
+  const std::string html = check_page_html(page);
+  EXPECT_NE(html.find("Where is the <mark>key</mark>"), std::string::npos);
+  EXPECT_NE(html.find("<mark>&lt;b&gt;</mark>"), std::string::npos);
+  for (const char* words : {"line 9", "0.86", "and 3 more", "largest 1 of 4 groups"})
+    EXPECT_NE(html.find(words), std::string::npos) << words;
+}
+
 TEST(CheckPage, AnEmptyFileHasAPageToo) {
   EXPECT_NE(
       check_page_html({.file = "empty.jsonl", .subtitle = "", .findings = {}, .data = {}}).find("None."),

@@ -80,45 +80,61 @@ nav,.controls{display:none!important}figure,tr,.verdict{break-inside:avoid}h2{br
 
 }  // namespace
 
-std::string html_text(std::string_view text) {
+std::string visible_text(std::string_view text) {
   std::string out;
-  out.reserve(text.size() + text.size() / 8);
+  out.reserve(text.size() + 8);
   for (size_t i = 0; i < text.size();) {
     const Utf8Char c = utf8_at(text, i);
     const std::string_view bytes = text.substr(i, c.length);
     i += c.length;
     if (!c.valid) {
       out += kReplacementCharacter;
-      continue;
-    }
-    switch (c.code_point) {
-      case '&':
-        out += "&amp;";
-        continue;
-      case '<':
-        out += "&lt;";
-        continue;
-      case '>':
-        out += "&gt;";
-        continue;
-      case '"':
-        out += "&quot;";
-        continue;
-      case '\'':
-        out += "&#39;";
-        continue;
-      default:
-        break;
-    }
-    if (c.code_point < 0x20 && c.code_point != '\n' && c.code_point != '\t') {
+    } else if (c.code_point < 0x20 && c.code_point != '\n' && c.code_point != '\t') {
       append_utf8(out, 0x2400 + c.code_point);
     } else if (c.code_point == 0x7F || (c.code_point >= 0x80 && c.code_point < 0xA0) ||
-               (c.code_point >= 0x202A && c.code_point <= 0x202E) ||
+               (c.code_point >= 0x2028 && c.code_point <= 0x202E) ||
                (c.code_point >= 0x2066 && c.code_point <= 0x2069)) {
       out += fmt::format("[U+{:04X}]", c.code_point);
     } else {
       out += bytes;
     }
+  }
+  return out;
+}
+
+std::string html_text(std::string_view text) {
+  const std::string visible = visible_text(text);
+  std::string out;
+  out.reserve(visible.size() + visible.size() / 8);
+  for (const char c : visible) {
+    if (c == '&')
+      out += "&amp;";
+    else if (c == '<')
+      out += "&lt;";
+    else if (c == '>')
+      out += "&gt;";
+    else if (c == '"')
+      out += "&quot;";
+    else if (c == '\'')
+      out += "&#39;";
+    else
+      out += c;
+  }
+  return out;
+}
+
+std::string script_json(std::string_view json) {
+  std::string out;
+  out.reserve(json.size() + json.size() / 16);
+  for (const char c : json) {
+    if (c == '<')
+      out += "\\u003c";
+    else if (c == '>')
+      out += "\\u003e";
+    else if (c == '&')
+      out += "\\u0026";
+    else
+      out += c;
   }
   return out;
 }
@@ -146,19 +162,23 @@ std::string html_card(std::string_view caption, std::string_view picture, std::s
 }
 
 std::string html_page(std::string_view title, std::string_view subtitle, std::string_view verdict,
-                      const std::vector<HtmlSection>& sections, std::string_view script) {
+                      const std::vector<HtmlSection>& sections, std::string_view script,
+                      std::string_view style) {
   std::string out = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n";
   out += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
   // Nothing is loaded from anywhere, whatever the data says.
   out +=
       "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
       "script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'\">\n";
-  out += fmt::format("<title>{}</title>\n<style>{}</style>\n</head>\n<body>\n", html_text(title), kStyle);
-  out += fmt::format("<header>\n<h1>{}</h1>\n<p class=\"sub\">{}</p>\n<nav aria-label=\"Contents\">",
-                     html_data(title), html_data(subtitle));
+  out += fmt::format("<title>{}</title>\n<style>{}{}</style>\n</head>\n<body>\n", html_text(title), kStyle,
+                     style);
+  out +=
+      fmt::format("<header>\n<h1>{}</h1>\n<p class=\"sub\">{}</p>\n", html_data(title), html_data(subtitle));
+  if (!sections.empty()) out += "<nav aria-label=\"Contents\">";
   for (const HtmlSection& section : sections)
     out += fmt::format("<a href=\"#{}\">{}</a>", section.id, html_text(section.title));
-  out += fmt::format("</nav>\n{}\n</header>\n<main>\n", verdict);
+  if (!sections.empty()) out += "</nav>\n";
+  out += fmt::format("{}\n</header>\n<main>\n", verdict);
   for (const HtmlSection& section : sections)
     out += fmt::format("<section aria-labelledby=\"{0}\">\n<h2 id=\"{0}\">{1}</h2>\n{2}\n</section>\n",
                        section.id, html_text(section.title), section.body);

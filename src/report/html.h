@@ -13,6 +13,12 @@ namespace lora {
 // (U+2400 …), and marks that override the direction of writing are named, so that no text can hide or reorder others.
 std::string html_text(std::string_view text);
 
+// The same without the escapes of HTML: for text that a script puts into an element.
+std::string visible_text(std::string_view text);
+
+// Data for a script, to stand in <script type="application/json">: JSON in which nothing can end the element.
+std::string script_json(std::string_view json);
+
 // The same inside <bdi>, for text that may be written from right to left.
 std::string html_data(std::string_view text);
 
@@ -26,9 +32,11 @@ struct HtmlSection {
   std::string body;   // HTML
 };
 
-// A whole page. `verdict` is HTML and stands on top; `script` is JavaScript of the program's own, never data.
+// A whole page. `verdict` is HTML and stands on top; `script` is JavaScript and `style` more CSS of the program's own,
+// never data.
 std::string html_page(std::string_view title, std::string_view subtitle, std::string_view verdict,
-                      const std::vector<HtmlSection>& sections, std::string_view script = {});
+                      const std::vector<HtmlSection>& sections, std::string_view script = {},
+                      std::string_view style = {});
 
 // A small figure in a card: caption, what it shows in words (also for screen readers), and the picture.
 std::string html_card(std::string_view caption, std::string_view picture, std::string_view note = {});

@@ -11,6 +11,8 @@ TEST(Html, EscapesWhateverDataHolds) {
   EXPECT_EQ(html_text("a\x01\x1F\tb\n"), "a␁␟\tb\n");
   EXPECT_EQ(html_text("x\xFF\xE2\x82y"), "x\xEF\xBF\xBD\xEF\xBF\xBDy");
   EXPECT_EQ(html_text("left \xE2\x80\xAE right"), "left [U+202E] right");
+  EXPECT_EQ(visible_text("a<b \xE2\x80\xA8\xFF"), "a<b [U+2028]\xEF\xBF\xBD");
+  EXPECT_EQ(script_json("[\"</script>&\"]"), "[\"\\u003c/script\\u003e\\u0026\"]");
   EXPECT_EQ(html_data("שלום"), "<bdi>שלום</bdi>");
 }
 
