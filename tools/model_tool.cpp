@@ -2,13 +2,14 @@
 //   model_tool JOB.json
 // The file holds a job, or an array of jobs, done one after another; one that fails answers {"error": …} and the rest
 // goes on. A job is an object:
-//   what            "logits", "gradients", "steps", "generate" or "dropout"
+//   what            "logits", "gradients", "steps", "generate", "dropout" or "weights"
 //   model           a GGUF file or a Hugging Face folder
 //   adapter         a folder in PEFT's format; or new_adapter {r, lora_alpha, lora_dropout, use_rslora, target_modules,
 //                   seed}; or neither: the base alone
 //   examples        [{"ids":[…],"supervised":[0|1, …]}, …]
 //   share_prefixes  (true), max_tokens (512), reference (false): see ForestOptions and ops::Backend
 //   dtype           ("float32") or "float64": what is computed in and written
+//   base            ("packed") as the file has it, "dense", or "4bit": see BaseStorage
 //   mask_seed       (0) for gradients
 //   batches         for steps: indices into examples, a list for each step; with learning_rate, lr_scheduler_type,
 //                   warmup_steps, weight_decay, max_grad_norm, optim, loraplus_lr_ratio
@@ -20,6 +21,7 @@
 //     gradients  "layers.0.self_attn.q_proj.lora_A", …: of the mean nll over all supervised tokens
 //     dropout    "masks.layers.0.self_attn.q_proj.E" (seeds, T, in) and, where the module reads hidden_size numbers,
 //                "outputs.…" (seeds, T, out): the module applied to the embeddings of example E
+//     weights    "model.layers.0.self_attn.q_proj.weight", …: of the linear layers, unpacked
 // Counts, losses, gradient norms, learning rates and generated ids go to standard output as JSON. No tokenizer: ids in, ids out.
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
@@ -95,9 +97,12 @@ class Job {
       answer = generated();
     else if (what == "dropout")
       answer = dropout();
+    else if (what == "weights")
+      answer = weights();
     else
-      throw Error::input(
-          {.where = "what", .found = what, .expected = "logits, gradients, steps, generate or dropout"});
+      throw Error::input({.where = "what",
+                          .found = what,
+                          .expected = "logits, gradients, steps, generate, dropout or weights"});
     if (options_.contains("out")) output_.write(options_["out"]);
     if (options_.contains("save_adapter")) {
       const std::filesystem::path folder = options_["save_adapter"].get<std::string>();
@@ -115,11 +120,19 @@ class Job {
     throw Error::input({.where = "dtype", .found = name, .expected = "float32 or float64"});
   }
 
+  static BaseStorage parse_storage(const json& options) {
+    const std::string name = options.value("base", "packed");
+    if (name == "packed") return BaseStorage::kPacked;
+    if (name == "dense") return BaseStorage::kDense;
+    if (name == "4bit") return BaseStorage::kFourBit;
+    throw Error::input({.where = "base", .found = name, .expected = "packed, dense or 4bit"});
+  }
+
   Decoder open() const {
     const Checkpoint checkpoint = Checkpoint::open(options_.at("model").get<std::string>());
     const ModelConfig config = read_model_config(checkpoint);
     const bool reference = options_.value("reference", false);
-    return {config, load_weights(checkpoint, config, dtype_),
+    return {config, load_weights(checkpoint, config, dtype_, parse_storage(options_)),
             reference ? ops::Backend::kReference : ops::Backend::kFused};
   }
 
@@ -202,11 +215,20 @@ class Job {
       const Forest forest = build_forest({&examples_[e]}, false);
       const at::Tensor keys =
           at::tensor(std::vector<int64_t>(forest.path_keys.begin(), forest.path_keys.end()), at::kLong);
-      const at::Tensor x = decoder_.weights().embedding.index_select(0, at::tensor(forest.ids, at::kLong));
+      const at::Tensor x = decoder_.weights().embedding.gather(at::tensor(forest.ids, at::kLong), dtype_);
       for (const Adapter::Entry& entry : adapter().entries())
         if (entry.is_A) add_module(entry, e, seeds, keys, x);
     }
     return {{"seeds", seeds.size()}};
+  }
+
+  json weights() {
+    const std::vector<BlockWeights>& blocks = decoder_.weights().blocks;
+    for (size_t layer = 0; layer < blocks.size(); ++layer)
+      for (const Module module : decoder_.config().modules)
+        output_.add(module_full_path(static_cast<int64_t>(layer), module) + ".weight",
+                    blocks[layer].module(module).weight.to_dense(dtype_));
+    return {{"bytes", decoder_.weights().bytes()}};
   }
 
   void add_module(const Adapter::Entry& entry, size_t example, const std::vector<uint64_t>& seeds,

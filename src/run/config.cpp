@@ -10,6 +10,7 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/nearest_word.h"
+#include "judging/config_toml.h"
 #include "train/optimizer.h"
 
 namespace lora {
@@ -184,6 +185,11 @@ void read_toml(RunConfig& config, const std::filesystem::path& file) {
                         .fix = "Write one `key = value` a line; strings in double quotes."});
   }
   for (const auto& [name, node] : table) {
+    if (name.str() == "check") {
+      config.checks = checks_of_toml(node, file);
+      continue;
+    }
+    if (read_judging_key(config.judging, name.str(), node, file.string())) continue;
     const ConfigKey& key = find_key(std::string(name.str()), place(name.source()));
     key.set(config, from_toml(key, node, place(node.source())));
   }
@@ -227,18 +233,22 @@ void finish(RunConfig& c) {
           "\"" + c.eval_strategy + "\"", "steps or no");
   require(!c.dataset_text_field.empty(), "dataset_text_field", "empty", "the key of plain-text rows");
 
+  if (!c.checks_file.empty()) {
+    require(c.checks.empty(), "checks", "given beside [[check]] tables", "one of the two");
+    c.checks = read_checks_file(c.checks_file);
+  }
+
+  check_endpoints(c.judging);
+
   c.notes.clear();
   if (c.fp16) c.notes.push_back("fp16: a CPU computes slower in half precision, so fp32 is used");
   if (c.bf16) c.notes.push_back("bf16: this build computes in fp32 on the CPU, so fp32 is used");
-  if (c.load_in_4bit)
-    c.notes.push_back(
-        "load_in_4bit: 4-bit training is not in yet; the base is held in fp32, with the values that its file "
-        "has");
 }
 
 nlohmann::ordered_json config_json(const RunConfig& config) {
   nlohmann::ordered_json json;
   for (const ConfigKey& key : config_keys()) json[key.name] = key.get(config);
+  if (!config.checks.empty()) json["check"] = config.checks.tables;
   return json;
 }
 

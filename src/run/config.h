@@ -11,6 +11,8 @@
 #include <variant>
 #include <vector>
 
+#include "eval/check_declaration.h"
+#include "judging/config.h"
 #include "model/adapter.h"
 #include "run/session.h"
 #include "train/options.h"
@@ -23,6 +25,7 @@ struct RunConfig {
   std::string eval_data;  // empty: split off train_data
   std::string output_dir;
   std::string dataset_text_field = "text";  // key of plain-text rows
+  std::vector<std::string> check_ignore;    // codes of `lora check` that are not looked for
 
   TextOptions text;  // chat_template, enable_thinking, chat_template_date
 
@@ -40,9 +43,12 @@ struct RunConfig {
   int64_t valid_size = 0;
   int64_t max_new_tokens = 0;  // 0: by the longest reference answer
   int64_t eval_batch_size = 32;
-  bool few_shot = true;    // the base is asked with examples in its prompt too
-  int64_t threads = 0;     // 0: all cores
-  bool reference = false;  // the plain twins of the fused operations
+  bool few_shot = true;        // the base is asked with examples in its prompt too
+  std::string checks_file;     // declared checks in a file of their own
+  DeclaredChecks checks = {};  // of [[check]] tables, or, after finish(), of checks_file
+  JudgingConfig judging = {};  // [judge] and [[contestant]] tables
+  int64_t threads = 0;         // 0: all cores
+  bool reference = false;      // the plain twins of the fused operations
 
   // What is done in place of what was asked, a sentence each ("fp16: … "). Filled by finish().
   std::vector<std::string> notes{};
@@ -70,14 +76,15 @@ const ConfigKey& find_key(const std::string& name, const std::string& where);
 void set_from_text(RunConfig& config, const std::string& name, const std::string& text,
                    const std::string& where);
 
-// Reads a TOML file into `config`. Errors: kInput with file:line:col: not TOML, unknown key, wrong type.
+// Reads a TOML file into `config`, its [[check]] tables too. Errors: kInput with file:line:col: not TOML, unknown key,
+// wrong type.
 void read_toml(RunConfig& config, const std::filesystem::path& file);
 
-// Checks ranges and contradictions, resolves target_modules, and notes what is done in place of what was asked.
+// Checks ranges and contradictions, resolves target_modules, reads checks_file, and notes what is done in place of what was asked.
 // Errors: kInput naming the key.
 void finish(RunConfig& config);
 
-// Every resolved key, for run.json.
+// Every resolved key, for run.json; `check` holds the declared checks, where there are any.
 nlohmann::ordered_json config_json(const RunConfig& config);
 
 }  // namespace lora

@@ -59,6 +59,9 @@ const std::vector<ConfigKey>& config_keys() {
     k.push_back(key("dataset_text_field", Type::kString,
                     "key of plain-text rows, of which every token is learned",
                     [](RunConfig& c) -> auto& { return c.dataset_text_field; }));
+    k.push_back(key("check_ignore", Type::kStrings,
+                    "codes of `lora check` that this run does not look for (`lora check --codes` lists them)",
+                    [](RunConfig& c) -> auto& { return c.check_ignore; }));
     k.push_back(key("chat_template", Type::kString,
                     "a template's file, or chatml, llama3, mistral, gemma, phi3, …, for a base without one",
                     [](RunConfig& c) -> auto& { return c.text.chat_template; }));
@@ -82,7 +85,8 @@ const std::vector<ConfigKey>& config_keys() {
                     [](RunConfig& c) -> auto& { return c.target_modules; }));
     k.push_back(key("use_rslora", Type::kBool, "scale by lora_alpha / sqrt(r)",
                     [](RunConfig& c) -> auto& { return c.adapter.use_rslora; }));
-    k.push_back(key("load_in_4bit", Type::kBool, "hold the frozen base in 4 bits",
+    k.push_back(key("load_in_4bit", Type::kBool,
+                    "quantize the frozen base to NF4 when it is loaded, as bitsandbytes does",
                     [](RunConfig& c) -> auto& { return c.load_in_4bit; }));
     k.push_back(key("fp16", Type::kBool, "half precision where the device has it",
                     [](RunConfig& c) -> auto& { return c.fp16; }));
@@ -147,6 +151,10 @@ const std::vector<ConfigKey>& config_keys() {
     k.push_back(key("few_shot", Type::kBool,
                     "ask the base with examples in its prompt too: would prompting have done?",
                     [](RunConfig& c) -> auto& { return c.few_shot; }));
+    k.push_back(
+        key("checks", Type::kString,
+            "a file of [[check]] tables: what answers are judged by; or write them in the configuration",
+            [](RunConfig& c) -> auto& { return c.checks_file; }));
     k.push_back(key("share_prefixes", Type::kBool,
                     "lay a prefix that examples share once; off: slower, the same result",
                     [](RunConfig& c) -> auto& { return c.train.share_prefixes; }));

@@ -9,7 +9,6 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/interrupt.h"
-#include "eval/learned_format.h"
 #include "generate/generator.h"
 
 namespace lora {
@@ -17,28 +16,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::vector<std::string> last_answers(const std::vector<Conversation>& rows) {
-  std::vector<std::string> answers;
-  for (const Conversation& row : rows) answers.push_back(row.messages.back().content);
-  return answers;
-}
-
 // Model output may end inside a character; JSON must stay valid, so such bytes are shown as U+FFFD.
-std::string dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-Json result_json(const CheckResult& result) {
-  Json json{{"passed", result.passed}, {"score", result.score}};
-  if (!result.why.empty()) json["why"] = result.why;
-  if (!result.fields.empty()) {
-    Json fields = Json::array();
-    for (const FieldResult& field : result.fields)
-      fields.push_back(
-          {{"name", field.name}, {"passed", field.passed}, {"expected", field.expected}, {"got", field.got}});
-    json["fields"] = std::move(fields);
-  }
-  return json;
+std::string dump(const Json& json, int indent = -1) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace
@@ -56,6 +36,7 @@ Questions make_questions(const Session& session, const std::vector<Conversation>
     questions.prompt_ids.push_back(session.renderer().render_prompt(before, row.tools));
     questions.references.push_back(row.messages.back().content);
     questions.lines.push_back(row.line);
+    questions.rows.push_back(row);
     longest =
         std::max(longest, session.tokenizer().encode(row.messages.back().content, Special::kText).size());
   }
@@ -105,14 +86,6 @@ ContestantAnswers ask(const Session& session, const Adapter* adapter, const std:
   return result;
 }
 
-size_t count_passed(const Metrics& metrics, const ContestantAnswers& answers,
-                    const std::vector<std::string>& references) {
-  size_t passed = 0;
-  for (size_t i = 0; i < references.size(); ++i)
-    passed += metrics.checks[0].check->run(answers.answers[i], references[i]).passed;
-  return passed;
-}
-
 std::optional<ContestantAnswers> ask_few_shot(const Session& session, const FewShotExamples& examples,
                                               const Questions& questions,
                                               const std::vector<Conversation>& test,
@@ -121,21 +94,23 @@ std::optional<ContestantAnswers> ask_few_shot(const Session& session, const FewS
   if (!examples.any_for(test)) return std::nullopt;
   const Questions held_out = make_questions(session, valid, questions.max_new_tokens, "held-out rows");
   std::optional<Questions> chosen;
-  size_t chosen_k = 0, most_passed = 0;
+  size_t chosen_k = 0;
+  double best = 0;
   for (const size_t k : kFewShotTried) {
     std::optional<Questions> asked = with_examples(session, questions, test, examples, k);
     const auto tried = with_examples(session, held_out, valid, examples, k);
     if (!asked || !tried) break;  // more will not fit either
-    size_t passed = 0;
+    double reached = 0;
     if (!valid.empty())
-      passed = count_passed(metrics,
-                            ask(session, nullptr, fmt::format("base with {} examples (a trial)", k), *tried,
-                                batch_size, progress),
-                            tried->references);
-    if (chosen && passed <= most_passed) continue;
+      reached = tally_primary(metrics, valid,
+                              ask(session, nullptr, fmt::format("base with {} examples (a trial)", k), *tried,
+                                  batch_size, progress)
+                                  .answers)
+                    .mean();
+    if (chosen && reached <= best) continue;
     chosen = std::move(asked);
     chosen_k = k;
-    most_passed = passed;
+    best = reached;
   }
   if (!chosen) return std::nullopt;
   ContestantAnswers result =
@@ -146,36 +121,18 @@ std::optional<ContestantAnswers> ask_few_shot(const Session& session, const FewS
   return result;
 }
 
-Metrics choose_metrics(const std::vector<std::string>& references,
-                       const std::vector<Conversation>& training_rows) {
-  Metrics metrics;
-  metrics.primary = choose_primary_metric(references);
-  if (metrics.primary.check == "format") {
-    const std::vector<std::string> answers = training_rows.empty() ? references : last_answers(training_rows);
-    metrics.checks.push_back({metrics.primary.name, make_format_check(learn_format(answers))});
-  } else {
-    metrics.checks.push_back({metrics.primary.name, make_check(metrics.primary.check)});
-  }
-  if (metrics.primary.check == "json_fields")
-    metrics.checks.push_back({"json_valid", make_check("json_valid")});
-  metrics.checks.push_back({"exact", make_check("exact")});
-  return metrics;
-}
-
 Evaluation judge(const Questions& questions, const std::vector<ContestantAnswers>& contestants,
                  const Metrics& metrics, const std::filesystem::path& folder) {
-  std::vector<Contestant> outcomes;
+  std::vector<AnswersGiven> given;
+  for (const ContestantAnswers& answers : contestants)
+    given.push_back({answers.name, answers.answers, answers.stopped});
+  const Scored scored = score_answers(metrics, questions.rows, given);
   std::string lines;
-  for (const ContestantAnswers& answers : contestants) {
-    Contestant& outcome = outcomes.emplace_back(Contestant{answers.name, {}});
+  for (size_t c = 0; c < contestants.size(); ++c) {
+    const ContestantAnswers& answers = contestants[c];
     for (size_t i = 0; i < questions.references.size(); ++i) {
-      Json checks;
-      for (const Metrics::Named& metric : metrics.checks) {
-        const CheckResult result = metric.check->run(answers.answers[i], questions.references[i]);
-        outcome.passed[metric.name].push_back(result.passed);
-        checks[metric.name] = result_json(result);
-      }
-      outcome.passed["stopped"].push_back(answers.stopped[i]);
+      Json checks = Json::object();
+      for (const auto& [name, result] : scored.results[c][i]) checks[name] = answer_result_json(result);
       lines += dump(Json{{"id", i},
                          {"line", questions.lines[i]},
                          {"contestant", answers.name},
@@ -188,10 +145,10 @@ Evaluation judge(const Questions& questions, const std::vector<ContestantAnswers
                "\n";
     }
   }
-  const Evaluation evaluation = compare(outcomes, {.primary = metrics.primary.name});
   write_file_atomic(folder / "answers.jsonl", lines, IfExists::kReplace);
-  write_file_atomic(folder / "summary.json", summary_json(evaluation).dump(2) + "\n", IfExists::kReplace);
-  return evaluation;
+  write_file_atomic(folder / "summary.json", dump(summary_json(scored.evaluation), 2) + "\n",
+                    IfExists::kReplace);
+  return scored.evaluation;
 }
 
 void save_answers(const std::filesystem::path& file, const ContestantAnswers& answers,

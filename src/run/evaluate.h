@@ -10,9 +10,10 @@
 
 #include "base/progress.h"
 #include "data/conversation.h"
-#include "eval/checks.h"
 #include "eval/comparison.h"
-#include "eval/primary_metric.h"
+#include "eval/metrics.h"
+#include "eval/scoring.h"
+#include "eval/summary.h"
 #include "model/adapter.h"
 #include "run/few_shot.h"
 #include "run/session.h"
@@ -24,7 +25,8 @@ struct Questions {
   std::vector<std::vector<int32_t>> prompt_ids;
   std::vector<std::string> references;
   std::vector<size_t> lines;
-  int64_t max_new_tokens = 0;  // the same for every contestant
+  std::vector<Conversation> rows;  // as they were given, the reference at their end
+  int64_t max_new_tokens = 0;      // the same for every contestant
 };
 
 // `max_new_tokens` 0: half as long again as the longest reference answer, and 32 more.
@@ -35,17 +37,6 @@ Questions make_questions(const Session& session, const std::vector<Conversation>
 std::optional<Questions> with_examples(const Session& session, const Questions& questions,
                                        const std::vector<Conversation>& rows, const FewShotExamples& examples,
                                        size_t k);
-
-// The checks of an evaluation: the primary metric, chosen from the reference answers before any model was asked, and
-// descriptive ones beside it.
-struct Metrics {
-  PrimaryMetric primary;
-  struct Named {
-    std::string name;
-    std::unique_ptr<Check> check;
-  };
-  std::vector<Named> checks;  // the primary one first
-};
 
 struct ContestantAnswers {
   std::string name;  // "base", "few_shot", "tuned"
@@ -66,14 +57,6 @@ std::optional<ContestantAnswers> ask_few_shot(const Session& session, const FewS
                                               const std::vector<Conversation>& test,
                                               const std::vector<Conversation>& valid, const Metrics& metrics,
                                               int64_t batch_size, Progress& progress);
-
-// Chosen from the references and, for the format, the training rows.
-Metrics choose_metrics(const std::vector<std::string>& references,
-                       const std::vector<Conversation>& training_rows);
-
-// How many answers pass the primary metric.
-size_t count_passed(const Metrics& metrics, const ContestantAnswers& answers,
-                    const std::vector<std::string>& references);
 
 // Runs the checks on everything that was answered, writes folder/answers.jsonl and folder/summary.json, and judges.
 Evaluation judge(const Questions& questions, const std::vector<ContestantAnswers>& contestants,

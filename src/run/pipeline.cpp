@@ -9,11 +9,16 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/version.h"
 #include "data/chat_jsonl.h"
+#include "data/finding_text.h"
 #include "data/split.h"
+#include "report/token_view.h"
+#include "run/data_check.h"
 #include "run/evaluate.h"
+#include "run/judging.h"
+#include "run/quantization.h"
 #include "run/session.h"
-#include "run/version.h"
 #include "train/example.h"
 
 namespace lora {
@@ -25,7 +30,8 @@ using Json = nlohmann::ordered_json;
 // Keys that change speed or what is shown, but not the result: a resumed run may differ in them.
 bool changes_result(const std::string& key) {
   return key != "output_dir" && key != "eval_batch_size" && key != "logging_steps" && key != "threads" &&
-         key != "model" && key != "train_data" && key != "eval_data";
+         key != "model" && key != "train_data" && key != "eval_data" && key != "checks" &&
+         key != "check_ignore";
 }
 
 void require_given(const std::string& value, const std::string& key) {
@@ -66,7 +72,16 @@ class Pipeline {
     require_given(config_.output_dir, "output_dir");
     for (const std::string& note : config_.notes) progress_.print("note: " + note);
     read_data();
-    const Session session(config_.model, {config_.threads, config_.reference, config_.text});
+    std::optional<Metrics>
+        metrics;  // chosen first: a check that applies to no row is refused before anything is written
+    if (scope_ == Scope::kWholeRun) metrics = choose_metrics(config_.checks, split_.test, split_.train);
+    const Session session(config_.model,
+                          {config_.threads, config_.reference, text_of_this_run(), config_.load_in_4bit});
+    if (config_.load_in_4bit)
+      if (const auto note = load_in_4bit_note(session)) {
+        config_.notes.push_back(*note);
+        progress_.print("note: " + *note);
+      }
     const int64_t context = session.decoder().config().max_position_embeddings;
     if (config_.max_seq_length > context) {
       config_.notes.push_back(
@@ -78,16 +93,17 @@ class Pipeline {
         make_examples(session.renderer(), split_.train, config_.max_seq_length, config_.train_data);
     const std::vector<Example> valid_rows =
         make_examples(session.renderer(), split_.valid, config_.max_seq_length, config_.train_data);
+    const CheckReport findings = check_training_data(config_, session.text());
+    for (const std::string& line : findings_in_lines(findings)) progress_.print("check: " + line);
     open_directory(session);
+    write_file_atomic(folder_ / "check.json", findings_json(findings.findings) + "\n", IfExists::kReplace);
 
     PipelineResult result;
     result.notes = config_.notes;
     std::optional<Questions> questions;
-    std::optional<Metrics> metrics;
     std::vector<ContestantAnswers> contestants;
     if (scope_ == Scope::kWholeRun) {
       questions = make_questions(session, split_.test, config_.max_new_tokens, test_source());
-      metrics = choose_metrics(questions->references, split_.train);
       result.primary_why = metrics->primary.why;
       contestants.push_back(ask_base(session, *questions));
       if (auto few_shot = ask_with_examples(session, *questions, *metrics))
@@ -95,12 +111,19 @@ class Pipeline {
     }
 
     describe(session, train_rows, valid_rows);
+    if (session.quantized_on_load()) {
+      quantization_ =
+          measure_quantization(session, train_rows, static_cast<size_t>(config_.train.batch_size()),
+                               {config_.train.share_prefixes, config_.train.micro_batch_tokens});
+      progress_.print(quantization_->sentence());
+    }
     Adapter adapter = Adapter::create(session.decoder().config(), config_.adapter, config_.train.seed);
     result.training = train(session.decoder(), adapter, train_rows, valid_rows, config_.train,
                             {folder_, run_hash_, session.record()}, progress_);
     if (scope_ == Scope::kWholeRun) {
       contestants.push_back(ask(session, &adapter, "tuned", *questions, config_.eval_batch_size, progress_));
-      result.evaluation = judge(*questions, contestants, *metrics, folder_ / "eval");
+      result.evaluation = judge_with_endpoints(config_.judging, config_.model, *questions, contestants,
+                                               *metrics, folder_ / "eval", progress_);
       result.golden = judge_golden(session, adapter, *metrics);
     }
     write_file_atomic(folder_ / "finished.json", finished_json(result).dump(2) + "\n", IfExists::kReplace);
@@ -110,6 +133,17 @@ class Pipeline {
  private:
   std::string test_source() const {
     return config_.eval_data.empty() ? config_.train_data : config_.eval_data;
+  }
+
+  // A template that prints today's date must print the same one when the run goes on tomorrow: the first sitting's.
+  TextOptions text_of_this_run() const {
+    TextOptions text = config_.text;
+    const fs::path record = folder_ / "run.json";
+    if (!text.arguments.date.empty() || !fs::exists(record)) return text;
+    const Json old = Json::parse(read_file(record), nullptr, false);
+    if (old.is_object() && old.contains("template_date") && old["template_date"].is_string())
+      text.arguments.date = old["template_date"].get<std::string>();
+    return text;
   }
 
   std::vector<Conversation> read_file_of_rows(const std::string& path) {
@@ -216,7 +250,7 @@ class Pipeline {
         throw Error::input({.where = folder_.string(),
                             .found = "the run in this folder is finished",
                             .fix = "Choose another output_dir, or remove the folder to run it again."});
-      return write_split();  // a kill may have come before it was whole
+      return write_rows(session);  // a kill may have come before they were whole
     }
     if (!is_free(folder_))
       throw Error::input({.where = folder_.string(),
@@ -231,6 +265,7 @@ class Pipeline {
     json["threads"] = at::get_num_threads();
     json["base_fingerprint"] = session.text().checkpoint().fingerprint();
     json["text_fingerprint"] = session.renderer().fingerprint();
+    if (session.text().chat_template().uses_date()) json["template_date"] = session.renderer().options().date;
     json["train_data_sha256"] = sha256_file(config_.train_data);
     if (!config_.eval_data.empty()) json["eval_data_sha256"] = sha256_file(config_.eval_data);
     json["split"] = {{"train", split_.train.size()},   {"valid", split_.valid.size()},
@@ -238,7 +273,26 @@ class Pipeline {
                      {"golden", split_.golden.size()}, {"why", split_.why}};
     json["notes"] = config_.notes;
     write_file_atomic(record, json.dump(2) + "\n", IfExists::kRefuse);
+    write_rows(session);
+  }
+
+  void write_rows(const Session& session) const {
     write_split();
+    write_token_view(session);
+  }
+
+  // A few rows as the training sees them, for the report.
+  void write_token_view(const Session& session) const {
+    constexpr size_t kRowsShown = 3;
+    std::vector<TokenView> views;
+    for (size_t i = 0; i < std::min(kRowsShown, split_.train.size()); ++i) {
+      const Rendered row = session.renderer().render(split_.train[i], config_.train_data);
+      TokenView& view = views.emplace_back(TokenView{.line = split_.train[i].line, .tokens = {}});
+      for (size_t t = 0; t < row.ids.size(); ++t)
+        view.tokens.push_back(
+            {std::string(session.tokenizer().token_bytes(row.ids[t])), row.supervised[t] != 0});
+    }
+    write_file_atomic(folder_ / "token_view.json", token_views_json(views), IfExists::kReplace);
   }
 
   void write_split() const {
@@ -278,19 +332,19 @@ class Pipeline {
       return std::nullopt;
     }
     save_answers(file, *few_shot, run_hash_);
-    const size_t passed = count_passed(metrics, *few_shot, questions.references);
-    progress_.print(fmt::format("the base, shown {} examples: {} of {} {}{}", few_shot->num_fewshot, passed,
-                                questions.references.size(), metrics.primary.name,
-                                10 * passed >= 9 * questions.references.size()
-                                    ? ". Prompting already does this well; Ctrl-C saves the training"
-                                    : ""));
+    const PrimaryTally reached = tally_primary(metrics, questions.rows, few_shot->answers);
+    progress_.print(fmt::format(
+        "the base, shown {} examples: {}{}", few_shot->num_fewshot, reached.in_words(metrics.primary.name),
+        reached.mean() >= 0.9 ? ". Prompting already does this well; Ctrl-C saves the training" : ""));
     return few_shot;
   }
 
   // Golden rows are the user's own touchstones, chosen and not drawn: they are asked apart, and decide nothing.
   std::optional<Evaluation> judge_golden(const Session& session, const Adapter& adapter,
                                          const Metrics& metrics) {
-    if (split_.golden.empty()) return std::nullopt;
+    if (std::none_of(split_.golden.begin(), split_.golden.end(),
+                     [&](const Conversation& row) { return metrics.decides(row); }))
+      return std::nullopt;
     const Questions questions =
         make_questions(session, split_.golden, config_.max_new_tokens, config_.train_data);
     const int64_t batch = config_.eval_batch_size;
@@ -321,13 +375,17 @@ class Pipeline {
         length.total_steps, config_.train.batch_size()));
   }
 
-  static Json finished_json(const PipelineResult& result) {
+  Json finished_json(const PipelineResult& result) const {
     Json json{{"format", 1}, {"steps", result.training.steps}, {"best_step", result.training.best_step}};
     json["eval_loss_first"] =
         result.training.first_eval_loss ? Json(*result.training.first_eval_loss) : Json(nullptr);
     json["eval_loss_best"] =
         result.training.best_eval_loss ? Json(*result.training.best_eval_loss) : Json(nullptr);
     json["training_seconds"] = result.training.seconds;
+    if (quantization_)
+      json["load_in_4bit"] = {{"examples", quantization_->examples},
+                              {"loss_full_precision", quantization_->full_precision},
+                              {"loss_4bit", quantization_->four_bit}};
     json["warnings"] = result.training.warnings;
     if (result.evaluation) json["verdict"] = verdict_name(result.evaluation->verdict);
     return json;
@@ -339,6 +397,7 @@ class Pipeline {
   fs::path folder_;
   Split split_;
   std::string run_hash_;
+  std::optional<QuantizationLoss> quantization_;
 };
 
 }  // namespace

@@ -117,6 +117,22 @@ TEST_P(Exactness, HowExamplesAreDealtDoesNotMatter) {
   ASSERT_LT(deal(all_, {true, 40}).size(), 8u);
 }
 
+// The base in 4 bits, unpacked where it is used, against the same numbers laid out whole; and sharing does not matter there.
+TEST_P(Exactness, PackedBaseEqualsDenseBase) {
+  const ModelConfig config = testing::tiny_config();
+  const ModelWeights packed = testing::packed_weights(random_weights(config, 1, at::kDouble));
+  const auto run_with = [&](const ModelWeights& weights, const ForestOptions& forests, ops::Backend backend) {
+    const StepResult r =
+        accumulate_gradients(Decoder(config, weights, backend), adapter_, all_, forests, kMaskSeed);
+    return Result{r.loss * r.weight, adapter_.gradients().clone(), r.unique_tokens};
+  };
+  const Result dense = run_with(testing::dense_weights(packed), {false, kNoLimit}, ops::Backend::kFused);
+  expect_same("packed", run_with(packed, {false, kNoLimit}, ops::Backend::kFused), dense);
+  expect_same("packed_shared", run_with(packed, {true, kNoLimit}, ops::Backend::kFused), dense);
+  expect_same("packed_one_by_one", run_with(packed, {true, 1}, ops::Backend::kFused), dense);
+  expect_same("packed_reference", run_with(packed, {true, kNoLimit}, ops::Backend::kReference), dense);
+}
+
 // Windows reach over shared prefixes, and rows on either side of LongRoPE's border begin alike.
 TEST(ExactnessOfFamilies, SharingAndDealingDoNotMatter) {
   at::set_num_threads(1);

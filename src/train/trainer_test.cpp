@@ -272,7 +272,7 @@ TEST_F(Trainer, NoRowsAreRefused) {
 class BadRows : public Trainer {
  protected:
   void SetUp() override {
-    at::Tensor embedding = weights_.embedding.clone();
+    at::Tensor embedding = weights_.embedding.dense().clone();
     embedding[60].fill_(std::numeric_limits<float>::quiet_NaN());
     weights_.embedding = embedding;
     decoder_ = Decoder(testing::tiny_config(), weights_);

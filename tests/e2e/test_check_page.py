@@ -42,6 +42,7 @@ def page(tmp_path_factory):
     rows[10] = change(rows[10], "user", lambda s: s + " at the cafÃ©")
     rows[20] = chat(("system", HOSTILE), ("user", HOSTILE), ("assistant", HOSTILE))
     rows[30] = change(rows[30], "assistant", lambda s: json.dumps({"reply": HOSTILE}))
+    rows[40] = change(rows[5], "user", lambda s: s.replace(" ", " dear ", 1))
     lines = [dump(r) for r in rows] + [b'{"messages": 3}', b'{"</script><img src=y>": 1}']
     (folder / "rows.jsonl").write_bytes(b"\n".join(lines) + b"\n")
     out = folder / "page.html"
@@ -76,6 +77,15 @@ def test_findings_can_be_searched_and_filtered(page):
                        "x.dispatchEvent(new Event('change'))}})")
     left = re.findall(r'<tr data-s="(\w+)" data-c="[\w-]+">', errors)
     assert left and set(left) == {"error"}
+
+
+def test_near_duplicates_are_shown_side_by_side(page):
+    text = page.read_text(encoding="utf-8")
+    section = text[text.index('id="near-duplicates"'):]
+    section = section[:section.index("</section>")]
+    assert "line 6<" in section and "line 41<" in section and "<mark>dear </mark>" in section
+    assert section.count("<table") == 1, "one group"
+    assert "<mark>dear </mark>" in dom(page), "and for the browser too"
 
 
 @pytest.mark.parametrize("width", [360, 1280])

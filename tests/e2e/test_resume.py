@@ -127,6 +127,29 @@ def test_a_full_disk(tmp_path, tiny, rows, straight):
     expect_same(output_dir, straight)
 
 
+def test_a_run_that_goes_on_tomorrow_prints_the_date_it_began_on(tmp_path, tiny, rows):
+    """The two time zones are 26 hours apart, so the second sitting has another date."""
+    template = tmp_path / "dated.jinja"
+    template.write_text("{{ strftime_now('%Y-%m-%d') }}{% for m in messages %}<|im_start|>{{ m.role }}\n"
+                        "{{ m.content }}<|im_end|>\n{% endfor %}"
+                        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}")
+    output_dir = tmp_path / "dated"
+    arguments = (*command(tiny, rows, output_dir), "--chat-template", template)
+    process = start(*arguments, env=os.environ | {"TZ": "XXX-14"})
+    wait_for_steps(output_dir, 10, process)
+    process.send_signal(signal.SIGINT)
+    error_line_after_progress(finish(process), 130)
+    began = json.loads((output_dir / "run.json").read_text())["template_date"]
+    succeed(*arguments, env=os.environ | {"TZ": "XXX+12"})
+    other = tmp_path / "other"
+    succeed(*command(tiny, rows, other), "--chat-template", template, env=os.environ | {"TZ": "XXX+12"})
+    assert json.loads((other / "run.json").read_text())["template_date"] < began, "the test's dates must differ"
+    assert adapter_bytes(other) != adapter_bytes(output_dir)
+    dated = tmp_path / "told"
+    succeed(*command(tiny, rows, dated), "--chat-template", template, "--chat-template-date", began)
+    assert record(dated) == record(output_dir)
+
+
 def test_a_torn_checkpoint_is_passed_over(tmp_path, tiny, rows, straight):
     output_dir = tmp_path / "torn"
     process = start(*command(tiny, rows, output_dir))

@@ -245,6 +245,37 @@ def test_tiny_steps(tmp_path, options):
 
 
 @tiny
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_base_in_four_bits(tmp_path, dtype):
+    """load_in_4bit: the weights are bitsandbytes', and everything computed with them is what PEFT computes with the same
+    numbers laid out in full."""
+    bnb = pytest.importorskip("bitsandbytes.functional")
+    model, examples = tmp_path / "model", tiny_examples()
+    make_tiny(model)
+    base = transformers.AutoModelForCausalLM.from_pretrained(model, dtype=getattr(torch, dtype))
+    base.save_pretrained(model)
+    base, full = load_model(model), all_logits(load_model(model), examples[0])
+    _, packed = tool(tmp_path, what="weights", model=model, base="4bit")
+    with torch.no_grad():
+        for name, ours in packed.items():
+            w = base.get_parameter(name).to(getattr(torch, dtype))
+            theirs = bnb.dequantize_4bit(*bnb.quantize_4bit(w.reshape(1, -1), quant_type="nf4", compress_statistics=True))
+            # Its CPU library takes a neighbouring code for a few of the scales (test_bnb_4bit.py).
+            assert (ours - theirs.reshape(w.shape).float()).ne(0).float().mean() < 0.05, name
+            hold(f"four bits of {dtype} against bitsandbytes, relative", relative(ours, theirs.reshape(w.shape)), 1e-2)
+            assert relative(ours, w) > 0.05
+            base.get_parameter(name).copy_(ours)
+    assert len(packed) == 7 * base.config.num_hidden_layers
+    tuned = with_adapter(base, deviation=0.2, **ADAPTERS["r 16, alpha 32, all-linear"])
+    tuned.save_pretrained(tmp_path / "adapter")
+    assert (all_logits(base, examples[0]) - full).abs().max() > 0.1  # 4 bits are not the same model
+    job = dict(model=model, base="4bit", adapter=tmp_path / "adapter")
+    compare_logits("tiny in 4 bits", tmp_path, tuned, examples, 1e-4, **job)
+    for options in (dict(), dict(share_prefixes=False), dict(max_tokens=64), dict(reference=True)):
+        compare_gradients("tiny in 4 bits", tmp_path, tuned, examples, 1e-5, 5e-5, **job, **options)
+
+
+@tiny
 def test_an_initialisation_that_changes_the_base_is_refused(tmp_path):
     """PiSSA, OLoRA and others subtract from the base what they put into the adapter."""
     model, examples = tmp_path / "model", tiny_examples()

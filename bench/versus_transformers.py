@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""Decoding beside Transformers + PEFT: the same model, prompts and lengths, in alternating runs on the whole machine.
+
+usage: versus_transformers.py --lora build/lora --gguf MODEL.gguf --hf MODEL_DIR --data TEST.jsonl [--adapter DIR]
+                              [--python PYTHON] [--prompts 50] [--batch 16] [--new 64] [--rounds 5]
+
+Greedy, fp32, end-of-text ignored, so every prompt gets --new tokens; time includes reading the prompts, not loading the
+model. Transformers reads its prompts in batches of --batch, padded on the left, with key-value cache; so does lora.cpp,
+with as many answers under way. Prints every round and the medians. Leave the machine alone meanwhile.
+"""
+import argparse, json, re, statistics, subprocess, sys, tempfile, time
+
+PEER = r"""
+import json, sys, time
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+folder, data, adapter, prompts, batch, new = sys.argv[1:7]
+torch.set_num_threads(2)
+tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
+model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa").eval()
+if adapter:
+    from peft import PeftModel
+    model = PeftModel.from_pretrained(model, adapter)
+rows = [json.loads(line)["messages"] for line in open(data)][: int(prompts)]
+texts = [tokenizer.apply_chat_template(m[:-1], add_generation_prompt=True, tokenize=False) for m in rows]
+def answer(some):
+    encoded = tokenizer(some, return_tensors="pt", padding=True, add_special_tokens=False)
+    return model.generate(**encoded, max_new_tokens=int(new), min_new_tokens=int(new), do_sample=False)
+with torch.inference_mode():
+    answer(texts[:1])
+    began = time.time()
+    for i in range(0, len(texts), int(batch)):
+        answer(texts[i:i + int(batch)])
+print("SPEED", len(texts) * int(new) / (time.time() - began))
+"""
+
+parser = argparse.ArgumentParser()
+for name in ("lora", "gguf", "hf", "data"):
+    parser.add_argument("--" + name, required=True)
+parser.add_argument("--adapter", default="")
+parser.add_argument("--python", default=sys.executable)
+parser.add_argument("--prompts", type=int, default=50)
+parser.add_argument("--batch", type=int, default=16)
+parser.add_argument("--new", type=int, default=64)
+parser.add_argument("--rounds", type=int, default=5)
+args = parser.parse_args()
+
+
+def run(command, pattern):
+    done = subprocess.run(command, capture_output=True, text=True)
+    found = re.search(pattern, done.stdout + done.stderr)
+    if done.returncode or not found:
+        sys.exit(f"failed: {command}\n{done.stderr[-2000:]}")
+    return float(found.group(1))
+
+
+with tempfile.TemporaryDirectory() as folder:
+    data = f"{folder}/prompts.jsonl"
+    with open(data, "w") as out:
+        out.writelines(open(args.data).readlines()[: args.prompts])
+    ours, theirs = [], []
+    for number in range(args.rounds):
+        command = [args.lora, "generate", args.gguf, "--data", data, "--max-new-tokens", str(args.new), "--batch-size",
+                   str(args.batch), "--ignore-eos", "--format", "json"]
+        ours.append(run(command + (["--adapter", args.adapter] if args.adapter else []), r"\(([0-9.]+) tokens/s\)"))
+        theirs.append(run([args.python, "-c", PEER, args.hf, data, args.adapter, str(args.prompts), str(args.batch),
+                           str(args.new)], r"SPEED ([0-9.]+)"))
+        print(f"round {number + 1}: lora.cpp {ours[-1]:.1f} tokens/s, Transformers {theirs[-1]:.1f}", flush=True)
+    a, b = statistics.median(ours), statistics.median(theirs)
+    print(json.dumps({"lora_tokens_per_second": round(a, 1), "transformers_tokens_per_second": round(b, 1),
+                      "ratio": round(a / b, 2), "adapter": bool(args.adapter), "batch": args.batch}))

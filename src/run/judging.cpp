@@ -1,0 +1,100 @@
+#include "run/judging.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "base/interrupt.h"
+#include "judging/contestant.h"
+#include "judging/endpoint_judge.h"
+#include "judging/judge_recorded.h"
+
+namespace lora {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+void write_json(const std::filesystem::path& file, const Json& json) {
+  write_file_atomic(file, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n",
+                    IfExists::kReplace);
+}
+
+// What asking an endpoint threw, as a note; Ctrl-C stays what it is.
+std::string excused(const Error& error) {
+  if (error.kind() == ErrorKind::kInterrupted) throw error;
+  return error.what();
+}
+
+void ask_endpoints(const JudgingConfig& config, const Questions& questions,
+                   const std::filesystem::path& cache, std::vector<ContestantAnswers>& contestants,
+                   const std::filesystem::path& folder, Progress& progress) {
+  if (config.contestants.empty()) return;
+  Json records = Json::array();
+  for (const ContestantSettings& settings : config.contestants) {
+    try {
+      EndpointContestant asked = ask_contestant(settings, questions.rows, questions.max_new_tokens, cache,
+                                                interrupt_requested, progress);
+      records.push_back(std::move(asked.record));
+      ContestantAnswers& added = contestants.emplace_back();
+      added.name = asked.name;
+      added.answers = std::move(asked.answers);
+      added.stopped = std::move(asked.stopped);
+      added.prompt_ids.resize(questions.rows.size());  // it was given messages, no ids
+    } catch (const Error& error) {
+      const std::string why = excused(error);
+      progress.print(fmt::format("note: {} is left out of the comparison: {}", settings.name, why));
+      records.push_back({{"name", settings.name}, {"left_out", why}});
+    }
+  }
+  write_json(folder / "endpoints.json", Json{{"format", 1}, {"contestants", records}});
+}
+
+void put_before_judge(const JudgingConfig& config, const std::string& base_model, const Questions& questions,
+                      const std::filesystem::path& cache, const std::filesystem::path& folder,
+                      Evaluation& evaluation, Progress& progress) {
+  if (!config.judge) return;
+  const JudgeSettings& settings = *config.judge;
+  try {
+    EndpointJudge judge(settings.endpoint, cache, interrupt_requested, progress);
+    const RecordedAnswers recorded =
+        read_recorded(folder / "answers.jsonl", questions.rows, "the held-out rows");
+    const JudgedRun run =
+        judge_recorded(judge, settings, recorded, judged_models(base_model, config), folder);
+    for (const std::string& note : run.notes) progress.print("note: " + note);
+    progress.print(judgement_text(run.judgement));
+    if (run.verdict) progress.print(run.verdict->sentence);
+    if (!settings.decides) return;
+    if (!run.verdict) {
+      progress.print("note: the judge was to decide and is not used, so the checks alone decide");
+      return;
+    }
+    evaluation.verdict = run.verdict->verdict;
+    evaluation.sentence =
+        fmt::format("{} By the checks alone: {}", run.verdict->sentence, evaluation.sentence);
+    Json summary = summary_json(evaluation);
+    summary["decided_by"] = "judge";
+    write_json(folder / "summary.json", summary);
+  } catch (const Error& error) {
+    const std::string why = excused(error);
+    progress.print(fmt::format("note: no judge was heard: {}. Later: lora judge", why));
+    write_unjudged(folder, settings.endpoint.model, why);
+  }
+}
+
+}  // namespace
+
+Evaluation judge_with_endpoints(const JudgingConfig& config, const std::string& base_model,
+                                const Questions& questions, std::vector<ContestantAnswers> contestants,
+                                const Metrics& metrics, const std::filesystem::path& folder,
+                                Progress& progress) {
+  const std::filesystem::path cache =
+      config.cache_dir.empty() ? folder / "endpoint_cache" : std::filesystem::path(config.cache_dir);
+  ask_endpoints(config, questions, cache, contestants, folder, progress);
+  Evaluation evaluation = judge(questions, contestants, metrics, folder);
+  put_before_judge(config, base_model, questions, cache, folder, evaluation, progress);
+  return evaluation;
+}
+
+}  // namespace lora

@@ -1,0 +1,111 @@
+"""Endpoints within `lora run` and `lora eval`: contestants beside base and tuned, and a judge over all of them."""
+import contextlib
+import json
+import os
+
+import pytest
+
+import judge_server as faults
+from judge_server import Server, honest
+from program import error_line, hashes, lora
+
+KEY = "sk-very-secret-0123456789"
+ENVIRONMENT = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()} | {"ENDPOINT_KEY": KEY}
+
+
+@pytest.fixture
+def server(held_out):
+    """Knows the right answers when it is asked, and judges honestly when it is shown two."""
+    known = {row["messages"][0]["content"]: row["messages"][1]["content"] for row in map(json.loads, held_out.read_text().splitlines())}
+
+    def speak(case):
+        return honest(case) if case.first is not None else known.get(case.text, "no idea")
+
+    with contextlib.ExitStack() as stack:
+        yield stack.enter_context(Server(speak).running())
+
+
+def write_config(path, server, judge="", contestant=""):
+    keys = f'base_url = "{server.url}"\nmodel = "large-model"\napi_key_env = "ENDPOINT_KEY"\nmax_retries = 0\n'
+    path.write_text(f'[judge]\n{keys}{judge}\n[[contestant]]\nname = "large"\n{keys}price_per_million_input = 1\n'
+                    f'price_per_million_output = 10\n{contestant}\n')
+    return path
+
+
+def read_lines(path):
+    return [json.loads(x) for x in path.read_text().splitlines()]
+
+
+def no_key_in(folder):
+    return not any(KEY.encode() in f.read_bytes() for f in folder.rglob("*") if f.is_file())
+
+
+def test_eval_with_a_contestant_and_a_judge(tiny, trained, held_out, server, tmp_path):
+    config, out = write_config(tmp_path / "c.toml", server), tmp_path / "out"
+    done = lora("eval", tiny, held_out, "--adapter", trained / "adapter", "--output-dir", out, "--config", config, "--threads", 1, env=ENVIRONMENT)
+    assert done.returncode in (0, 1), done.stderr
+    answers = read_lines(out / "answers.jsonl")
+    assert {a["contestant"] for a in answers} == {"base", "tuned", "large"}
+    large = [a for a in answers if a["contestant"] == "large"]
+    assert all(a["answer"] == a["reference"] and a["prompt_ids"] == [] and a["stopped"] for a in large) and len(large) == 8
+    record, = json.loads((out / "endpoints.json").read_text())["contestants"]
+    assert record["prompt_tokens"] == 800 and record["cost_per_1000_answers"] == pytest.approx(1000 * (100 * 1 + 10 * 10) / 1e6)
+    assert record["latency_p95_s"] >= record["latency_median_s"] > 0
+    pairs = [(c["a"], c["b"]) for c in json.loads((out / "summary.json").read_text())["comparisons"]]
+    assert ("tuned", "large") in pairs and pairs[0] == ("tuned", "base")
+    judged = json.loads((out / "judge.json").read_text())
+    large = next(c for c in judged["comparisons"] if c["b"] == "large")
+    assert judged["usable"] and large["a"] == "tuned" and large["losses"] > large["wins"]
+    assert no_key_in(out)
+    # All that `lora judge` asks was asked by `lora eval`: the same requests, the same bytes.
+    before, asked = hashes(out), len(server.requests)
+    again = lora("judge", out, "--config", config, env=ENVIRONMENT)
+    assert again.returncode in (0, 1) and len(server.requests) == asked and hashes(out) == before, again.stderr
+
+
+def test_run_goes_on_without_endpoints_that_fail(tiny, rows, held_out, server, tmp_path):
+    server.always = faults.status(401, "who are you?")
+    config = write_config(tmp_path / "c.toml", server, judge="decides = true\n")
+    out = tmp_path / "out"
+    arguments = ("run", config, "--model", tiny, "--train-data", rows, "--eval-data", held_out, "--output-dir", out, "--max-steps", 2,
+                 "--threads", 1)
+    without = {k: v for k, v in ENVIRONMENT.items() if k != "ENDPOINT_KEY"}
+    assert "ENDPOINT_KEY is not set" in error_line(lora(*arguments, env=without), 2)
+    assert not out.exists() and not server.requests  # before the training, not after it
+    done = lora(*arguments, env=ENVIRONMENT)
+    assert done.returncode in (0, 1), done.stderr
+    assert "large is left out of the comparison" in done.stderr and "no judge was heard" in done.stderr
+    assert (out / "finished.json").exists() and KEY not in done.stdout + done.stderr
+    assert "status 401" in json.loads((out / "eval" / "endpoints.json").read_text())["contestants"][0]["left_out"]
+    judged = json.loads((out / "eval" / "judge.json").read_text())
+    assert judged["usable"] is False and "status 401" in judged["reasons"][0]
+    assert {a["contestant"] for a in read_lines(out / "eval" / "answers.jsonl")} <= {"base", "few_shot", "tuned"}
+    # Later, when it answers, it is heard.
+    server.always = None
+    assert lora("judge", out, "--config", config, env=ENVIRONMENT).returncode in (0, 1)
+    assert json.loads((out / "eval" / "judge.json").read_text())["usable"] and no_key_in(out)
+
+
+def test_a_judge_that_decides(tiny, rows, held_out, server, tmp_path):
+    """It prefers whatever is not the base's answer; the checks see no difference."""
+    out = tmp_path / "out"
+    known = server.judge
+
+    def judge(case):
+        if case.first is None:
+            return known(case)
+        base = {a["answer"].strip() for a in read_lines(out / "eval" / "answers.jsonl") if a["contestant"] == "base"}
+        worth = [2 if text == case.reference else 0 if text.strip() in base else 1 for text in (case.first, case.second)]
+        return faults.verdict(*worth)
+
+    server.judge = judge
+    config = write_config(tmp_path / "c.toml", server, judge='decides = true\nagainst = ["base"]\n')
+    done = lora("run", config, "--model", tiny, "--train-data", rows, "--eval-data", held_out, "--output-dir", out, "--max-steps", 12,
+                "--learning-rate", "2e-2", "--threads", 1, "--format", "json", env=ENVIRONMENT)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((out / "eval" / "summary.json").read_text())
+    judged = json.loads((out / "eval" / "judge.json").read_text())
+    assert judged["usable"] and judged["decides"] and judged["verdict"] == "won", judged
+    assert summary["verdict"] == "won" and summary["decided_by"] == "judge" and "By the judge large-model" in summary["sentence"]
+    assert json.loads(done.stdout)["evaluation"]["verdict"] == "won"
+    assert json.loads((out / "finished.json").read_text())["verdict"] == "won"
