@@ -2,11 +2,11 @@
 """Decoding beside Transformers + PEFT: the same model, prompts and lengths, in alternating runs on the whole machine.
 
 usage: versus_transformers.py --lora build/lora --gguf MODEL.gguf --hf MODEL_DIR --data TEST.jsonl [--adapter DIR]
-                              [--python PYTHON] [--prompts 50] [--batch 16] [--new 64] [--rounds 5]
+                              [--python PYTHON] [--prompts 50] [--batch 16] [--lora-batch 16] [--new 64] [--rounds 5]
 
 Greedy, fp32, end-of-text ignored, so every prompt gets --new tokens; time includes reading the prompts, not loading the
 model. Transformers reads its prompts in batches of --batch, padded on the left, with key-value cache; so does lora.cpp,
-with as many answers under way. Prints every round and the medians. Leave the machine alone meanwhile.
+with --lora-batch answers under way (`lora run` has 32). Prints every round and the medians. Leave the machine alone meanwhile.
 """
 import argparse, json, re, statistics, subprocess, sys, tempfile, time
 
@@ -41,6 +41,7 @@ parser.add_argument("--adapter", default="")
 parser.add_argument("--python", default=sys.executable)
 parser.add_argument("--prompts", type=int, default=50)
 parser.add_argument("--batch", type=int, default=16)
+parser.add_argument("--lora-batch", type=int, default=16)
 parser.add_argument("--new", type=int, default=64)
 parser.add_argument("--rounds", type=int, default=5)
 args = parser.parse_args()
@@ -61,11 +62,11 @@ with tempfile.TemporaryDirectory() as folder:
     ours, theirs = [], []
     for number in range(args.rounds):
         command = [args.lora, "generate", args.gguf, "--data", data, "--max-new-tokens", str(args.new), "--batch-size",
-                   str(args.batch), "--ignore-eos", "--format", "json"]
+                   str(args.lora_batch), "--ignore-eos", "--format", "json"]
         ours.append(run(command + (["--adapter", args.adapter] if args.adapter else []), r"\(([0-9.]+) tokens/s\)"))
         theirs.append(run([args.python, "-c", PEER, args.hf, data, args.adapter, str(args.prompts), str(args.batch),
                            str(args.new)], r"SPEED ([0-9.]+)"))
         print(f"round {number + 1}: lora.cpp {ours[-1]:.1f} tokens/s, Transformers {theirs[-1]:.1f}", flush=True)
     a, b = statistics.median(ours), statistics.median(theirs)
     print(json.dumps({"lora_tokens_per_second": round(a, 1), "transformers_tokens_per_second": round(b, 1),
-                      "ratio": round(a / b, 2), "adapter": bool(args.adapter), "batch": args.batch}))
+                      "ratio": round(a / b, 2), "adapter": bool(args.adapter), "batch": args.batch, "lora_batch": args.lora_batch}))

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "ops/cpu/gemm.h"
+#include "ops/cpu/few_rows.h"
 #include "ops/rows.h"
 
 namespace lora::ops {
@@ -17,7 +17,7 @@ constexpr int64_t kTileNumbers = int64_t{1} << 19;
 // Numbers of a tile that one thread takes to itself, where there are few rows to multiply with: half a second-level cache.
 constexpr int64_t kSmallTileNumbers = int64_t{1} << 15;
 // Up to so many rows of x, each thread multiplies with rows of W of its own.
-constexpr int64_t kFewRows = 16;
+constexpr int64_t kFewRows = 64;
 
 int64_t tile_rows(const FrozenMatrix& W, int64_t numbers) {
   return std::clamp<int64_t>(numbers / std::max<int64_t>(W.cols(), 1), 1, std::max<int64_t>(W.rows(), 1));
@@ -56,8 +56,7 @@ void few_rows(const Tensor& x, const FrozenMatrix& W, bool accumulate, const Ten
     for (; first < last; ++first) {
       const int64_t begin = first * step, end = std::min(begin + step, W.rows());
       W.unpack(begin, end, tile.data());
-      cpu::gemm(cpu::Transpose::kNo, cpu::Transpose::kYes, x.size(0), end - begin, in, T{1}, from, in,
-                tile.data(), in, accumulate ? T{1} : T{0}, to + begin, stride);
+      cpu::few_rows_product(from, x.size(0), tile.data(), end - begin, in, accumulate, to + begin, stride);
     }
   });
 }
