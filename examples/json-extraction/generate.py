@@ -102,7 +102,8 @@ def values_of(rng, schema):
         name = person(rng)
         mail = re.sub(r"[^a-z.]", "", name.lower().replace(" ", ".").translate(str.maketrans("éëöü", "eeou")))
         return {"name": name, "company": f"{rng.choice(COMPANY_A)} {rng.choice(COMPANY_B)}",
-                "phone": f"0{rng.randint(20, 99)} {rng.randint(100, 999)} {rng.randint(100, 999)}",
+                # 555 01xx is set aside for made-up numbers: nobody's own.
+                "phone": f"{rng.randint(20, 99)}0 555 01{rng.randint(10, 99)}",
                 "email": f"{mail}@{rng.choice(DOMAINS)}", "city": rng.choice(CITIES)}
     if schema == "order":
         quantity = rng.randint(2, 40)

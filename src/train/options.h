@@ -35,7 +35,7 @@ struct TrainOptions {
   int64_t eval_steps = 0;      // held-out loss and a checkpoint each so many steps; 0: ten times in a run
   bool share_prefixes = true;  // off: every example is laid alone; slower, the same result
   int64_t micro_batch_tokens =
-      768;  // most tokens in one pass through the model: more is faster, and takes more memory
+      1024;  // most tokens in one pass through the model: more is faster, and takes more memory
 
   int64_t batch_size() const { return per_device_train_batch_size * gradient_accumulation_steps; }
 };
