@@ -3,7 +3,7 @@
 usage: check_speed.py [--mb 400] [--program build/lora] [--repeat 3] [--all-checks]
 Rows are chats of ordinary length (a few hundred bytes to a few kB), some of them with escapes, code and text beyond
 ASCII. The file is made from a seed in a temporary folder. Prints MB/s of both (best of the repeats), their ratio and
-the peak memory. The program takes 0.2 s to start (LibTorch), which counts: a small file says little.
+the peak memory. Its start counts.
 """
 import argparse
 import json
