@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
+#include <csignal>
 #include <cstdio>
 
 #include "base/error.h"
@@ -13,6 +15,8 @@ namespace lora {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::string_view kTemporary = ".tmp.";  // and the writer's process id
 
 // A file descriptor that closes itself.
 class Descriptor {
@@ -46,7 +50,7 @@ void write_file_atomic(const fs::path& path, std::string_view bytes, IfExists if
     throw Error::input({.where = path.string(),
                         .found = "this file exists already and nothing is overwritten",
                         .fix = "Give another path, or move the file away."});
-  const fs::path temporary = path.string() + ".tmp." + std::to_string(::getpid());
+  const fs::path temporary = path.string() + std::string(kTemporary) + std::to_string(::getpid());
   try {
     Descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
     if (fd.get() < 0)
@@ -68,6 +72,20 @@ void write_file_atomic(const fs::path& path, std::string_view bytes, IfExists if
     throw;
   }
   fsync_path(folder_of(path), O_RDONLY | O_DIRECTORY);
+}
+
+void remove_left_temporaries(const fs::path& path) {
+  const std::string prefix = path.filename().string() + std::string(kTemporary);
+  std::error_code code;
+  for (const auto& entry : fs::directory_iterator(folder_of(path), code)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(prefix)) continue;
+    pid_t writer = 0;
+    const char *digits = name.data() + prefix.size(), *end = name.data() + name.size();
+    const auto [stop, problem] = std::from_chars(digits, end, writer);
+    if (problem != std::errc() || stop != end || writer <= 0) continue;
+    if (::kill(writer, 0) != 0 && errno == ESRCH) ::unlink(entry.path().c_str());
+  }
 }
 
 void publish_directory(const fs::path& temporary_path, const fs::path& final_path) {

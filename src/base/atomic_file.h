@@ -14,6 +14,10 @@ enum class IfExists { kReplace, kRefuse };
 // Errors: kInput when the file exists and `kRefuse` was asked, kMachine when the disk is full or not writable.
 void write_file_atomic(const std::filesystem::path& path, std::string_view bytes, IfExists if_exists);
 
+// Removes what write_file_atomic(path) left beside `path` in processes that were killed in it and are no more. What cannot be
+// removed stays.
+void remove_left_temporaries(const std::filesystem::path& path);
+
 // Makes the folder `final_path` out of the files already written to `temporary_path`: flushes every file in it, then
 // renames the folder. Errors: kMachine.
 void publish_directory(const std::filesystem::path& temporary_path, const std::filesystem::path& final_path);

@@ -127,6 +127,11 @@ std::optional<std::pair<uint64_t, uint64_t>> parse_content_range(const std::stri
   return std::pair<uint64_t, uint64_t>{first, total};
 }
 
+// What is known of a file that is not whole yet.
+fs::path record_of(const fs::path& final_path) {
+  return final_path.string() + ".part.json";
+}
+
 class Transfer {
  public:
   Transfer(Http& http, const WantedFile& wanted, const fs::path& folder, const RetryOptions& retries,
@@ -135,7 +140,7 @@ class Transfer {
         wanted_(wanted),
         identity_(identity_of(wanted)),
         final_(folder / wanted.path),
-        record_(final_.string() + ".part.json"),
+        record_(record_of(final_)),
         retry_(retries, shared.stop),
         shared_(shared) {}
 
@@ -347,6 +352,8 @@ DownloadedFile download(Http& http, const WantedFile& wanted, const fs::path& fo
     const bool plain = fs::is_regular_file(status);
     if (plain && hash_known)
       if (auto done = verified(wanted, final_path)) {
+        ::unlink(record_of(final_path)
+                     .c_str());  // a kill may have come between the two last steps of an earlier pull
         done->was_there = true;
         shared.bytes_done += done->size;
         return *done;
@@ -360,6 +367,7 @@ DownloadedFile download(Http& http, const WantedFile& wanted, const fs::path& fo
   Transfer transfer(http, wanted, folder, retries, shared);
   const fs::path part_path = final_path.string() + ".part";
   PartFile part(part_path);
+  remove_left_temporaries(transfer.record_path());
   for (int round = 0;; ++round) {
     if (!transfer.fetch(part)) {
       ::unlink(part_path.c_str());

@@ -1,12 +1,13 @@
 #include "hub/http.h"
 
-#include <httplib.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <mutex>
 
 #include "base/error.h"
+#include "hub/client.h"
 #include "hub/proxy.h"
 
 namespace lora {
@@ -21,30 +22,6 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
 
 bool is_redirect(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
-
-bool is_certificate_problem(httplib::Error error) {
-  return error == httplib::Error::SSLServerVerification ||
-         error == httplib::Error::SSLServerHostnameVerification;
-}
-
-std::string described(httplib::Error error, int read_seconds) {
-  switch (error) {
-    case httplib::Error::Connection:
-      return "no connection could be made";
-    case httplib::Error::ConnectionTimeout:
-      return "no connection within the time allowed";
-    case httplib::Error::Read:
-    case httplib::Error::ConnectionClosed:
-    case httplib::Error::Timeout:
-      return "the connection broke off, or nothing came for " + std::to_string(read_seconds) + " s";
-    case httplib::Error::SSLConnection:
-      return "no TLS connection could be made";
-    case httplib::Error::ProxyConnection:
-      return "the proxy made no connection";
-    default:
-      return "the transfer failed (" + httplib::to_string(error) + ")";
-  }
 }
 
 }  // namespace
@@ -65,27 +42,13 @@ std::optional<uint64_t> HttpReply::content_length() const {
 // The open connection, kept for the next request to the same host.
 class Http::Connection {
  public:
-  httplib::SSLClient& to(const Url& url, const HttpOptions& options) {
+  httplib::ClientImpl& to(const Url& url, const HttpOptions& options) {
     const std::lock_guard lock(mutex_);
     if (client_ && origin_.same_origin(url)) return *client_;
-    auto client = std::make_unique<httplib::SSLClient>(url.host, url.port);
-    client->enable_server_certificate_verification(true);
-    client->enable_server_hostname_verification(true);
-    if (!options.ca_file.empty()) client->set_ca_cert_path(options.ca_file);
+    auto client = make_client(true, url.host, url.port, options.ca_file);
     client->set_connection_timeout(options.connect_seconds);
     client->set_read_timeout(options.read_seconds);
     client->set_write_timeout(options.read_seconds);
-    client->set_follow_location(false);
-    client->set_path_encode(false);
-    client->set_decompress(false);
-    client->set_keep_alive(true);
-    client->set_tcp_nodelay(true);
-    client->set_payload_max_length(std::numeric_limits<size_t>::max());
-    if (const auto proxy = proxy_from_environment(true)) {
-      client->set_proxy(proxy->host, proxy->port);
-      if (!proxy->user.empty()) client->set_proxy_basic_auth(proxy->user, proxy->password);
-      client->set_no_proxy(proxy->excepted);
-    }
     client_ = std::move(client);
     origin_ = url;
     return *client_;
@@ -97,7 +60,7 @@ class Http::Connection {
 
  private:
   std::mutex mutex_;
-  std::unique_ptr<httplib::SSLClient> client_;
+  std::unique_ptr<httplib::ClientImpl> client_;
   Url origin_;
 };
 
@@ -146,7 +109,7 @@ HttpReply Http::get_once(const Url& url, const std::vector<HttpHeader>& headers,
   for (const HttpHeader& header : headers) sent.emplace(header.name, header.value);
   if (has_token_for(url)) sent.emplace("Authorization", "Bearer " + options_.token);
 
-  httplib::SSLClient& client = connection_->to(url, options_);
+  httplib::ClientImpl& client = connection_->to(url, options_);
   bool stopped = false, redirected = false;
   const auto result = client.Get(
       url.target, sent,
@@ -167,16 +130,11 @@ HttpReply Http::get_once(const Url& url, const std::vector<HttpHeader>& headers,
   if (stopped || cancelled_) {
     reply.end = HttpReply::End::kStopped;
   } else if (!result) {
-    if (is_certificate_problem(result.error()))
-      throw Error::input(
-          {.where = url.shown(),
-           .found =
-               result.error() == httplib::Error::SSLServerVerification
-                   ? "the server's certificate is not signed by anyone who is trusted here, or not valid now"
-                   : "the server's certificate is for another host",
-           .fix = "With a private certificate authority, give its certificate with --ca-file."});
+    refuse_bad_certificate(result.error(), url.shown(), "give its certificate with --ca-file");
     reply.end = HttpReply::End::kNetwork;
-    reply.problem = described(result.error(), options_.read_seconds);
+    reply.problem = transfer_problem(
+        result.error(),
+        fmt::format("the connection broke off, or nothing came for {} s", options_.read_seconds));
   }
   return reply;
 }

@@ -82,6 +82,7 @@ void write_record(const PullOptions& options, const PullResult& result, Record r
           {"path", file.path}, {"size", file.size}, {"sha256", file.sha256}, {"checked", file.checked}};
   json["files"] = Json::array();
   for (auto& [path, file] : files) json["files"].push_back(std::move(file));
+  remove_left_temporaries(options.folder / kRecord);
   write_file_atomic(options.folder / kRecord, json.dump(2) + "\n", IfExists::kReplace);
 }
 
