@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <exception>
 #include <filesystem>
+#include <iterator>
 #include <new>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/interrupt.h"
@@ -14,6 +17,14 @@ namespace lora::cli {
 namespace {
 
 constexpr int kWrongUse = 2, kMachineFailed = 3, kInterruptedCode = 130;
+
+struct DataCommand {
+  std::string_view name;
+  void (*add)(CLI::App&, Action&);
+};
+constexpr DataCommand kDataCommands[] = {
+    {"check", add_check}, {"split", add_split},   {"inspect", add_inspect}, {"pull", add_pull},
+    {"judge", add_judge}, {"report", add_report}, {"review", add_review}};
 
 int exit_code(ErrorKind kind) {
   switch (kind) {
@@ -73,21 +84,11 @@ int run_program(int argc, char** argv, const std::function<void(CLI::App&, Actio
 }
 
 void add_data_commands(CLI::App& program, Action& action) {
-  add_check(program, action);
-  add_split(program, action);
-  add_inspect(program, action);
-  add_pull(program, action);
-  add_judge(program, action);
-  add_report(program, action);
-  add_review(program, action);
+  for (const DataCommand& command : kDataCommands) command.add(program, action);
 }
 
-bool is_data_command(const char* name) {
-  CLI::App program;
-  Action action;
-  add_data_commands(program, action);
-  return !program.get_subcommands([&](const CLI::App* command) { return command->get_name() == name; })
-              .empty();
+bool is_data_command(std::string_view name) {
+  return std::ranges::find(kDataCommands, name, &DataCommand::name) != std::end(kDataCommands);
 }
 
 }  // namespace lora::cli

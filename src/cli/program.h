@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <string_view>
 
 #include "cli/commands.h"
 
@@ -14,6 +15,6 @@ int run_program(int argc, char** argv, const std::function<void(CLI::App&, Actio
 // The commands that need no model's weights: they are in the program `lora` itself, and start without LibTorch.
 void add_data_commands(CLI::App& program, Action& action);
 // Whether `name` is one of them.
-bool is_data_command(const char* name);
+bool is_data_command(std::string_view name);
 
 }  // namespace lora::cli

@@ -21,11 +21,9 @@ struct Options {
   std::vector<std::string> votes;
 };
 
-int count_votes(const Options& options, const EvaluationRecord& evaluation) {
-  const std::filesystem::path folder = options.folder;
-  const bool is_run = std::filesystem::exists(folder / "run.json");
-  const ReviewResult result = read_votes(evaluation, {options.votes.begin(), options.votes.end()},
-                                         (is_run ? folder / "eval" : folder) / "judge.jsonl");
+int count_votes(const Options& options, const RunRecord& run) {
+  const ReviewResult result =
+      read_votes(*run.evaluation, {options.votes.begin(), options.votes.end()}, run.results / "judge.jsonl");
   if (options.format == "json")
     print_json(review_json(result));
   else
@@ -39,7 +37,7 @@ int execute(const Options& options) {
     throw Error::input({.where = options.folder,
                         .found = "the folder holds no answers",
                         .expected = "the output_dir of a finished lora run or lora eval"});
-  if (!options.votes.empty()) return count_votes(options, *run.evaluation);
+  if (!options.votes.empty()) return count_votes(options, run);
   const ReviewPlan plan = plan_review(*run.evaluation, options.review);
   const bool given = !options.output.empty();
   const std::filesystem::path page =

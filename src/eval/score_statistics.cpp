@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "base/random.h"
+#include "eval/bisect.h"
 
 namespace lora {
 namespace {
@@ -65,16 +66,6 @@ double upper_half(double t, double df, double delta) {
     if (j > half && 2 * even < 1e-15 && std::abs(odd) < 1e-15) break;
   }
   return std::clamp(sum, 0.0, 1.0);
-}
-
-template <typename F>
-double bisect_increasing(F f, double target, double low, double high) {
-  for (int i = 0; i < 200; ++i) {
-    const double middle = low + (high - low) / 2;
-    if (middle == low || middle == high) break;
-    (f(middle) < target ? low : high) = middle;
-  }
-  return low + (high - low) / 2;
 }
 
 }  // namespace
@@ -181,8 +172,7 @@ double noncentral_t_cdf(double t, double df, double delta) {
 double student_t_quantile(double p, double df) {
   if (p < 0.5) return -student_t_quantile(1 - p, df);
   // P(T > t) = I_{df / (df + t²)}(df / 2, 1/2) / 2
-  return bisect_increasing([&](double t) { return 1 - incomplete_beta(df / 2, 0.5, df / (df + t * t)) / 2; },
-                           p, 0, 1e8);
+  return bisect([&](double t) { return 1 - incomplete_beta(df / 2, 0.5, df / (df + t * t)) / 2; }, p, 0, 1e8);
 }
 
 std::optional<double> smallest_detectable_mean(size_t n, double deviation, double alpha, double power) {
@@ -194,7 +184,7 @@ std::optional<double> smallest_detectable_mean(size_t n, double deviation, doubl
     return 1 - noncentral_t_cdf(critical, df, delta) + noncentral_t_cdf(-critical, df, delta);
   };
   // With two examples the critical value is 12.7, and effects of 20 deviations are what it takes.
-  const double effect = bisect_increasing(found, power, 0, 36 / root);
+  const double effect = bisect(found, power, 0, 36 / root);
   return effect * deviation;
 }
 

@@ -4,20 +4,10 @@
 #include <cmath>
 #include <numeric>
 
+#include "eval/bisect.h"
+
 namespace lora {
 namespace {
-
-// The x in [low, high] where the increasing function f crosses `target`, to the last bit that bisection can
-// reach.
-template <typename F>
-double bisect(F f, double target, double low, double high) {
-  for (int i = 0; i < 200; ++i) {
-    const double middle = low + (high - low) / 2;
-    if (middle == low || middle == high) break;
-    (f(middle) < target ? low : high) = middle;
-  }
-  return low + (high - low) / 2;
-}
 
 // The continued fraction of I_x(a, b) by Lentz's method; converges fast for x < (a + 1) / (a + b + 2).
 double beta_fraction(double a, double b, double x) {

@@ -50,8 +50,10 @@ class Schedule {
     for (const PromptTree::Run& run : tree_.runs) runs_.push_back({.users = run.users});
   }
 
-  void run() {
+  // Gives how many tokens were read.
+  int64_t run() {
     while (next_leaf_ < tree_.leaves.size() || !active_.empty()) step();
+    return tokens_read_;
   }
 
  private:
@@ -74,6 +76,7 @@ class Schedule {
       ++next_leaf_;
     }
     cache_.reserve(pool_.capacity());
+    tokens_read_ += static_cast<int64_t>(tokens.ids.size());
     choose(decoder_.forward_cached(tokens, cache_, adapter_), sequences);
   }
 
@@ -184,6 +187,7 @@ class Schedule {
   RowPool pool_;
   KvCache cache_;
   size_t next_leaf_ = 0;
+  int64_t tokens_read_ = 0;
   std::vector<Sequence> active_;
 };
 
@@ -212,10 +216,11 @@ void check(const Decoder& decoder, const std::vector<std::vector<int32_t>>& prom
 
 std::vector<Answer> generate(const Decoder& decoder, const Adapter* adapter,
                              const std::vector<std::vector<int32_t>>& prompts, const GenerateOptions& options,
-                             const std::function<void(size_t, int32_t)>& on_token) {
+                             const std::function<void(size_t, int32_t)>& on_token, int64_t* tokens_read) {
   check(decoder, prompts, options);
   std::vector<Answer> answers(prompts.size());
-  Schedule(decoder, adapter, prompts, options, answers, on_token).run();
+  const int64_t read = Schedule(decoder, adapter, prompts, options, answers, on_token).run();
+  if (tokens_read) *tokens_read = read;
   return answers;
 }
 

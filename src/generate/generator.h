@@ -28,8 +28,10 @@ struct Answer {
 // One answer for each prompt, in their order. A sampled answer depends on its prompt's index, the seed and the model,
 // not on the batch it was decoded in. `on_token(prompt, id)` is called for every new token, when given; it may throw to
 // stop. Errors: kInput when a prompt is empty, or with max_new_tokens longer than the model's context.
+// `tokens_read`, unless null: how many tokens went through the model, those of shared prefixes once.
 std::vector<Answer> generate(const Decoder& decoder, const Adapter* adapter,
                              const std::vector<std::vector<int32_t>>& prompts, const GenerateOptions& options,
-                             const std::function<void(size_t, int32_t)>& on_token = {});
+                             const std::function<void(size_t, int32_t)>& on_token = {},
+                             int64_t* tokens_read = nullptr);
 
 }  // namespace lora

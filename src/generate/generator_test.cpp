@@ -94,6 +94,23 @@ TEST(GeneratorOfFamilies, SharedPrefixesChangeNothing) {
   }
 }
 
+TEST_F(Generator, APrefixIsReadOnce) {
+  const std::vector<int32_t> prefix = random_prompts({40})[0];
+  Prompts prompts = random_prompts({3, 5, 7});
+  int64_t own = 0;
+  for (std::vector<int32_t>& prompt : prompts) {
+    own += static_cast<int64_t>(prompt.size());
+    prompt.insert(prompt.begin(), prefix.begin(), prefix.end());
+  }
+  // The first id makes the ends differ where they begin; then only the prefix is common.
+  for (size_t p = 0; p < prompts.size(); ++p) prompts[p][40] = static_cast<int32_t>(p);
+  for (const int64_t batch_size : {1, 3}) {
+    int64_t read = 0;
+    generate(decoder_, nullptr, prompts, {.max_new_tokens = 1, .batch_size = batch_size}, {}, &read);
+    EXPECT_EQ(read, 40 + own) << "batch " << batch_size;
+  }
+}
+
 TEST_F(Generator, TheAdapterChangesTheAnswers) {
   const Prompts prompts = random_prompts({9, 10, 11});
   const auto base = generate(decoder_, nullptr, prompts, {}),

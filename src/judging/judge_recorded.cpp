@@ -6,6 +6,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "eval/record_file.h"
 
 namespace lora {
 namespace {
@@ -13,10 +14,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr uint64_t kSeed = 0;  // which rows serve as controls
-
-std::string dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 Json count_json(const std::optional<int64_t>& count) {
   return count ? Json(*count) : Json(nullptr);
@@ -111,13 +108,13 @@ JudgedRun judge_recorded(JudgeModel& model, const JudgeSettings& settings, const
   std::string transcripts, lines;
   const std::vector<JudgedPair> judged =
       judge_pairs(model, settings.rubric, recorded.questions, pairs, [&](const JudgeExchange& exchange) {
-        transcripts += dump(exchange_json(pairs[exchange.pair], exchange)) + "\n";
+        transcripts += record_line(exchange_json(pairs[exchange.pair], exchange)) + "\n";
       });
   run.judgement = judgement_of(model.id(), settings.rubric, pairs, judged, models);
   run.verdict = judge_verdict(run.judgement);
   for (size_t i = 0; i < pairs.size(); ++i)
     if (pairs[i].purpose == JudgePair::Purpose::kAnswers)
-      lines += dump(pair_json(pairs[i], judged[i])) + "\n";
+      lines += record_line(pair_json(pairs[i], judged[i])) + "\n";
 
   Json summary = judgement_json(run.judgement);
   summary["decides"] = settings.decides;
@@ -126,8 +123,7 @@ JudgedRun judge_recorded(JudgeModel& model, const JudgeSettings& settings, const
   summary["endpoint"] = model.record();
   write_file_atomic(folder / "judge_transcripts.jsonl", transcripts, IfExists::kReplace);
   write_file_atomic(folder / "judge.jsonl", lines, IfExists::kReplace);
-  write_file_atomic(folder / "judge.json", summary.dump(2, ' ', false, Json::error_handler_t::replace) + "\n",
-                    IfExists::kReplace);
+  write_record(folder / "judge.json", summary);
   return run;
 }
 
@@ -144,8 +140,7 @@ void write_unjudged(const std::filesystem::path& folder, const std::string& judg
   std::filesystem::remove(folder / "judge.jsonl", code);
   std::filesystem::remove(folder / "judge_transcripts.jsonl", code);
   const Json json{{"format", 1}, {"judge", judge}, {"usable", false}, {"reasons", {why}}};
-  write_file_atomic(folder / "judge.json", json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n",
-                    IfExists::kReplace);
+  write_record(folder / "judge.json", json);
 }
 
 }  // namespace lora

@@ -73,7 +73,7 @@ void frozen_linear_out(const Tensor& x, const FrozenMatrix& W, const Tensor& add
     if (add.defined()) y.copy_(add.expand_as(y));
     if (x.size(0) > 0)
       AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "few_rows",
-                                 [&] { few_rows<scalar_t>(x, W, add.defined(), y); });
+                                 [&] { few_rows<scalar_t>(x.contiguous(), W, add.defined(), y); });
     return;
   }
   for_tiles(W, x.scalar_type(), [&](int64_t begin, int64_t end, const Tensor& tile) {

@@ -39,10 +39,12 @@ TEST_P(FrozenLinear, ProductsEqualThoseOfTheDenseMatrix) {
     const FrozenMatrix W = packed(out, in);
     const Tensor dense = W.to_dense(dtype_);
     for (const int64_t rows :
-         out > 1000 ? std::vector<int64_t>{2, 40} : std::vector<int64_t>{1, 3, 16, 17, 70}) {
+         out > 1000 ? std::vector<int64_t>{2, 40, 70} : std::vector<int64_t>{1, 3, 16, 17, 64, 65}) {
       const Tensor x = randn({rows, in}), add = randn({rows, out}), bias = randn({out}),
                    dy = randn({rows, out});
       EXPECT_LE(distance(frozen_linear(x, W, {}), at::mm(x, dense.t())), tolerance_);
+      const Tensor columns = randn({in, rows}).t();  // not contiguous
+      EXPECT_LE(distance(frozen_linear(columns, W, {}), at::mm(columns, dense.t())), tolerance_);
       EXPECT_LE(distance(frozen_linear(x, W, add), at::addmm(add, x, dense.t())), tolerance_);
       EXPECT_LE(distance(frozen_linear(x, W, bias), at::addmm(bias, x, dense.t())), tolerance_);
       // Into the middle of a wider matrix, whose other columns stay.

@@ -81,7 +81,8 @@ RunRecord read_run(const fs::path& folder) {
                     [&](const JsonView& json) { run.steps.push_back(read_step(json)); });
   if (const fs::path finished = folder / "finished.json"; fs::exists(finished))
     read_json_record(finished, finished.string(), [&](const JsonView& json) { run.end = read_end(json); });
-  const fs::path eval = is_run ? folder / "eval" : folder;
+  run.results = is_run ? folder / "eval" : folder;
+  const fs::path& eval = run.results;
   if (fs::exists(eval / "summary.json"))
     run.evaluation =
         read_evaluation(eval, is_run ? folder / "split" / "test.jsonl" : folder / "questions.jsonl");

@@ -44,7 +44,8 @@ struct RunPlan {
 };
 
 struct RunRecord {
-  std::string name;  // of the folder
+  std::string name;               // of the folder
+  std::filesystem::path results;  // where summary.json, answers.jsonl and judge.jsonl lie, or would
   std::string version, run_hash;
   std::vector<std::pair<std::string, std::string>> config;  // in the order of run.json; values as JSON
   size_t threads = 0;

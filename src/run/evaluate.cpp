@@ -9,17 +9,13 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/interrupt.h"
+#include "eval/record_file.h"
 #include "generate/generator.h"
 
 namespace lora {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-// Model output may end inside a character; JSON must stay valid, so such bytes are shown as U+FFFD.
-std::string dump(const Json& json, int indent = -1) {
-  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
-}
 
 }  // namespace
 
@@ -133,21 +129,20 @@ Evaluation judge(const Questions& questions, const std::vector<ContestantAnswers
     for (size_t i = 0; i < questions.references.size(); ++i) {
       Json checks = Json::object();
       for (const auto& [name, result] : scored.results[c][i]) checks[name] = answer_result_json(result);
-      lines += dump(Json{{"id", i},
-                         {"line", questions.lines[i]},
-                         {"contestant", answers.name},
-                         {"prompt_ids",
-                          answers.prompt_ids.empty() ? questions.prompt_ids[i] : answers.prompt_ids[i]},
-                         {"answer", answers.answers[i]},
-                         {"reference", questions.references[i]},
-                         {"stopped", static_cast<bool>(answers.stopped[i])},
-                         {"checks", checks}}) +
+      lines += record_line(Json{{"id", i},
+                                {"line", questions.lines[i]},
+                                {"contestant", answers.name},
+                                {"prompt_ids", answers.prompt_ids.empty() ? questions.prompt_ids[i]
+                                                                          : answers.prompt_ids[i]},
+                                {"answer", answers.answers[i]},
+                                {"reference", questions.references[i]},
+                                {"stopped", static_cast<bool>(answers.stopped[i])},
+                                {"checks", checks}}) +
                "\n";
     }
   }
   write_file_atomic(folder / "answers.jsonl", lines, IfExists::kReplace);
-  write_file_atomic(folder / "summary.json", dump(summary_json(scored.evaluation), 2) + "\n",
-                    IfExists::kReplace);
+  write_record(folder / "summary.json", summary_json(scored.evaluation));
   return scored.evaluation;
 }
 
@@ -160,7 +155,7 @@ void save_answers(const std::filesystem::path& file, const ContestantAnswers& an
             {"stopped", answers.stopped},
             {"num_fewshot", answers.num_fewshot},
             {"prompt_ids", answers.prompt_ids}};
-  write_file_atomic(file, dump(json) + "\n", IfExists::kReplace);
+  write_file_atomic(file, record_line(json) + "\n", IfExists::kReplace);
 }
 
 std::optional<ContestantAnswers> load_answers(const std::filesystem::path& file, const std::string& run_hash,

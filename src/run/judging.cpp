@@ -4,9 +4,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/interrupt.h"
+#include "eval/record_file.h"
 #include "judging/contestant.h"
 #include "judging/endpoint_judge.h"
 #include "judging/judge_recorded.h"
@@ -15,11 +15,6 @@ namespace lora {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-void write_json(const std::filesystem::path& file, const Json& json) {
-  write_file_atomic(file, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n",
-                    IfExists::kReplace);
-}
 
 // What asking an endpoint threw, as a note; Ctrl-C stays what it is.
 std::string excused(const Error& error) {
@@ -48,7 +43,7 @@ void ask_endpoints(const JudgingConfig& config, const Questions& questions,
       records.push_back({{"name", settings.name}, {"left_out", why}});
     }
   }
-  write_json(folder / "endpoints.json", Json{{"format", 1}, {"contestants", records}});
+  write_record(folder / "endpoints.json", Json{{"format", 1}, {"contestants", records}});
 }
 
 void put_before_judge(const JudgingConfig& config, const std::string& base_model, const Questions& questions,
@@ -75,7 +70,7 @@ void put_before_judge(const JudgingConfig& config, const std::string& base_model
         fmt::format("{} By the checks alone: {}", run.verdict->sentence, evaluation.sentence);
     Json summary = summary_json(evaluation);
     summary["decided_by"] = "judge";
-    write_json(folder / "summary.json", summary);
+    write_record(folder / "summary.json", summary);
   } catch (const Error& error) {
     const std::string why = excused(error);
     progress.print(fmt::format("note: no judge was heard: {}. Later: lora judge", why));
