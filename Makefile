@@ -12,7 +12,7 @@ help:
 	@echo 'make demo       fine-tune the small example model and compare it with its base'
 	@echo 'make test       unit, parity and end-to-end tests, sanitizers, a short fuzz'
 	@echo 'make test-slow  the tests that take long'
-	@echo 'make bench      benchmarks'
+	@echo 'make bench      how fast training steps are here, and how fast they could be'
 	@echo 'make fuzz       fuzz every parser (FUZZ_SECONDS=600 each)'
 	@echo 'make format     rewrite the sources by .clang-format'
 	@echo 'make lint       formatting, house rules, shell scripts'

@@ -2,13 +2,15 @@
 """Decoding beside Transformers + PEFT: the same model, prompts and lengths, in alternating runs on the whole machine.
 
 usage: versus_transformers.py --lora build/lora --gguf MODEL.gguf --hf MODEL_DIR --data TEST.jsonl [--adapter DIR]
-                              [--python PYTHON] [--prompts 50] [--batch 16] [--lora-batch 16] [--new 64] [--rounds 5]
+                              [--python PYTHON] [--prompts 50] [--batch 16] [--lora-batch 16 32] [--new 64] [--rounds 5]
 
 Greedy, fp32, end-of-text ignored, so every prompt gets --new tokens; time includes reading the prompts, not loading the
-model. Transformers reads its prompts in batches of --batch, padded on the left, with key-value cache; so does lora.cpp,
-with --lora-batch answers under way (`lora run` has 32). Prints every round and the medians. Leave the machine alone meanwhile.
+model. Transformers reads its prompts in batches of --batch, padded on the left, with key-value cache; lora.cpp keeps each
+number of --lora-batch answers under way (`lora run` keeps 32). With --adapter both are measured a second time with it,
+PEFT's not merged, as a contestant beside its base is asked. A round runs everything once, one after the other; printed are
+every round, and the medians with their range. Leave the machine alone meanwhile.
 """
-import argparse, json, re, statistics, subprocess, sys, tempfile, time
+import argparse, json, re, statistics, subprocess, sys, tempfile
 
 PEER = r"""
 import json, sys, time
@@ -20,7 +22,7 @@ tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
 model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa").eval()
 if adapter:
     from peft import PeftModel
-    model = PeftModel.from_pretrained(model, adapter)
+    model = PeftModel.from_pretrained(model, adapter).eval()
 rows = [json.loads(line)["messages"] for line in open(data)][: int(prompts)]
 texts = [tokenizer.apply_chat_template(m[:-1], add_generation_prompt=True, tokenize=False) for m in rows]
 def answer(some):
@@ -34,14 +36,14 @@ with torch.inference_mode():
 print("SPEED", len(texts) * int(new) / (time.time() - began))
 """
 
-parser = argparse.ArgumentParser()
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 for name in ("lora", "gguf", "hf", "data"):
     parser.add_argument("--" + name, required=True)
 parser.add_argument("--adapter", default="")
 parser.add_argument("--python", default=sys.executable)
 parser.add_argument("--prompts", type=int, default=50)
 parser.add_argument("--batch", type=int, default=16)
-parser.add_argument("--lora-batch", type=int, default=16)
+parser.add_argument("--lora-batch", type=int, nargs="+", default=[16, 32])
 parser.add_argument("--new", type=int, default=64)
 parser.add_argument("--rounds", type=int, default=5)
 args = parser.parse_args()
@@ -55,18 +57,38 @@ def run(command, pattern):
     return float(found.group(1))
 
 
+def lora(data, adapter, batch):
+    command = [args.lora, "generate", args.gguf, "--data", data, "--max-new-tokens", str(args.new), "--batch-size",
+               str(batch), "--ignore-eos", "--format", "json"]
+    return run(command + (["--adapter", adapter] if adapter else []), r"\(([0-9.]+) tokens/s\)")
+
+
+def transformers(data, adapter):
+    return run([args.python, "-c", PEER, args.hf, data, adapter, str(args.prompts), str(args.batch), str(args.new)],
+               r"SPEED ([0-9.]+)")
+
+
+def spread(speeds):
+    return f"{statistics.median(speeds):7.1f} ({min(speeds):.1f} … {max(speeds):.1f})"
+
+
 with tempfile.TemporaryDirectory() as folder:
     data = f"{folder}/prompts.jsonl"
     with open(data, "w") as out:
         out.writelines(open(args.data).readlines()[: args.prompts])
-    ours, theirs = [], []
-    for number in range(args.rounds):
-        command = [args.lora, "generate", args.gguf, "--data", data, "--max-new-tokens", str(args.new), "--batch-size",
-                   str(args.lora_batch), "--ignore-eos", "--format", "json"]
-        ours.append(run(command + (["--adapter", args.adapter] if args.adapter else []), r"\(([0-9.]+) tokens/s\)"))
-        theirs.append(run([args.python, "-c", PEER, args.hf, data, args.adapter, str(args.prompts), str(args.batch),
-                           str(args.new)], r"SPEED ([0-9.]+)"))
-        print(f"round {number + 1}: lora.cpp {ours[-1]:.1f} tokens/s, Transformers {theirs[-1]:.1f}", flush=True)
-    a, b = statistics.median(ours), statistics.median(theirs)
-    print(json.dumps({"lora_tokens_per_second": round(a, 1), "transformers_tokens_per_second": round(b, 1),
-                      "ratio": round(a / b, 2), "adapter": bool(args.adapter), "batch": args.batch, "lora_batch": args.lora_batch}))
+    for adapter in [""] + ([args.adapter] if args.adapter else []):
+        what = "tuned" if adapter else "base"
+        theirs, ours = [], {batch: [] for batch in args.lora_batch}
+        for number in range(args.rounds):
+            theirs.append(transformers(data, adapter))
+            for batch, speeds in ours.items():
+                speeds.append(lora(data, adapter, batch))
+            print(f"{what}, round {number + 1}: Transformers {theirs[-1]:.1f} tokens/s; lora.cpp "
+                  + ", ".join(f"{speeds[-1]:.1f} with {batch}" for batch, speeds in ours.items()), flush=True)
+        print(f"{what}: Transformers, batch {args.batch}: {spread(theirs)}")
+        for batch, speeds in ours.items():
+            ratio = statistics.median(speeds) / statistics.median(theirs)
+            print(f"{what}: lora.cpp, {batch} under way: {spread(speeds)}, {ratio:.2f} times")
+            print(json.dumps({"contestant": what, "lora_batch": batch, "batch": args.batch, "ratio": round(ratio, 2),
+                              "lora_tokens_per_second": round(statistics.median(speeds), 1),
+                              "transformers_tokens_per_second": round(statistics.median(theirs), 1)}), flush=True)

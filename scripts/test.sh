@@ -60,13 +60,9 @@ stage_fuzz() { # every target on its corpus and beyond it; a crash leaves its in
 
 stage_slow() { python_tests tests/parity -m slow; }
 
-stage_bench() {
+stage_bench() { # alone on the machine, or the figures say nothing
   preset release
-  compgen -G 'bench/*.sh' >/dev/null || die "bench/ holds no *.sh"
-  for script in bench/*.sh; do
-    echo "== $script"
-    bash "$script"
-  done
+  build/lora bench examples/json-extraction/config.toml
 }
 
 stages=("$@")

@@ -2,8 +2,12 @@
 // Not for users.
 //   {"check": {"type": …}, "answer": …, "reference": …, "prompt": …} → {"passed": …, "score": …, "loose": …, "why": …}
 //   {"overlap": [[answer, reference], …]} → {"rouge_l": […], "bleu": […], "chrf": […], "corpus_bleu": …, "corpus_chrf": …}
+//   {"verdict": "ROWS.jsonl", "contestants": {"base": [answer, …], "tuned": […]}, "checks": [{"type": …}, …]} → summary.json
+#include "data/chat_jsonl.h"
 #include "eval/check_declaration.h"
 #include "eval/loose_answers.h"
+#include "eval/scoring.h"
+#include "eval/summary.h"
 #include "eval/text_overlap.h"
 #include "json_lines.h"
 
@@ -45,10 +49,24 @@ json overlap(const json& pairs) {
   return out;
 }
 
+// What `lora eval` says of answers that were recorded.
+json verdict(const json& request) {
+  const std::vector<lora::Conversation> rows = lora::read_chat_jsonl(request["verdict"].get<std::string>());
+  std::vector<lora::CheckTable> tables;
+  for (const json& one : request.value("checks", json::array())) tables.emplace_back().values = one;
+  const lora::Metrics metrics = lora::choose_metrics(lora::make_checks(tables, "."), rows, {});
+  const auto answers = request["contestants"].get<std::map<std::string, std::vector<std::string>>>();
+  std::vector<lora::AnswersGiven> given;
+  for (const auto& [name, texts] : answers)
+    given.push_back({name, texts, std::vector<bool>(texts.size(), true)});
+  return lora::summary_json(lora::score_answers(metrics, rows, given).evaluation);
+}
+
 }  // namespace
 
 int main() {
   return lora::for_each_line([](const json& request) {
+    if (request.contains("verdict")) return verdict(request);
     return request.contains("overlap") ? overlap(request["overlap"]) : check(request);
   });
 }

@@ -2,7 +2,7 @@
 //   model_tool JOB.json
 // The file holds a job, or an array of jobs, done one after another; one that fails answers {"error": …} and the rest
 // goes on. A job is an object:
-//   what            "logits", "gradients", "steps", "generate", "dropout" or "weights"
+//   what            "logits", "gradients", "steps", "cost", "generate", "dropout" or "weights"
 //   model           a GGUF file or a Hugging Face folder
 //   adapter         a folder in PEFT's format; or new_adapter {r, lora_alpha, lora_dropout, use_rslora, target_modules,
 //                   seed}; or neither: the base alone
@@ -13,7 +13,8 @@
 //   mask_seed       (0) for gradients
 //   batches         for steps: indices into examples, a list for each step; with learning_rate, lr_scheduler_type,
 //                   warmup_steps, weight_decay, max_grad_norm, optim, loraplus_lr_ratio
-//   prompts         for generate, greedily: [[id, …], …]; with max_new_tokens (16), batch_size (32), stop_ids ([])
+//   prompts         for generate, greedily: [[id, …], …]; with max_new_tokens (16), batch_size (32), stop_ids ([]);
+//                   with_base (false): the base is asked the same in the same batch
 //   mask_seeds      for dropout: one set of masks each
 //   save_adapter    a folder to write the adapter to when all is done
 //   out             the safetensors file to write:
@@ -40,6 +41,7 @@
 #include "model/decoder.h"
 #include "train/schedule.h"
 #include "train/step.h"
+#include "train/step_cost.h"
 
 namespace {
 
@@ -93,6 +95,8 @@ class Job {
       answer = gradients();
     else if (what == "steps")
       answer = steps();
+    else if (what == "cost")
+      answer = cost();
     else if (what == "generate")
       answer = generated();
     else if (what == "dropout")
@@ -102,7 +106,7 @@ class Job {
     else
       throw Error::input({.where = "what",
                           .found = what,
-                          .expected = "logits, gradients, steps, generate, dropout or weights"});
+                          .expected = "logits, gradients, steps, cost, generate, dropout or weights"});
     if (options_.contains("out")) output_.write(options_["out"]);
     if (options_.contains("save_adapter")) {
       const std::filesystem::path folder = options_["save_adapter"].get<std::string>();
@@ -196,16 +200,35 @@ class Job {
     return {{"losses", losses}, {"grad_norms", norms}, {"learning_rates", rates}};
   }
 
+  // What a step on all examples must compute, in FLOPs.
+  json cost() {
+    const ModelConfig& model = decoder_.config();
+    const StepSize size =
+        step_size(model, build_forest(all(), forests_.share_prefixes, forests_.split_length));
+    const StepCost cost = step_cost(model, adapter().num_parameters(), size);
+    return {{"frozen", cost.frozen},
+            {"adapter", cost.adapter},
+            {"attention", cost.attention},
+            {"head", cost.head},
+            {"total", cost.total()},
+            {"attended_keys", size.attended_keys},
+            {"unique_tokens", size.unique_tokens}};
+  }
+
   json generated() {
     const auto prompts = options_.at("prompts").get<std::vector<std::vector<int32_t>>>();
     GenerateOptions options;  // greedy unless told otherwise
     options.max_new_tokens = options_.value("max_new_tokens", int64_t{16});
     options.batch_size = options_.value("batch_size", int64_t{32});
     options.stop_ids = options_.value("stop_ids", std::vector<int32_t>());
-    json answers = json::array();
-    for (const Answer& answer : generate(decoder_, adapter_ ? &*adapter_ : nullptr, prompts, options))
-      answers.push_back(answer.ids);
-    return {{"answers", answers}};
+    std::vector<GenerationPrompt> asked;
+    for (const auto& ids : prompts) asked.push_back({ids, adapter_ ? &*adapter_ : nullptr});
+    if (options_.value("with_base", false))
+      for (const auto& ids : prompts) asked.push_back({ids, nullptr});
+    json answers = json::array(), of_base = json::array();
+    for (const Answer& answer : generate(decoder_, asked, options))
+      (answers.size() < prompts.size() ? answers : of_base).push_back(answer.ids);
+    return {{"answers", answers}, {"base_answers", of_base}};
   }
 
   json dropout() {

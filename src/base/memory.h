@@ -5,8 +5,17 @@
 
 namespace lora {
 
-// Peak resident set of the whole process so far, in bytes (getrusage).
+// Peak resident set of the whole process so far, in bytes (VmHWM).
 int64_t peak_resident_bytes();
+// From here on the peak is that of what follows. False where the system does not allow it: then it stays.
+bool reset_peak_resident();
+
+// Its resident set now, in bytes. 0 where the system does not tell.
+int64_t resident_bytes();
+
+// Memory that programs can still get without pushing others out, in bytes: what the machine has, or less where the control
+// group of this process has a limit. 0 where the system does not tell.
+int64_t available_memory();
 
 // Tells the C library's allocator to keep big freed blocks for the next step in place of returning them to the system
 // and faulting them in again. Call once, before the first big allocation.

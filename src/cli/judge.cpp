@@ -1,4 +1,4 @@
-// `lora judge`: puts the recorded answers of a run before a judge behind an endpoint.
+// `lora judge`: puts the recorded answers of a run before a judge, behind an endpoint or on this machine.
 #include <filesystem>
 #include <memory>
 
@@ -12,6 +12,7 @@
 #include "judging/config.h"
 #include "judging/endpoint_judge.h"
 #include "judging/judge_recorded.h"
+#include "report/run_page.h"
 
 namespace lora::cli {
 namespace {
@@ -22,12 +23,20 @@ struct Options {
   std::string folder, config, data, format = "text";
 };
 
-int execute(const Options& options) {
+std::unique_ptr<JudgeModel> open_judge(const JudgeSettings& settings, const fs::path& cache,
+                                       const OpenLocalJudge& open_local, Progress& progress) {
+  const auto stop = [] { return interrupt_requested(); };
+  if (settings.is_local()) return open_local(settings, cache, stop, progress);
+  return std::make_unique<EndpointJudge>(settings.endpoint, cache, stop, progress);
+}
+
+int execute(const Options& options, const OpenLocalJudge& open_local) {
   const JudgingConfig config = read_judging_toml(options.config);
   if (!config.judge)
     throw Error::input({.where = options.config,
                         .found = "there is no table [judge]",
                         .expected = "[judge] with base_url and model, as in docs/judge.md"});
+  if (config.judge->is_local() && !open_local) throw EngineNeeded();
   const ResultFolder found = find_results(options.folder);
   const fs::path rows_file = options.data.empty() ? found.test_rows : fs::path(options.data);
   if (rows_file.empty())
@@ -39,32 +48,32 @@ int execute(const Options& options) {
   Progress progress;
   const fs::path cache =
       config.cache_dir.empty() ? found.results / "endpoint_cache" : fs::path(config.cache_dir);
-  EndpointJudge judge(config.judge->endpoint, cache, [] { return interrupt_requested(); }, progress);
+  const std::unique_ptr<JudgeModel> judge = open_judge(*config.judge, cache, open_local, progress);
   const JudgedRun run =
-      judge_recorded(judge, *config.judge, recorded, judged_models(found.base_model, config), found.results);
+      judge_recorded(*judge, *config.judge, recorded, judged_models(found.base_model, config), found.results);
   progress.clear();
   for (const std::string& note : run.notes) progress.print("note: " + note);
+  // Where the results of an evaluation are whole, its page is made again, so that it shows what the judge said.
+  const bool has_page = fs::exists(found.results / "summary.json");
+  if (has_page) write_run_page(options.folder);
   if (options.format == "json") {
     print_json(nlohmann::ordered_json::parse(read_file(found.results / "judge.json")));
   } else {
-    const EndpointUse& use = judge.endpoint().use();
     fmt::print("{}", judgement_text(run.judgement));
     if (run.verdict) fmt::print("{}\n", run.verdict->sentence);
-    fmt::print("{} answers of the judge, {} asked now; {} tokens in, {} out{}\n", use.answers, use.asked_now,
-               use.prompt_tokens, use.completion_tokens, cost_text(judge.endpoint()));
+    fmt::print("{}\n", judge->use_in_words());
     fmt::print("every pair: {0}/judge.jsonl; every word of the judge: {0}/judge_transcripts.jsonl\n",
                found.results.string());
-    if (fs::exists(fs::path(options.folder) / "report.html"))
-      fmt::print("the page does not show this yet: lora report {}\n", options.folder);
+    if (has_page) fmt::print("report: {}\n", (fs::path(options.folder) / "report.html").string());
   }
   return run.verdict && run.verdict->verdict == Verdict::kWorse ? 1 : 0;
 }
 
 }  // namespace
 
-void add_judge(CLI::App& program, Action& action) {
-  CLI::App* command =
-      program.add_subcommand("judge", "put the answers of a finished run before a judge behind an endpoint");
+void add_judge(CLI::App& program, Action& action, OpenLocalJudge open_local) {
+  CLI::App* command = program.add_subcommand(
+      "judge", "put the answers of a finished run before a judge: an endpoint or a model");
   auto options = std::make_shared<Options>();
   command->add_option("folder", options->folder, "folder of a finished `lora run`, or of `lora eval`")
       ->required()
@@ -81,12 +90,15 @@ void add_judge(CLI::App& program, Action& action) {
   command->footer(
       "Example:\n"
       "  lora judge outputs/first --config judge.toml\n"
-      "It sends the held-out questions and the answers to the URL in [judge], and nowhere else. The key is "
-      "read from the\n"
-      "environment variable that api_key_env names. A second time costs nothing: answers are kept in the "
-      "folder.\n"
+      "It sends the held-out questions and the answers to the URL in [judge], and nowhere else; with a local "
+      "model as judge,\n"
+      "nowhere at all. The key is read from the environment variable that api_key_env names. A second time "
+      "costs nothing:\n"
+      "answers are kept in the folder. Its report.html is made again.\n"
       "Exit code 1: the judge passed its controls and finds the tuned model worse.");
-  command->callback([options, &action] { action = [options] { return execute(*options); }; });
+  command->callback([options, open_local = std::move(open_local), &action] {
+    action = [options, open_local] { return execute(*options, open_local); };
+  });
 }
 
 }  // namespace lora::cli

@@ -27,7 +27,13 @@ int become_engine(char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc > 1 && lora::cli::is_data_command(argv[1]))
-    return lora::cli::run_program(argc, argv, lora::cli::add_data_commands);
+  if (argc > 1 && lora::cli::is_data_command(argv[1])) {
+    try {
+      return lora::cli::run_program(argc, argv, [](CLI::App& program, lora::cli::Action& action) {
+        lora::cli::add_data_commands(program, action);
+      });
+    } catch (const lora::cli::EngineNeeded&) {
+    }
+  }
   return become_engine(argv);
 }

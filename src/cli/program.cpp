@@ -20,11 +20,11 @@ constexpr int kWrongUse = 2, kMachineFailed = 3, kInterruptedCode = 130;
 
 struct DataCommand {
   std::string_view name;
-  void (*add)(CLI::App&, Action&);
+  void (*add)(CLI::App&, Action&);  // null: judge, which is given more
 };
 constexpr DataCommand kDataCommands[] = {
     {"check", add_check}, {"split", add_split},   {"inspect", add_inspect}, {"pull", add_pull},
-    {"judge", add_judge}, {"report", add_report}, {"review", add_review}};
+    {"judge", nullptr},   {"report", add_report}, {"review", add_review}};
 
 int exit_code(ErrorKind kind) {
   switch (kind) {
@@ -83,8 +83,12 @@ int run_program(int argc, char** argv, const std::function<void(CLI::App&, Actio
   }
 }
 
-void add_data_commands(CLI::App& program, Action& action) {
-  for (const DataCommand& command : kDataCommands) command.add(program, action);
+void add_data_commands(CLI::App& program, Action& action, const OpenLocalJudge& open_local_judge) {
+  for (const DataCommand& command : kDataCommands)
+    if (command.add)
+      command.add(program, action);
+    else
+      add_judge(program, action, open_local_judge);
 }
 
 bool is_data_command(std::string_view name) {

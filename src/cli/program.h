@@ -13,7 +13,8 @@ namespace lora::cli {
 int run_program(int argc, char** argv, const std::function<void(CLI::App&, Action&)>& add_commands);
 
 // The commands that need no model's weights: they are in the program `lora` itself, and start without LibTorch.
-void add_data_commands(CLI::App& program, Action& action);
+// One may turn out to need weights: without `open_local_judge`, `lora judge` then throws EngineNeeded (commands.h).
+void add_data_commands(CLI::App& program, Action& action, const OpenLocalJudge& open_local_judge = {});
 // Whether `name` is one of them.
 bool is_data_command(std::string_view name);
 

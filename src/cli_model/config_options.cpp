@@ -8,6 +8,10 @@ namespace lora::cli {
 
 void ConfigOptions::add_to(CLI::App& command) {
   command.add_option("file", file_, "configuration, flat TOML; see examples/")->type_name("FILE.toml");
+  add_keys_to(command);
+}
+
+void ConfigOptions::add_keys_to(CLI::App& command) {
   command.add_option("--set", sets_, "one key, as in the file; may be given again")->type_name("KEY=VALUE");
   for (const ConfigKey& key : config_keys()) {
     std::string dashed = key.name;
@@ -23,9 +27,9 @@ void ConfigOptions::add_to(CLI::App& command) {
   }
 }
 
-RunConfig ConfigOptions::read() const {
+RunConfig ConfigOptions::read(const std::string& file) const {
   RunConfig config;
-  if (!file_.empty()) read_toml(config, file_);
+  if (!file.empty()) read_toml(config, file);
   for (const std::string& set : sets_) {
     const size_t equals = set.find('=');
     if (equals == std::string::npos)

@@ -15,8 +15,11 @@ class ConfigOptions {
  public:
   // Adds FILE.toml, --set and a flag for each key ("--learning-rate" and "--learning_rate").
   void add_to(CLI::App& command);
+  // The same without FILE.toml, for a command that asks for it in another way and hands it to read().
+  void add_keys_to(CLI::App& command);
   // File first, then --set, then flags: the later wins. Errors: kInput.
-  RunConfig read() const;
+  RunConfig read() const { return read(file_); }
+  RunConfig read(const std::string& file) const;  // empty: none
 
  private:
   std::string file_;

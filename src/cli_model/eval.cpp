@@ -8,10 +8,13 @@
 #include "cli_model/commands.h"
 #include "cli_model/model_options.h"
 #include "data/chat_jsonl.h"
+#include "eval/row_checks.h"
 #include "report/run_page.h"
 #include "run/config.h"
 #include "run/evaluate.h"
 #include "run/judging.h"
+#include "run/latency.h"
+#include "run/other_adapters.h"
 
 namespace lora::cli {
 namespace {
@@ -22,11 +25,14 @@ struct Options {
   int64_t max_new_tokens = 0, batch_size = 32;
 };
 
-DeclaredChecks declared_checks(const Options& options) {
-  if (!options.checks.empty()) return read_checks_file(options.checks);
-  if (options.config.empty()) return {};
+RunConfig read_config(const Options& options) {
   RunConfig config;
-  read_toml(config, options.config);
+  if (!options.config.empty()) read_toml(config, options.config);
+  return config;
+}
+
+DeclaredChecks declared_checks(const Options& options, const RunConfig& config) {
+  if (!options.checks.empty()) return read_checks_file(options.checks);
   return config.checks_file.empty() ? config.checks : read_checks_file(config.checks_file);
 }
 
@@ -38,12 +44,19 @@ int execute(const Options& options) {
     throw Error::input({.where = options.output_dir,
                         .found = "the folder is not empty",
                         .fix = "Choose another --output-dir; nothing is overwritten."});
+  const RunConfig config = read_config(options);
   const std::vector<Conversation> rows = read_chat_jsonl(options.data);
-  const Metrics metrics = choose_metrics(declared_checks(options), rows, {});
-  const JudgingConfig judging = options.config.empty() ? JudgingConfig{} : read_judging_toml(options.config);
-  check_endpoints(judging);
+  const Metrics metrics =
+      choose_metrics(with_row_checks(declared_checks(options, config), rows, options.data), rows, {});
+  check_endpoints(config.judging);
   const Session session = options.model.open();
   const Adapter adapter = session.load_adapter(options.model.adapter);
+  for (const ContestantSettings& contestant : config.judging.contestants)
+    if (!contestant.checkpoint.empty())
+      throw Error::input({.where = contestant.place,
+                          .found = "checkpoint names one of a `lora run` that this is not",
+                          .fix = "Write adapter = \"outputs/…/checkpoints/step-30\"."});
+  const std::vector<OtherAdapter> others = open_adapters(session, config.judging);
   std::error_code code;
   std::filesystem::create_directories(options.output_dir, code);
   if (code)
@@ -53,10 +66,13 @@ int execute(const Options& options) {
 
   const Questions questions = make_questions(session, rows, options.max_new_tokens, options.data);
   Progress progress;
-  const ContestantAnswers base = ask(session, nullptr, "base", questions, options.batch_size, progress);
-  const ContestantAnswers tuned = ask(session, &adapter, "tuned", questions, options.batch_size, progress);
-  const Evaluation evaluation = judge_with_endpoints(judging, options.model.model, questions, {base, tuned},
-                                                     metrics, options.output_dir, progress);
+  std::vector<ContestantAnswers> contestants = ask_adapters(session, {{"base", nullptr}, {"tuned", &adapter}},
+                                                            others, questions, options.batch_size, progress);
+  std::vector<LocalContestant> local{{&contestants[0], nullptr}, {&contestants[1], &adapter}};
+  for (size_t i = 0; i < others.size(); ++i) local.push_back({&contestants[2 + i], &others[i].adapter});
+  measure_latency(session, local, questions, latency_options(config), options.output_dir, progress);
+  const Evaluation evaluation = judge_with_endpoints(config.judging, options.model.model, questions,
+                                                     contestants, metrics, options.output_dir, progress);
   progress.clear();
   const std::filesystem::path folder = options.output_dir;
   write_chat_jsonl(folder / "questions.jsonl", rows, IfExists::kReplace);

@@ -6,6 +6,7 @@
 #include "cli/output.h"
 #include "cli_model/commands.h"
 #include "cli_model/config_options.h"
+#include "cli_model/profile_option.h"
 #include "eval/summary.h"
 #include "report/run_page.h"
 #include "run/pipeline.h"
@@ -15,6 +16,7 @@ namespace {
 
 struct RunOptions {
   ConfigOptions config;
+  ProfileOption profile;
   std::string format = "text";
 };
 
@@ -50,7 +52,8 @@ void print_text(const PipelineResult& result, const std::string& output_dir) {
 int execute(const RunOptions& options, Scope scope) {
   const RunConfig config = options.config.read();
   Progress progress;
-  const PipelineResult result = run_pipeline(config, scope, progress);
+  const PipelineResult result = options.profile.record(scope == Scope::kWholeRun ? "lora run" : "lora train",
+                                                       [&] { return run_pipeline(config, scope, progress); });
   progress.clear();
   write_run_page(config.output_dir);
   if (options.format == "json")
@@ -65,6 +68,7 @@ void add(CLI::App& program, Action& action, const std::string& name, const std::
   CLI::App* command = program.add_subcommand(name, what);
   auto options = std::make_shared<RunOptions>();
   options->config.add_to(*command);
+  options->profile.add_to(*command);
   add_format(*command, options->format);
   command->footer(footer);
   command->callback(

@@ -161,6 +161,7 @@ std::string chat_jsonl_line(const Conversation& conversation) {
     }
     out += ']';
   }
+  if (!conversation.checks.empty()) out += R"(,"checks":)" + conversation.checks;
   out += '}';
   if (!is_valid_utf8(out))
     throw Error::input(

@@ -83,6 +83,8 @@ std::vector<BadFile> bad_files() {
       {"unknown key", R"({"messages": [], "wieght": 2})", "d.jsonl:1:18", "unknown key \"wieght\"",
        "Did you mean \"weight\""},
       {"weight zero", R"({"messages": [], "weight": 0})", "d.jsonl:1:28", "weight is 0", "above 0"},
+      {"checks no array", R"({"messages": [], "checks": "x"})", "d.jsonl:1:28", "\"checks\" is a string",
+       "array"},
       {"tags no array", R"({"messages": [], "tags": "x"})", "d.jsonl:1:26", "\"tags\" is a string", "array"},
       {"tools no array", R"({"tools": {}, "messages": []})", "d.jsonl:1:11", "\"tools\" is an object",
        "array"},

@@ -26,8 +26,9 @@ struct Conversation {
   std::string tools = {};         // definitions of tools for the template: a JSON array as text, or empty
   double weight = 1;              // of this row's tokens in the loss, > 0
   std::vector<std::string> tags = {};
-  size_t line = 0;      // line in its file, from 1; 0: not from a file
-  bool golden = false;  // marked by the user as one of the flawless examples
+  size_t line = 0;          // line in its file, from 1; 0: not from a file
+  bool golden = false;      // marked by the user as one of the flawless examples
+  std::string checks = {};  // what its answers are judged by (docs/checks.md): a JSON array as text, or empty
 
   bool is_plain_text() const { return messages.empty(); }
   bool operator==(const Conversation&) const = default;

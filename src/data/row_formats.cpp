@@ -22,10 +22,11 @@ constexpr std::array<std::string_view, 21> kHarmlessKeys = {
     "category", "topic", "language", "lang",    "metadata",  "meta",       "comment",
     "url",      "title", "author",   "created", "timestamp", "created_at", "parallel_tool_calls"};
 
-constexpr std::array<std::string_view, 5> kRowKeys = {"messages", "tools", "weight", "golden", "tags"};
-constexpr std::array<std::string_view, 15> kAllRowKeys = {
-    "messages", "tools",  "weight",  "golden", "tags",       "conversations", "system",      "instruction",
-    "input",    "output", "history", "prompt", "completion", "text",          "conversation"};
+constexpr std::array<std::string_view, 6> kRowKeys = {"messages", "tools", "weight",
+                                                      "golden",   "tags",  "checks"};
+constexpr std::array<std::string_view, 16> kAllRowKeys = {
+    "checks",      "messages", "tools",  "weight",  "golden", "tags",       "conversations", "system",
+    "instruction", "input",    "output", "history", "prompt", "completion", "text",          "conversation"};
 }  // namespace
 
 std::string in_quotes(std::string_view text) {
@@ -248,6 +249,11 @@ void RowBuilder::read_row_key(RowFormat format, size_t key, std::string_view nam
       conversation.tools = *list == "[]" ? "" : std::move(*list);
     else
       bad_value("an array of tool definitions");
+  } else if (name == "checks") {
+    if (is_null) return;
+    if (type(value) != JsonType::kArray) return bad_value("an array of checks, as in docs/checks.md");
+    std::string list = compact_json(tape_.raw(value));
+    conversation.checks = list == "[]" ? "" : std::move(list);
   } else {
     bool known = std::find(kHarmlessKeys.begin(), kHarmlessKeys.end(), name) != kHarmlessKeys.end();
     switch (format) {
@@ -272,7 +278,7 @@ void RowBuilder::read_row_key(RowFormat format, size_t key, std::string_view nam
     const std::string_view nearest = nearest_word(name, kRowKeys);
     problem("unknown-key", begin(key), fmt::format("unknown key {}", in_quotes(name)),
             format == RowFormat::kChat
-                ? "\"messages\", and optionally \"tools\", \"weight\", \"golden\" and \"tags\""
+                ? "\"messages\", and optionally \"tools\", \"weight\", \"golden\", \"tags\" and \"checks\""
                 : fmt::format("the keys of a row in {} format", format_name(format)),
             did_you_mean(nearest, "Remove the key: nothing reads it."));
   }

@@ -58,6 +58,7 @@ void RowReader::read(std::string_view text, size_t line, ReadRow& row) {
   conversation.text.clear();
   conversation.tools.clear();
   conversation.tags.clear();
+  conversation.checks.clear();
   conversation.weight = 1;
   conversation.golden = false;
   conversation.line = line;

@@ -98,7 +98,7 @@ TEST(RowReader, ReadsTheRareParts) {
 TEST(RowReader, WhatIsWrittenIsReadBack) {
   for (
       const char* text :
-      {R"({"messages":[{"role":"system","content":"S"},{"role":"user","content":"tab\t \" \\ \u0001 é"},{"role":"assistant","content":"","tool_calls":[{"function":{"name":"f","arguments":"{\"a\": 1}"}}]},{"role":"tool","content":"t","name":"f","tool_call_id":"1"},{"role":"assistant","content":"A","weight":0},{"role":"user","content":"q"},{"role":"assistant","content":"B"}],"tools":[{"x":[1,2.50]}],"weight":0.1,"golden":true,"tags":["a","b \"c\""]})",
+      {R"({"messages":[{"role":"system","content":"S"},{"role":"user","content":"tab\t \" \\ \u0001 é"},{"role":"assistant","content":"","tool_calls":[{"function":{"name":"f","arguments":"{\"a\": 1}"}}]},{"role":"tool","content":"t","name":"f","tool_call_id":"1"},{"role":"assistant","content":"A","weight":0},{"role":"user","content":"q"},{"role":"assistant","content":"B"}],"tools":[{"x":[1,2.50]}],"weight":0.1,"golden":true,"tags":["a","b \"c\""],"checks":[{"type":"length","max":3}]})",
        R"({"text":"plain é","weight":3,"tags":["t"]})"}) {
     const ReadRow row = read(text);
     ASSERT_TRUE(row.readable && row.problems.empty()) << text;

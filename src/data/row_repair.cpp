@@ -18,9 +18,9 @@ constexpr size_t kMostWork = size_t{256} << 20;  // bytes looked at and copied
 constexpr std::array<std::string_view, 4> kTypographic = {"“", "”", "„", "‟"};
 constexpr std::array<std::string_view, 8> kMessageKeys = {"role",       "content", "from",   "value",
                                                           "tool_calls", "name",    "weight", "tool_call_id"};
-constexpr std::array<std::string_view, 13> kRowKeys = {
-    "messages", "tools",  "golden",      "tags",    "conversations", "system",    "input",
-    "output",   "prompt", "instruction", "history", "weight",        "completion"};
+constexpr std::array<std::string_view, 14> kRowKeys = {
+    "messages", "tools",  "golden",      "tags",    "conversations", "system",     "input",
+    "output",   "prompt", "instruction", "history", "weight",        "completion", "checks"};
 
 bool is_space(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';

@@ -111,9 +111,15 @@ DeclaredChecks checks_of_json(const std::string& text, const std::filesystem::pa
 }  // namespace
 
 bool DeclaredCheck::applies_to(const Conversation& row) const {
+  if (is_of_rows()) return by_row.contains(row.checks);
+  if (!system.empty() && system_prompt(row) != system) return false;
   if (!system_contains.empty() && system_prompt(row).find(system_contains) == std::string_view::npos)
     return false;
   return tag.empty() || std::find(row.tags.begin(), row.tags.end(), tag) != row.tags.end();
+}
+
+const Check& DeclaredCheck::of(const Conversation& row) const {
+  return is_of_rows() ? *by_row.at(row.checks) : *check;
 }
 
 DeclaredChecks make_checks(const std::vector<CheckTable>& tables, const std::filesystem::path& folder) {
@@ -125,6 +131,7 @@ DeclaredChecks make_checks(const std::vector<CheckTable>& tables, const std::fil
     check.type = options.text("type");
     check.name = options.text_or("name", check.type);
     check.primary = options.flag_or("primary", false);
+    check.system = options.text_or("system", "");
     check.system_contains = options.text_or("system_contains", "");
     check.tag = options.text_or("tag", "");
     check.check = make_check_of_type(check.type, options, folder);

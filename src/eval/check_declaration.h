@@ -4,6 +4,7 @@
 
 #include <toml++/toml.h>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -19,12 +20,18 @@ struct DeclaredCheck {
   std::string name;  // as metrics are called; the type where the user gave none
   std::string type;
   bool primary = false;
+  std::string system = {};           // applies to rows with this system prompt and no other; "": to all
   std::string system_contains = {};  // applies to rows whose system prompt contains this; "": to all
   std::string tag = {};              // applies to rows that have this tag; "": to all
   std::string place = {};            // file:line:col
-  std::shared_ptr<const Check> check = {};
+  std::shared_ptr<const Check> check = {};  // of rows' own checks the first: it tells the kind
+  // Where rows bring it (row_checks.h): what a row brings, as text, and its check of this name.
+  std::map<std::string, std::shared_ptr<const Check>> by_row = {};
 
+  bool is_of_rows() const { return !by_row.empty(); }
   bool applies_to(const Conversation& row) const;
+  // The check that judges answers to `row`, to which it must apply.
+  const Check& of(const Conversation& row) const;
 };
 
 // All checks of one declaration. `tables` keeps what was written, and the hash of a schema's file, for run.json.

@@ -41,6 +41,16 @@ TEST(CheckDeclaration, TakesNamesScopesAndThePrimary) {
   EXPECT_TRUE(declared.checks[1].applies_to(row));
 }
 
+TEST(CheckDeclaration, ASystemPromptIsMatchedWhole) {
+  const DeclaredChecks declared = checks_from("[[check]]\ntype = \"json_valid\"\nsystem = \"Be kind.\"\n");
+  Conversation row{.messages = {{"system", "Be kind."}, {"user", "q"}, {"assistant", "a"}}};
+  EXPECT_TRUE(declared.checks[0].applies_to(row));
+  row.messages[0].content = "Be kind. Be brief.";
+  EXPECT_FALSE(declared.checks[0].applies_to(row));
+  row.messages.erase(row.messages.begin());
+  EXPECT_FALSE(declared.checks[0].applies_to(row)) << "it has none";
+}
+
 TEST(CheckDeclaration, ErrorsNameThePlaceAndTheNearestWord) {
   struct Case {
     const char *toml, *place, *part;

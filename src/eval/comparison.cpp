@@ -270,10 +270,14 @@ Evaluation compare(const std::vector<Contestant>& contestants, const ComparisonO
     evaluation.comparisons.push_back(*over_few_shot);
     evaluation.comparisons.push_back(*prompting);
   }
-  for (const Contestant& other : contestants)  // endpoints: descriptive
+  const size_t verdicts = evaluation.comparisons.size();
+  for (const Contestant& other : contestants)  // other adapters, endpoints: descriptive
     if (other.name != "tuned" && other.name != "base" && other.name != "few_shot")
       evaluation.comparisons.push_back(pair_up(tuned, other, options.primary, options));
   const size_t primaries = evaluation.comparisons.size();
+  std::vector<PairedComparison*> others;
+  for (size_t i = verdicts; i < primaries; ++i) others.push_back(&evaluation.comparisons[i]);
+  adjust(others);
   for (const auto& [metric, n] : metric_sizes(tuned))
     if (metric != options.primary && n > 0)
       evaluation.comparisons.push_back(pair_up(tuned, base, metric, options));

@@ -41,8 +41,9 @@ struct PairedComparison {
   std::string a, b, metric;
   size_t wins = 0, losses = 0, ties = 0;  // wins: a passed and b failed, or a has the higher score
   double p = 1;                           // two-sided, not adjusted
-  double p_adjusted =
-      1;  // Holm: over the comparisons of tuned on the primary metric, over the secondary metrics; else p
+  // Holm, each family by itself: tuned against base and few_shot, on which the verdict rests; tuned against all others;
+  // the secondary metrics. Else p.
+  double p_adjusted = 1;
   double mean_difference = 0;  // of pass rates or mean scores, a - b
   Interval difference = {};    // its 95 % interval: Newcombe; BCa bootstrap of the paired differences
   std::optional<double> smallest_detectable = {};
@@ -59,7 +60,21 @@ struct MetricInfo {
   bool is_score = false, declared = false, is_format = false;
   size_t n = 0;         // rows that it applies to
   size_t unscored = 0;  // examples whose scoring failed for some contestant
-  std::string system_contains = {}, tag = {};
+  std::string system = {}, system_contains = {}, tag = {};
+  bool of_rows = false;  // brought by the rows themselves
+};
+
+// How a contestant was asked and what its answers cost; told in summary.json, but for times and money, which are told in
+// timing.json and endpoints.json: summary.json has equal bytes when an evaluation is made again.
+struct ContestantInfo {
+  std::string name;
+  std::string kind;         // "base", "few_shot", "tuned", "adapter", "endpoint"
+  std::string source = {};  // the adapter's folder, the endpoint's model
+  size_t examples = 0;      // in each prompt
+  size_t answers = 0;
+  size_t cut_off = 0;                                            // answers that ran into the limit of tokens
+  std::optional<double> prompt_tokens = {}, answer_tokens = {};  // means, by its own tokenizer
+  std::optional<double> latency_median_s = {}, latency_p95_s = {}, cost_per_1000_answers = {};
 };
 
 // One field of JSON answers over all examples.
@@ -85,7 +100,8 @@ struct Evaluation {
   std::string why_primary = {};
   std::vector<MetricInfo> metrics = {};
   std::map<std::string, std::map<std::string, std::vector<FieldCounts>>> fields =
-      {};  // by metric, contestant
+      {};                                  // by metric, contestant
+  std::vector<ContestantInfo> asked = {};  // by who asked (run/evaluate.h), in the order of asking
 };
 
 // Judges `tuned` against `base` and, where it was asked, `few_shot`.
@@ -94,7 +110,8 @@ struct Evaluation {
 //   prompting_suffices  few_shot beats base, and the upper end of tuned - few_shot is below `margin`
 //   worse               few_shot beats tuned
 //   no_difference_shown otherwise
-// Others are compared with tuned on the primary metric and decide nothing.
+// Others (other adapters, endpoints) are compared with tuned on the primary metric and decide nothing: whatever they
+// answer, verdict, sentence and the comparisons above stay as they are.
 // "beats": the paired test gives p <= alpha (exact McNemar for passes, permutation for scores). The first that holds.
 // Errors: kInput when n is 0, lengths differ, the primary metric is missing, or base or
 // tuned is.

@@ -37,6 +37,46 @@ TEST(Comparison, CountsPairsByExample) {
   EXPECT_DOUBLE_EQ(e.rates.at("tuned").at("correct").value, 0.75);
 }
 
+TEST(Comparison, OthersAreHeldTogetherByHolmAndDecideNothing) {
+  const std::string base = times(50, '0'), tuned = times(6, '1') + times(44, '0');
+  std::vector<Contestant> contestants{{"base", {{"correct", outcomes(base)}}},
+                                      {"tuned", {{"correct", outcomes(tuned)}}}};
+  const Evaluation alone = compare(contestants);
+  contestants.push_back({"step-10", {{"correct", outcomes(times(50, '1'))}}});
+  contestants.push_back({"large", {{"correct", outcomes(times(12, '1') + times(38, '0'))}}});
+  const Evaluation with = compare(contestants);
+  EXPECT_EQ(with.verdict, Verdict::kWon) << "though step-10 is better by far";
+  EXPECT_EQ(with.sentence, alone.sentence);
+  ASSERT_EQ(with.comparisons.size(), 3u);
+  EXPECT_EQ(with.comparisons[0].p_adjusted, with.comparisons[0].p)
+      << "others are no part of the verdict's family";
+  EXPECT_EQ(with.comparisons[1].b, "step-10");
+  EXPECT_EQ(with.comparisons[2].b, "large");
+  EXPECT_DOUBLE_EQ(with.comparisons[2].p, 0.03125) << "six to nothing";
+  EXPECT_DOUBLE_EQ(with.comparisons[2].p_adjusted, 0.03125) << "the larger of two";
+  EXPECT_DOUBLE_EQ(with.comparisons[1].p_adjusted, 2 * with.comparisons[1].p) << "the smaller of two";
+}
+
+TEST(Comparison, WhatAnAnswerCostsIsToldWithoutTimesInTheRecord) {
+  Evaluation e = judge("0011", "1111");
+  e.asked = {{.name = "few_shot",
+              .kind = "few_shot",
+              .examples = 3,
+              .answers = 4,
+              .prompt_tokens = 120.5,
+              .answer_tokens = 9,
+              .latency_median_s = 0.25,
+              .latency_p95_s = 1.5,
+              .cost_per_1000_answers = 0.02}};
+  const auto json = summary_json(e)["asked"][0];
+  EXPECT_EQ(json["num_fewshot"], 3);
+  EXPECT_EQ(json["prompt_tokens_mean"], 120.5);
+  EXPECT_FALSE(json.contains("latency_median_s")) << "summary.json has equal bytes when it is made again";
+  const std::string table = comparison_table(e);
+  for (const char* part : {"few_shot (3 shown)", "0.25", "1.50", "0.02"})
+    EXPECT_NE(table.find(part), std::string::npos) << table;
+}
+
 TEST(Comparison, SixToNothingWinsAndFiveDoesNot) {
   const Evaluation six = judge(times(50, '0'), times(6, '1') + times(44, '0'));
   EXPECT_EQ(six.verdict, Verdict::kWon);

@@ -85,7 +85,7 @@ Metrics choose_metrics(const DeclaredChecks& declared, std::span<const Conversat
     throw Error::input({.where = one ? chosen.metrics.front().check.place : declared.checks.front().place,
                         .found = fmt::format("\"{}\" decides, but applies to none of the {} held-out rows",
                                              chosen.primary.name, test.size()),
-                        .expected = "a system_contains or tag that some held-out rows have"});
+                        .expected = "a system, system_contains or tag that some held-out rows have"});
   }
   return chosen;
 }

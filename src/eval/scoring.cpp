@@ -24,9 +24,10 @@ Results judge_answer(const Metrics& metrics, const Conversation& row, const std:
   for (const Metric& metric : metrics.metrics) {
     if (!metric.check.applies_to(row)) continue;
     AnswerResult& one = results[metric.check.name];
-    one.result = metric.check.check->run_on(input);
+    const Check& check = metric.check.of(row);
+    one.result = check.run_on(input);
     if (metric.declared && metric.check.check->is_format())
-      one.passed_loose = one.result.passed || passes_loosely(*metric.check.check, input);
+      one.passed_loose = one.result.passed || passes_loosely(check, input);
   }
   return results;
 }
@@ -86,7 +87,7 @@ PrimaryTally tally_primary(const Metrics& metrics, std::span<const Conversation>
       tally.sum += follows_instructions(judge_answer(metrics, rows[i], answers[i]), false).value_or(false);
       continue;
     }
-    const CheckResult result = metrics.metrics.front().check.check->run_on(
+    const CheckResult result = metrics.metrics.front().check.of(rows[i]).run_on(
         {answers[i], rows[i].messages.back().content, last_question(rows[i])});
     tally.sum += result.unscored ? 0 : tally.is_score ? result.score : static_cast<double>(result.passed);
   }
@@ -113,8 +114,10 @@ Scored score_answers(const Metrics& metrics, std::span<const Conversation> rows,
                     .is_score = metric.check.check->is_score(),
                     .declared = metric.declared,
                     .is_format = metric.check.check->is_format(),
+                    .system = metric.check.system,
                     .system_contains = metric.check.system_contains,
-                    .tag = metric.check.tag};
+                    .tag = metric.check.tag,
+                    .of_rows = metric.check.is_of_rows()};
     for (size_t i = 0; i < rows.size(); ++i) {
       if (!metric.check.applies_to(rows[i])) continue;
       ++info.n;
@@ -163,6 +166,10 @@ Scored score_answers(const Metrics& metrics, std::span<const Conversation> rows,
     }
   const auto deciding = std::find_if(
       infos.begin(), infos.end(), [&](const MetricInfo& info) { return info.name == metrics.primary.name; });
+  if (deciding != infos.end() && deciding->n < rows.size())
+    scored.evaluation.sentence +=
+        fmt::format(" \"{}\" applies to {} of the {} held-out rows; the other {} do not count.",
+                    deciding->name, deciding->n, rows.size(), rows.size() - deciding->n);
   if (deciding != infos.end() && deciding->unscored > 0)
     scored.evaluation.sentence += fmt::format(" Scoring failed on {} of {} examples, which count 0 for all.",
                                               deciding->unscored, deciding->n);

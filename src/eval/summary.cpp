@@ -25,8 +25,10 @@ Json metric_json(const MetricInfo& metric, const std::string& primary) {
             {"declared", metric.declared},
             {"is_format", metric.is_format},
             {"n", metric.n}};
+  if (!metric.system.empty()) json["system"] = metric.system;
   if (!metric.system_contains.empty()) json["system_contains"] = metric.system_contains;
   if (!metric.tag.empty()) json["tag"] = metric.tag;
+  if (metric.of_rows) json["of_rows"] = true;
   if (metric.unscored > 0) json["unscored"] = metric.unscored;
   return json;
 }
@@ -69,12 +71,47 @@ Json field_json(const FieldCounts& field) {
           {"f1", or_null(field.f1())}};
 }
 
+Json asked_json(const ContestantInfo& asked) {
+  Json json{{"name", asked.name}, {"kind", asked.kind}};
+  if (!asked.source.empty()) json["source"] = asked.source;
+  if (asked.examples > 0) json["num_fewshot"] = asked.examples;
+  json["answers"] = asked.answers;
+  json["cut_off"] = asked.cut_off;
+  json["prompt_tokens_mean"] = or_null(asked.prompt_tokens);
+  json["answer_tokens_mean"] = or_null(asked.answer_tokens);
+  return json;
+}
+
 std::string percent(double share) {
   return fmt::format("{:.0f} %", 100 * share);
 }
 
 std::string size_in_words(const PairedComparison& pair, double size) {
   return pair.is_score ? fmt::format("{:.3f}", size) : percent(size);
+}
+
+std::string cut(const std::string& name, size_t width) {
+  return name.size() <= width ? name : name.substr(0, width - 7) + "~" + name.substr(name.size() - 6);
+}
+
+std::string number_or_blank(const std::optional<double>& value, int decimals) {
+  return value ? fmt::format("{:.{}f}", *value, decimals) : "";
+}
+
+// What an answer costs. Blank where it is not known.
+std::string cost_table(const std::vector<ContestantInfo>& all) {
+  std::string text = fmt::format("\n{:<20} {:>9} {:>9} {:>7} {:>9} {:>9} {:>10}\n", "an answer of",
+                                 "tokens in", "out", "cut off", "median s", "p95 s", "1000 cost");
+  for (const ContestantInfo& asked : all) {
+    const std::string name =
+        asked.examples > 0 ? fmt::format("{} ({} shown)", asked.name, asked.examples) : asked.name;
+    text += fmt::format(
+        "{:<20} {:>9} {:>9} {:>7} {:>9} {:>9} {:>10}\n", cut(name, 20),
+        number_or_blank(asked.prompt_tokens, 0), number_or_blank(asked.answer_tokens, 0), asked.cut_off,
+        number_or_blank(asked.latency_median_s, 2), number_or_blank(asked.latency_p95_s, 2),
+        asked.cost_per_1000_answers ? fmt::format("{:.4g}", *asked.cost_per_1000_answers) : "");
+  }
+  return text;
 }
 
 }  // namespace
@@ -92,6 +129,10 @@ nlohmann::ordered_json summary_json(const Evaluation& evaluation) {
   summary["contestants"] = Json::object();
   for (const auto& [name, rates] : evaluation.rates)
     for (const auto& [metric, rate] : rates) summary["contestants"][name][metric] = rate_json(rate);
+  if (!evaluation.asked.empty()) {
+    summary["asked"] = Json::array();
+    for (const ContestantInfo& asked : evaluation.asked) summary["asked"].push_back(asked_json(asked));
+  }
   summary["comparisons"] = Json::array();
   for (const PairedComparison& pair : evaluation.comparisons)
     summary["comparisons"].push_back(pair_json(pair));
@@ -107,9 +148,6 @@ nlohmann::ordered_json summary_json(const Evaluation& evaluation) {
 std::string comparison_table(const Evaluation& evaluation) {
   std::string text = fmt::format("{:<12} {:<20} {:>7} {:>7}  {}\n", "contestant", "metric", "passed", "rate",
                                  "95 % interval");
-  const auto cut = [](const std::string& name, size_t width) {
-    return name.size() <= width ? name : name.substr(0, width - 7) + "~" + name.substr(name.size() - 6);
-  };
   for (const auto& [name, rates] : evaluation.rates)
     for (const auto& [metric, rate] : rates) {
       const Interval& interval = rate.interval;
@@ -127,6 +165,7 @@ std::string comparison_table(const Evaluation& evaluation) {
     text += fmt::format("{:<20} {:<20} {:>4} {:>6} {:>4} {:>7.2g} {:>8}\n", cut(pair.a + " - " + pair.b, 20),
                         cut(pair.metric, 20), pair.wins, pair.losses, pair.ties, pair.p,
                         pair.smallest_detectable ? size_in_words(pair, *pair.smallest_detectable) : "none");
+  if (!evaluation.asked.empty()) text += cost_table(evaluation.asked);
   return text;
 }
 

@@ -1,6 +1,7 @@
 #include "generate/generator.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,10 +13,6 @@
 
 namespace lora {
 namespace {
-
-// Tokens of prompts that are read in one pass: bounds the memory of activations, and how long running answers wait for
-// new ones.
-constexpr int64_t kPrefillTokens = 1024;
 
 // One answer being written. It owns cache rows first_row … first_row + room - 1, which hold its tokens from `own_begin`
 // on; those before are in the rows of `shared`.
@@ -32,21 +29,24 @@ struct Sequence {
 };
 
 // Keeps `batch_size` answers going: whenever one ends, the next prompt takes its place. Each pass reads one token of every
-// running answer, and the prompts that join.
+// running answer, and the prompts that join. Prompts of one adapter stand together in the tree, since an adapter changes
+// keys; so they begin, and stand in every pass, adapter by adapter.
 class Schedule {
  public:
-  Schedule(const Decoder& decoder, const Adapter* adapter, const std::vector<std::vector<int32_t>>& prompts,
+  Schedule(const Decoder& decoder, const std::vector<GenerationPrompt>& prompts,
            const GenerateOptions& options, std::vector<Answer>& answers,
            const std::function<void(size_t, int32_t)>& on_token)
       : decoder_(decoder),
-        adapter_(adapter),
         prompts_(prompts),
         options_(options),
         answers_(answers),
         on_token_(on_token),
-        // Where angles depend on the whole text's length, equal tokens do not have equal keys.
-        tree_(decoder.config().long_rope_length() > 0 ? nothing_shared(prompts) : shared_prefixes(prompts)),
+        places_(prompts.size()),
         cache_(decoder.config(), 0, decoder.dtype()) {
+    std::vector<const Adapter*> adapters;
+    for (const GenerationPrompt& prompt : prompts)
+      if (std::ranges::find(adapters, prompt.adapter) == adapters.end()) adapters.push_back(prompt.adapter);
+    for (const Adapter* adapter : adapters) plant(adapter);
     for (const PromptTree::Run& run : tree_.runs) runs_.push_back({.users = run.users});
   }
 
@@ -61,6 +61,20 @@ class Schedule {
     int64_t first_row = -1;  // not read yet
     size_t users = 0;        // answers that are not finished
   };
+
+  void plant(const Adapter* adapter) {
+    std::vector<std::vector<int32_t>> texts;
+    std::vector<size_t> which;
+    for (size_t p = 0; p < prompts_.size(); ++p) {
+      if (prompts_[p].adapter != adapter) continue;
+      places_[p] = which.size();
+      which.push_back(p);
+      texts.push_back(prompts_[p].ids);
+    }
+    // Where angles depend on the whole text's length, equal tokens do not have equal keys.
+    append(tree_, decoder_.config().long_rope_length() > 0 ? nothing_shared(texts) : shared_prefixes(texts),
+           which);
+  }
 
   void step() {
     CachedTokens tokens;
@@ -77,14 +91,14 @@ class Schedule {
     }
     cache_.reserve(pool_.capacity());
     tokens_read_ += static_cast<int64_t>(tokens.ids.size());
-    choose(decoder_.forward_cached(tokens, cache_, adapter_), sequences);
+    choose(decoder_.forward_cached(tokens, cache_), sequences);
   }
 
   static int64_t length(const PromptTree::Run& run) { return run.end - run.begin; }
 
   // Tokens that must be read before the leaf's answer can begin.
   int64_t unread(const PromptTree::Leaf& leaf) const {
-    int64_t tokens = static_cast<int64_t>(prompts_[leaf.prompt].size()) - leaf.begin;
+    int64_t tokens = static_cast<int64_t>(prompts_[leaf.prompt].ids.size()) - leaf.begin;
     for (size_t r = leaf.parent; r != PromptTree::kNone; r = tree_.runs[r].parent)
       if (runs_[r].first_row < 0) tokens += length(tree_.runs[r]);
     return tokens;
@@ -99,16 +113,30 @@ class Schedule {
       const PromptTree::Run& run = tree_.runs[r];
       if (runs_[r].first_row < 0) {
         runs_[r].first_row = pool_.take(length(run));
-        add_tokens(tokens, prompts_[run.prompt], run.begin, run.end, runs_[r].first_row, shared);
+        add_tokens(tokens, prompts_[run.prompt].ids, run.begin, run.end, runs_[r].first_row, shared);
+        add_adapter(tokens, leaf.prompt);
       }
       shared.push_back({runs_[r].first_row, runs_[r].first_row + length(run)});
     }
-    const auto n = static_cast<int64_t>(prompts_[leaf.prompt].size());
+    const auto n = static_cast<int64_t>(prompts_[leaf.prompt].ids.size());
     const int64_t room = n - leaf.begin + options_.max_new_tokens;
     Sequence s{leaf.prompt, leaf.parent, std::move(shared), leaf.begin, pool_.take(room), room, n};
-    add_tokens(tokens, prompts_[leaf.prompt], leaf.begin, n, s.first_row, s.shared);
+    add_tokens(tokens, prompts_[leaf.prompt].ids, leaf.begin, n, s.first_row, s.shared);
+    add_adapter(tokens, leaf.prompt);
     tokens.rows.push_back(static_cast<int64_t>(tokens.ids.size()) - 1);
     return s;
+  }
+
+  // The tokens that were added last are read with the prompt's adapter.
+  void add_adapter(CachedTokens& tokens, size_t prompt) const {
+    const Adapter* adapter = prompts_[prompt].adapter;
+    if (!adapter) return;
+    const ops::AttentionBlock& block = tokens.layout.blocks.back();
+    if (!tokens.adapters.empty() && tokens.adapters.back().adapter == adapter &&
+        tokens.adapters.back().end == block.q_begin)
+      tokens.adapters.back().end = block.q_end;
+    else
+      tokens.adapters.push_back({block.q_begin, block.q_end, adapter});
   }
 
   // Tokens [begin, end) of a text; their keys go to cache rows row … and they see `context` before them.
@@ -128,7 +156,7 @@ class Schedule {
   void add_next(CachedTokens& tokens, Sequence& s) {
     if (s.length > 0 && s.length == decoder_.config().long_rope_length()) {
       // With its next token it counts as long, and all that is cached of it was turned by the rope of short ones.
-      std::vector<int32_t> ids = prompts_[s.prompt];
+      std::vector<int32_t> ids = prompts_[s.prompt].ids;
       ids.insert(ids.end(), answers_[s.prompt].ids.begin(), answers_[s.prompt].ids.end());
       add_tokens(tokens, ids, 0, static_cast<int64_t>(ids.size()), s.first_row, {});
     } else {
@@ -141,6 +169,7 @@ class Schedule {
       tokens.positions.push_back(s.length);
       tokens.cache_rows.push_back(s.end_row());
     }
+    add_adapter(tokens, s.prompt);
     tokens.rows.push_back(static_cast<int64_t>(tokens.ids.size()) - 1);
     ++s.length;
   }
@@ -149,12 +178,15 @@ class Schedule {
   void choose(const at::Tensor& logits, std::vector<Sequence>& sequences) {
     const at::Tensor numbers = logits.to(at::kFloat).contiguous();
     const int64_t vocab = numbers.size(1);
-    for (size_t i = 0; i < sequences.size(); ++i) {
-      Sequence& s = sequences[i];
+    at::parallel_for(0, static_cast<int64_t>(sequences.size()), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        Sequence& s = sequences[static_cast<size_t>(i)];
+        Random random(options_.sampling.seed, mix64(places_[s.prompt], answers_[s.prompt].ids.size()));
+        s.next = sample(numbers.const_data_ptr<float>() + i * vocab, vocab, options_.sampling, random);
+      }
+    });
+    for (Sequence& s : sequences) {
       Answer& answer = answers_[s.prompt];
-      Random random(options_.sampling.seed, mix64(s.prompt, answer.ids.size()));
-      s.next = sample(numbers.data_ptr<float>() + static_cast<int64_t>(i) * vocab, vocab, options_.sampling,
-                      random);
       if (std::ranges::find(options_.stop_ids, s.next) != options_.stop_ids.end()) {
         answer.stopped = true;
         finish(s);
@@ -177,11 +209,11 @@ class Schedule {
   }
 
   const Decoder& decoder_;
-  const Adapter* adapter_;
-  const std::vector<std::vector<int32_t>>& prompts_;
+  const std::vector<GenerationPrompt>& prompts_;
   const GenerateOptions& options_;
   std::vector<Answer>& answers_;
   const std::function<void(size_t, int32_t)>& on_token_;
+  std::vector<size_t> places_;  // of each prompt among those of its adapter
   PromptTree tree_;
   std::vector<RunRows> runs_;  // as tree_.runs
   RowPool pool_;
@@ -191,7 +223,7 @@ class Schedule {
   std::vector<Sequence> active_;
 };
 
-void check(const Decoder& decoder, const std::vector<std::vector<int32_t>>& prompts,
+void check(const Decoder& decoder, const std::vector<GenerationPrompt>& prompts,
            const GenerateOptions& options) {
   validate(options.sampling);
   if (options.max_new_tokens < 1)
@@ -200,7 +232,7 @@ void check(const Decoder& decoder, const std::vector<std::vector<int32_t>>& prom
                         .expected = "1 or more"});
   const int64_t context = decoder.config().max_position_embeddings;
   for (size_t p = 0; p < prompts.size(); ++p) {
-    const auto n = static_cast<int64_t>(prompts[p].size());
+    const auto n = static_cast<int64_t>(prompts[p].ids.size());
     if (n == 0)
       throw Error::input({.where = fmt::format("prompt {}", p + 1), .found = "the prompt is empty"});
     if (n > context || options.max_new_tokens > context - n)
@@ -214,14 +246,22 @@ void check(const Decoder& decoder, const std::vector<std::vector<int32_t>>& prom
 
 }  // namespace
 
-std::vector<Answer> generate(const Decoder& decoder, const Adapter* adapter,
-                             const std::vector<std::vector<int32_t>>& prompts, const GenerateOptions& options,
+std::vector<Answer> generate(const Decoder& decoder, const std::vector<GenerationPrompt>& prompts,
+                             const GenerateOptions& options,
                              const std::function<void(size_t, int32_t)>& on_token, int64_t* tokens_read) {
   check(decoder, prompts, options);
   std::vector<Answer> answers(prompts.size());
-  const int64_t read = Schedule(decoder, adapter, prompts, options, answers, on_token).run();
+  const int64_t read = Schedule(decoder, prompts, options, answers, on_token).run();
   if (tokens_read) *tokens_read = read;
   return answers;
+}
+
+std::vector<Answer> generate(const Decoder& decoder, const Adapter* adapter,
+                             const std::vector<std::vector<int32_t>>& prompts, const GenerateOptions& options,
+                             const std::function<void(size_t, int32_t)>& on_token, int64_t* tokens_read) {
+  std::vector<GenerationPrompt> all;
+  for (const std::vector<int32_t>& ids : prompts) all.push_back({ids, adapter});
+  return generate(decoder, all, options, on_token, tokens_read);
 }
 
 }  // namespace lora

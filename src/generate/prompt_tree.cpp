@@ -77,6 +77,18 @@ PromptTree shared_prefixes(const std::vector<std::vector<int32_t>>& prompts, int
   return TreeBuilder(prompts, min_run).build();
 }
 
+void append(PromptTree& tree, const PromptTree& part, const std::vector<size_t>& places) {
+  const size_t before = tree.runs.size();
+  const auto moved = [&](size_t run) { return run == PromptTree::kNone ? run : run + before; };
+  for (PromptTree::Run run : part.runs) {
+    run.parent = moved(run.parent);
+    run.prompt = places[run.prompt];
+    tree.runs.push_back(run);
+  }
+  for (const PromptTree::Leaf& leaf : part.leaves)
+    tree.leaves.push_back({places[leaf.prompt], moved(leaf.parent), leaf.begin});
+}
+
 PromptTree nothing_shared(const std::vector<std::vector<int32_t>>& prompts) {
   PromptTree tree;
   for (size_t p = 0; p < prompts.size(); ++p) tree.leaves.push_back({p, PromptTree::kNone, 0});

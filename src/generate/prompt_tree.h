@@ -32,6 +32,9 @@ struct PromptTree {
 // Precondition: no prompt is empty.
 PromptTree shared_prefixes(const std::vector<std::vector<int32_t>>& prompts, int64_t min_run = 8);
 
+// `part` with the prompts numbered as places[prompt], added to `tree` behind what it has.
+void append(PromptTree& tree, const PromptTree& part, const std::vector<size_t>& places);
+
 // Every prompt by itself, in order.
 PromptTree nothing_shared(const std::vector<std::vector<int32_t>>& prompts);
 

@@ -78,6 +78,16 @@ TEST(PromptTree, NoneAndOne) {
   expect_whole(one, nothing_shared(one));
 }
 
+TEST(PromptTree, TreesStandBehindEachOther) {
+  const Prompts prompts{{1, 2, 3, 4}, {7, 8, 9}, {1, 2, 3, 5}, {7, 8, 6}, {1, 2, 9}};
+  PromptTree tree;
+  append(tree, shared_prefixes({prompts[1], prompts[3]}, 1), {1, 3});
+  append(tree, shared_prefixes({prompts[4], prompts[2], prompts[0]}, 1), {4, 2, 0});
+  expect_whole(prompts, tree);
+  EXPECT_EQ(tree.runs.size(), 3u);  // 7 8; 1 2; 3
+  EXPECT_EQ(tree.leaves[0].prompt + tree.leaves[1].prompt, 4u);
+}
+
 // Random words over two letters agree at all depths.
 TEST(PromptTree, RandomPromptsAreWhole) {
   Random random(1, 2);

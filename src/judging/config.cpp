@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
 #include <functional>
 #include <map>
 
@@ -136,10 +138,31 @@ void require_address(const EndpointConfig& endpoint, const std::string& where, c
          .expected = "base_url = \"https://…/v1\" and model = \"…\""});
 }
 
+// A model on this machine judges greedily.
+void check_local_judge(const JudgeSettings& judge, const std::string& where) {
+  if (!std::filesystem::exists(judge.endpoint.model))
+    throw Error::input(
+        {.where = where,
+         .found = fmt::format("[judge] has no base_url, and there is no file or folder \"{}\"",
+                              judge.endpoint.model),
+         .expected = "base_url = \"https://…/v1\" for an endpoint, or the path of a model on this machine"});
+  if (judge.rubric.mode == JudgeMode::kRubric)
+    throw Error::input(
+        {.where = where,
+         .found =
+             "mode is \"rubric\", which grades each answer twice; a local judge would only repeat itself",
+         .fix = "Take mode = \"pairwise\", whose two orders are two questions."});
+}
+
 JudgeSettings read_judge(const toml::node& node, const std::string& file) {
   JudgeSettings judge;
-  Reader reader(file, "[judge]");
-  add_endpoint_keys(reader, judge.endpoint);
+  const auto* table = node.as_table();
+  const bool local = table && table->contains("model") && !table->contains("base_url");
+  Reader reader(file, local ? "[judge] without base_url" : "[judge]");
+  if (local)
+    reader.text("model", judge.endpoint.model);
+  else
+    add_endpoint_keys(reader, judge.endpoint);
   reader.integer("max_tokens", judge.endpoint.max_tokens);
   reader.text("rubric", judge.rubric.text);
   reader.texts("criteria", judge.rubric.criteria);
@@ -154,7 +177,11 @@ JudgeSettings read_judge(const toml::node& node, const std::string& file) {
     judge.rubric.mode = word->get() == "rubric" ? JudgeMode::kRubric : JudgeMode::kPairwise;
   });
   reader.read(node);
-  require_address(judge.endpoint, place(file, node), "[judge]");
+  if (local) {
+    check_local_judge(judge, place(file, node));
+  } else {
+    require_address(judge.endpoint, place(file, node), "[judge]");
+  }
   if (judge.rubric.criteria.empty()) refuse(place(file, node), "criteria is empty", "at least one criterion");
   for (const std::string& criterion : judge.rubric.criteria)
     if (criterion.find_first_of("\n:=") != std::string::npos)
@@ -166,7 +193,43 @@ JudgeSettings read_judge(const toml::node& node, const std::string& file) {
   return judge;
 }
 
+// "outputs/first/adapter" is called "first", any other folder by its own name.
+std::string name_of_folder(const std::string& folder) {
+  std::filesystem::path path = std::filesystem::path(folder).lexically_normal();
+  if (path.filename().empty()) path = path.parent_path();
+  if (path.filename() == "adapter" && path.has_parent_path()) path = path.parent_path();
+  return path.filename().string();
+}
+
+ContestantSettings read_local_contestant(const toml::node& node, const std::string& file) {
+  ContestantSettings contestant;
+  Reader reader(file, "[[contestant]] with an adapter or a checkpoint");
+  reader.text("name", contestant.name);
+  reader.text("adapter", contestant.adapter);
+  reader.text("checkpoint", contestant.checkpoint);
+  reader.read(node);
+  if (contestant.adapter.empty() == contestant.checkpoint.empty())
+    refuse(place(file, node),
+           contestant.adapter.empty() ? "adapter and checkpoint are empty"
+                                      : "adapter and checkpoint are both given",
+           "one of the two");
+  if (!contestant.adapter.empty()) {
+    if (contestant.name.empty()) contestant.name = name_of_folder(contestant.adapter);
+    return contestant;
+  }
+  const std::string& which = contestant.checkpoint;
+  if (which != "all" && which != "last" && !checkpoint_step(which))
+    refuse(place(file, node), fmt::format("checkpoint is \"{}\"", which), "\"step-30\", \"last\" or \"all\"");
+  if (!contestant.name.empty())
+    refuse(place(file, node), "a checkpoint is given a name", "no name: it is called by its step");
+  if (which != "all") contestant.name = which;
+  return contestant;
+}
+
 ContestantSettings read_contestant(const toml::node& node, const std::string& file) {
+  const auto* table = node.as_table();
+  if (table && (table->contains("adapter") || table->contains("checkpoint")))
+    return read_local_contestant(node, file);
   ContestantSettings contestant;
   Reader reader(file, "[[contestant]]");
   add_endpoint_keys(reader, contestant.endpoint);
@@ -190,13 +253,37 @@ void add_contestant(JudgingConfig& config, ContestantSettings added, const std::
     if (added.name == taken)
       refuse(where, fmt::format("a contestant is named \"{}\", as one of lora's own", added.name),
              "another name");
+  if (added.checkpoint.empty() && (checkpoint_step(added.name) || added.name == "last"))
+    refuse(where, fmt::format("a contestant is named \"{}\", as checkpoints of the run are", added.name),
+           "another name");
+  const auto checkpoints = [](const ContestantSettings& c) { return !c.checkpoint.empty(); };
+  if (checkpoints(added) && added.checkpoint != "all" &&
+      std::any_of(config.contestants.begin(), config.contestants.end(),
+                  [](const auto& known) { return known.checkpoint == "all"; }))
+    refuse(where, fmt::format("the checkpoint \"{}\" is among all, which are named before", added.checkpoint),
+           "\"all\" alone");
+  if (added.checkpoint == "all" &&
+      std::any_of(config.contestants.begin(), config.contestants.end(), checkpoints))
+    refuse(where, "all checkpoints are named, and one of them before", "\"all\" alone");
   for (const ContestantSettings& known : config.contestants)
     if (known.name == added.name)
       refuse(where, fmt::format("two contestants are named \"{}\"", added.name), "a name for each");
+  added.place = where;
   config.contestants.push_back(std::move(added));
 }
 
 }  // namespace
+
+std::optional<int64_t> checkpoint_step(std::string_view name) {
+  constexpr std::string_view kBegin = "step-";
+  if (!name.starts_with(kBegin)) return std::nullopt;
+  name.remove_prefix(kBegin.size());
+  int64_t step = 0;
+  const auto parsed = std::from_chars(name.data(), name.data() + name.size(), step);
+  if (parsed.ec != std::errc() || parsed.ptr != name.data() + name.size() || step < 1 || name[0] == '0')
+    return std::nullopt;
+  return step;
+}
 
 bool read_judging_key(JudgingConfig& config, std::string_view key, const toml::node& node,
                       const std::string& file) {
@@ -219,9 +306,10 @@ bool read_judging_key(JudgingConfig& config, std::string_view key, const toml::n
 
 void check_endpoints(const JudgingConfig& config) {
   const auto nobody = [] { return false; };
-  if (config.judge) Endpoint(config.judge->endpoint, {}, "[judge]", nobody);
+  if (config.judge && !config.judge->is_local()) Endpoint(config.judge->endpoint, {}, "[judge]", nobody);
   for (const ContestantSettings& contestant : config.contestants)
-    Endpoint(contestant.endpoint, {}, fmt::format("[[contestant]] {}", contestant.name), nobody);
+    if (contestant.is_endpoint())
+      Endpoint(contestant.endpoint, {}, fmt::format("[[contestant]] {}", contestant.name), nobody);
 }
 
 JudgingConfig read_judging_toml(const std::filesystem::path& file) {

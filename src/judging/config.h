@@ -1,10 +1,11 @@
-// What a configuration says of endpoints: the table [judge], and a table [[contestant]] for each model that is asked the
-// held-out questions beside base and tuned (docs/judge.md).
+// What a configuration says of judges and of further contestants: the table [judge], and a table [[contestant]] for each
+// model that is asked the held-out questions beside base and tuned (docs/judge.md).
 #pragma once
 
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "endpoint/endpoint.h"
@@ -14,18 +15,29 @@
 namespace lora {
 
 struct JudgeSettings {
-  EndpointConfig endpoint;
+  EndpointConfig endpoint;  // without a base_url: `model` is a local one's file or folder
   JudgeRubric rubric;
   bool decides = false;              // its preferences decide the verdict, once it passed its controls
   std::vector<std::string> against;  // contestants that tuned is compared with; empty: all
   size_t controls = kControlPairs;   // pairs of each kind
+
+  bool is_local() const { return endpoint.base_url.empty(); }
 };
 
+// One of three: an endpoint, an adapter of the same base, checkpoints of the run itself.
 struct ContestantSettings {
-  std::string name;
+  std::string name;  // of a checkpoint "step-30", "last", or, where all are meant, empty
   EndpointConfig endpoint;
-  bool limits_tokens = false;  // max_tokens was given; else the limit of the other contestants holds
+  bool limits_tokens = false;   // max_tokens was given; else the limit of the other contestants holds
+  std::string adapter = {};     // a folder in PEFT's format
+  std::string checkpoint = {};  // "step-30", "last" or "all"
+  std::string place = {};       // file:line:col
+
+  bool is_endpoint() const { return adapter.empty() && checkpoint.empty(); }
 };
+
+// The number in "step-30"; nothing for anything else.
+std::optional<int64_t> checkpoint_step(std::string_view name);
 
 struct JudgingConfig {
   std::optional<JudgeSettings> judge;

@@ -111,6 +111,59 @@ TEST_F(JudgingConfigTest, WhatCannotBe) {
   EXPECT_NE(refusal(judge + "mode = \"x\"").find("c.toml:4:8"), std::string::npos);
 }
 
+TEST_F(JudgingConfigTest, AdaptersAndCheckpointsAreContestants) {
+  const JudgingConfig config = read(
+      "[[contestant]]\nadapter = \"outputs/first/adapter\"\n"
+      "[[contestant]]\nadapter = \"outputs/x/checkpoints/step-30/\"\nname = \"x at 30\"\n"
+      "[[contestant]]\ncheckpoint = \"step-20\"\n"
+      "[[contestant]]\ncheckpoint = \"last\"\n");
+  ASSERT_EQ(config.contestants.size(), 4u);
+  EXPECT_EQ(config.contestants[0].name, "first");
+  EXPECT_FALSE(config.contestants[0].is_endpoint());
+  EXPECT_EQ(config.contestants[1].name, "x at 30");
+  EXPECT_EQ(config.contestants[2].name, "step-20");
+  EXPECT_EQ(config.contestants[3].name, "last");
+  EXPECT_NE(config.contestants[2].place.find("c.toml:6:1"), std::string::npos) << config.contestants[2].place;
+  EXPECT_NO_THROW(check_endpoints(config)) << "none is asked over the network";
+  EXPECT_EQ(read("[[contestant]]\ncheckpoint = \"all\"\n").contestants[0].checkpoint, "all");
+  EXPECT_EQ(checkpoint_step("step-30"), 30);
+  for (const char* word : {"step-", "step-0", "step-03", "step-3x", "step--3", "30", "last"})
+    EXPECT_FALSE(checkpoint_step(word)) << word;
+}
+
+TEST_F(JudgingConfigTest, LocalContestantsThatCannotBe) {
+  const std::string begin = "[[contestant]]\n";
+  const std::vector<std::pair<std::string, std::string>> cases{
+      {begin + "adapter = \"a\"\ncheckpoint = \"last\"", "both given"},
+      {begin + "adapter = \"a\"\nbase_url = \"http://x/v1\"", "has no key \"base_url\""},
+      {begin + "adapter = \"base\"", "one of lora's own"},
+      {begin + "adapter = \"a\"\nname = \"step-3\"", "as checkpoints of the run are"},
+      {begin + "adapter = \"out/checkpoints/step-3\"", "as checkpoints of the run are"},
+      {begin + "checkpoint = \"best\"", "\"step-30\", \"last\" or \"all\""},
+      {begin + "checkpoint = \"last\"\nname = \"x\"", "called by its step"},
+      {begin + "checkpoint = \"last\"\n" + begin + "checkpoint = \"all\"", "\"all\" alone"},
+      {begin + "checkpoint = \"all\"\n" + begin + "checkpoint = \"step-3\"", "\"all\" alone"},
+      {begin + "adapter = \"b/a\"\n" + begin + "adapter = \"c/a\"", "two contestants are named"}};
+  for (const auto& [text, said] : cases)
+    EXPECT_NE(refusal(text).find(said), std::string::npos) << text << "\n" << refusal(text);
+}
+
+TEST_F(JudgingConfigTest, AJudgeWithoutAnAddressIsALocalModel) {
+  std::ofstream(folder_ / "judge.gguf") << "x";
+  const std::string judge = "[judge]\nmodel = \"" + (folder_ / "judge.gguf").string() + "\"\n";
+  const JudgingConfig config = read(judge + "max_tokens = 100\ncontrols = 10\n");
+  ASSERT_TRUE(config.judge);
+  EXPECT_TRUE(config.judge->is_local());
+  EXPECT_EQ(config.judge->endpoint.max_tokens, 100);
+  EXPECT_NO_THROW(check_endpoints(config));
+  EXPECT_NE(refusal(judge + "api_key_env = \"X\"").find("[judge] without base_url has no key"),
+            std::string::npos);
+  EXPECT_NE(refusal(judge + "temperature = 1").find("[judge] without base_url has no key"),
+            std::string::npos);
+  EXPECT_NE(refusal(judge + "mode = \"rubric\"").find("only repeat itself"), std::string::npos);
+  EXPECT_NE(refusal("[judge]\nmodel = \"gpt-4o\"").find("there is no file or folder"), std::string::npos);
+}
+
 TEST_F(JudgingConfigTest, EndpointsAreCheckedWithoutTheNetwork) {
   const std::string judge = "[judge]\nbase_url = \"https://192.0.2.1/v1\"\nmodel = \"m\"\n";
   EXPECT_NO_THROW(check_endpoints(read(judge)));

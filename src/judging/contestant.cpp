@@ -45,6 +45,8 @@ EndpointContestant ask_contestant(const ContestantSettings& settings, const std:
     contestant.answers.push_back(answers[i].reply->text);
     contestant.stopped.push_back(answers[i].reply->is_whole());
     contestant.seconds.push_back(answers[i].reply->seconds);
+    contestant.prompt_tokens.push_back(answers[i].reply->prompt_tokens);
+    contestant.answer_tokens.push_back(answers[i].reply->completion_tokens);
   }
   nlohmann::ordered_json& record = contestant.record;
   record = {{"name", settings.name}, {"url", endpoint.address().shown()}, {"model", settings.endpoint.model}};

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,9 +18,10 @@ namespace lora {
 struct EndpointContestant {
   std::string name;
   std::vector<std::string> answers;
-  std::vector<bool> stopped;      // false: it ran into its limit of tokens
-  std::vector<double> seconds;    // of each answer, when it was first given
-  nlohmann::ordered_json record;  // what endpoints.json says of it
+  std::vector<bool> stopped;    // false: it ran into its limit of tokens
+  std::vector<double> seconds;  // of each answer, when it was first given
+  std::vector<std::optional<int64_t>> prompt_tokens, answer_tokens;  // as the server counted them
+  nlohmann::ordered_json record;                                     // what endpoints.json says of it
 };
 
 // One answer a row, to all messages before its last. `max_new_tokens`: the other contestants' limit.

@@ -63,9 +63,12 @@ nlohmann::ordered_json use_json(const Endpoint& endpoint) {
           {"cost", cost ? nlohmann::ordered_json(*cost) : nlohmann::ordered_json(nullptr)}};
 }
 
-std::string cost_text(const Endpoint& endpoint) {
-  const auto cost = endpoint.use().cost(endpoint.config());
-  return cost ? fmt::format(", cost {:.4g}", *cost) : "";
+std::string EndpointJudge::use_in_words() const {
+  const EndpointUse& use = endpoint_.use();
+  const auto cost = use.cost(endpoint_.config());
+  return fmt::format("{} answers of the judge, {} asked now; {} tokens in, {} out{}", use.answers,
+                     use.asked_now, use.prompt_tokens, use.completion_tokens,
+                     cost ? fmt::format(", cost {:.4g}", *cost) : "");
 }
 
 }  // namespace lora

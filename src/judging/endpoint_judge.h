@@ -20,9 +20,8 @@ class EndpointJudge : public JudgeModel {
 
   std::string id() const override { return endpoint_.config().model; }
   nlohmann::ordered_json record() const override;
+  std::string use_in_words() const override;
   std::vector<JudgeAnswer> ask(const std::vector<JudgePrompt>& prompts) override;
-
-  const Endpoint& endpoint() const { return endpoint_; }
 
  private:
   Endpoint endpoint_;
@@ -32,7 +31,5 @@ class EndpointJudge : public JudgeModel {
 
 // Tokens and cost of an endpoint: prompt_tokens, completion_tokens, answers_without_counts, cost (null without prices).
 nlohmann::ordered_json use_json(const Endpoint& endpoint);
-// ", cost 0.0123" where prices are configured, else "".
-std::string cost_text(const Endpoint& endpoint);
 
 }  // namespace lora

@@ -120,7 +120,7 @@ JudgedRun judge_recorded(JudgeModel& model, const JudgeSettings& settings, const
   summary["decides"] = settings.decides;
   summary["verdict"] = run.verdict ? Json(verdict_name(run.verdict->verdict)) : Json(nullptr);
   summary["sentence"] = run.verdict ? run.verdict->sentence : "";
-  summary["endpoint"] = model.record();
+  summary[settings.is_local() ? "local" : "endpoint"] = model.record();
   write_file_atomic(folder / "judge_transcripts.jsonl", transcripts, IfExists::kReplace);
   write_file_atomic(folder / "judge.jsonl", lines, IfExists::kReplace);
   write_record(folder / "judge.json", summary);
@@ -131,7 +131,8 @@ std::vector<JudgedModel> judged_models(const std::string& base_model, const Judg
   std::vector<JudgedModel> models;
   if (!base_model.empty()) models.push_back({"the tuned model", base_model});
   for (const ContestantSettings& contestant : config.contestants)
-    models.push_back({fmt::format("contestant {}", contestant.name), contestant.endpoint.model});
+    if (contestant.is_endpoint())
+      models.push_back({fmt::format("contestant {}", contestant.name), contestant.endpoint.model});
   return models;
 }
 

@@ -11,10 +11,8 @@
 namespace lora {
 namespace {
 
-constexpr int64_t kCacheLineNumbers = 16;  // 64 bytes of float32
-
 int64_t padded(int64_t numbers) {
-  return (numbers + kCacheLineNumbers - 1) / kCacheLineNumbers * kCacheLineNumbers;
+  return (numbers + Adapter::kAlignment - 1) / Adapter::kAlignment * Adapter::kAlignment;
 }
 
 void check(const AdapterConfig& c) {

@@ -30,6 +30,9 @@ struct AdapterConfig {
 
 class Adapter {
  public:
+  // Each matrix takes a multiple of so many numbers: 64 bytes of float.
+  static constexpr int64_t kAlignment = 16;
+
   // PEFT's initialisation: A uniform in ±1/sqrt(in) (Kaiming with a = sqrt(5)), B zero, so that training starts from
   // the base. Equal seeds give equal bytes. Errors: kInput when r, lora_alpha or lora_dropout are out of range, and
   // those of resolve_target_modules.

@@ -5,7 +5,11 @@
 
 #include <algorithm>
 
+#include "base/profile.h"
 #include "model/rope.h"
+#include "ops/differentiable.h"
+#include "ops/gated_mlp.h"
+#include "ops/norm.h"
 #include "ops/rope.h"
 
 namespace lora {
@@ -20,13 +24,25 @@ Tensor index_tensor(const std::vector<int64_t>& values) {
 }  // namespace
 
 struct Decoder::Context {
-  const ops::AttentionLayout& layout;
+  ops::AttentionLayout layout;
   const Adapter* adapter;
   std::optional<uint64_t> mask_seed;
+  Recompute recompute;
   RopeTable rope{}, local_rope{};
   ops::TokenKeys keys{};  // (T), or undefined
   KvCache* cache = nullptr;
-  Tensor cache_rows{};  // (T), with a cache
+  Tensor cache_rows{};                    // (T), with a cache
+  std::vector<AdapterTokens> adapters{};  // with a cache, in place of `adapter`
+  // Of the last layer only these rows are read, ascending; it computes keys and values of all, and nothing else of the
+  // others. Undefined: all rows.
+  Tensor last_rows{};                  // (L)
+  ops::AttentionLayout last_layout{};  // of these rows' queries
+  ops::TokenKeys last_keys{};          // (L), or undefined
+  std::vector<AdapterTokens> last_adapters{};
+
+  Context(ops::AttentionLayout layout_, const Adapter* adapter_, std::optional<uint64_t> mask_seed_,
+          Recompute recompute_ = Recompute::kNone)
+      : layout(std::move(layout_)), adapter(adapter_), mask_seed(mask_seed_), recompute(recompute_) {}
 };
 
 // One layer of one pass: its weights, its attributes, and its projections with their adapters.
@@ -38,17 +54,30 @@ struct Decoder::Block {
   const ModelConfig& config = decoder.config_;
   LayerConfig attributes = config.layer(layer);
   ops::Backend backend = decoder.backend_;
+  bool prunes = layer + 1 == config.num_hidden_layers && context.last_rows.defined();
 
-  ops::Projection projection(Module module) const {
+  // After attention: the keys of the rows that are left.
+  const ops::TokenKeys& keys_after() const { return prunes ? context.last_keys : context.keys; }
+
+  ops::Projection projection(Module module, const std::vector<AdapterTokens>& adapters) const {
     const LinearWeights& linear = weights.module(module);
-    return {linear.weight, linear.bias,
-            context.adapter ? context.adapter->term(layer, module, context.mask_seed) : std::nullopt};
+    ops::Projection projection{
+        linear.weight, linear.bias,
+        context.adapter ? context.adapter->term(layer, module, context.mask_seed) : std::nullopt};
+    for (const auto& [begin, end, adapter] : adapters)
+      if (const auto term = adapter->term(layer, module, std::nullopt))
+        projection.lora_of_rows.push_back({begin, end, *term});
+    return projection;
+  }
+  // Of the rows that are left after attention.
+  ops::Projection projection_after(Module module) const {
+    return projection(module, prunes ? context.last_adapters : context.adapters);
   }
 
   // Each of `modules` reads x, or its norm.
   std::vector<Tensor> read(const Tensor& x, const Tensor& norm, const std::vector<Module>& modules) const {
     std::vector<ops::Projection> projections;
-    for (const Module module : modules) projections.push_back(projection(module));
+    for (const Module module : modules) projections.push_back(projection(module, context.adapters));
     return ops::norm_linear(x, norm, config.rms_norm_eps, projections, context.keys, backend);
   }
 
@@ -61,7 +90,7 @@ struct Decoder::Block {
     return ops::rope(x, rope.cos, rope.sin, config.head_dim, backend);
   }
 
-  // What attention gives for x, before o_proj: (T, num_attention_heads * head_dim).
+  // What attention gives for x, before o_proj: (T, num_attention_heads * head_dim), or (L, …) in a layer that prunes.
   Tensor attention(const Tensor& x) const {
     const int64_t q_width = config.num_attention_heads * config.head_dim;
     const int64_t kv_width = config.num_key_value_heads * config.head_dim;
@@ -70,7 +99,8 @@ struct Decoder::Block {
             ? at::split_with_sizes(read(x, weights.norm_before_attention, {Module::kQkv})[0],
                                    {q_width, kv_width, kv_width}, 1)
             : read(x, weights.norm_before_attention, {Module::kQ, Module::kK, Module::kV});
-    const Tensor q = place(qkv[0], weights.q_norm);
+    Tensor q = place(qkv[0], weights.q_norm);
+    if (prunes) q = q.index_select(0, context.last_rows);
     Tensor k = place(qkv[1], weights.k_norm), v = qkv[2];
     if (context.cache) {
       auto& cached_k = context.cache->keys[static_cast<size_t>(layer)];
@@ -83,14 +113,17 @@ struct Decoder::Block {
     const ops::AttentionShape shape{
         config.num_attention_heads, config.num_key_value_heads,    config.head_dim,
         config.attention_scale(),   config.attn_logit_softcapping, attributes.sliding_window};
-    return ops::attention(q, k, v, context.layout, shape, backend);
+    return ops::attention(q, k, v, prunes ? context.last_layout : context.layout, shape, backend);
   }
 
-  // (gate, up) for x, each (T, intermediate_size).
-  std::vector<Tensor> gate_up(const Tensor& x) const {
+  ops::GatedMlp mlp() const {
+    ops::GatedMlp mlp{weights.norm_before_mlp,         config.rms_norm_eps, {},
+                      projection_after(Module::kDown), config.activation,   plain_residual()};
     if (config.has(Module::kGateUp))
-      return at::chunk(read(x, weights.norm_before_mlp, {Module::kGateUp})[0], 2, 1);
-    return read(x, weights.norm_before_mlp, {Module::kGate, Module::kUp});
+      mlp.gate_up = {projection_after(Module::kGateUp)};
+    else
+      mlp.gate_up = {projection_after(Module::kGate), projection_after(Module::kUp)};
+    return mlp;
   }
 
   // Whether a projection's result is added to the residual as it is, so that the operation does both at once.
@@ -104,37 +137,73 @@ struct Decoder::Block {
                    config.residual_multiplier);
   }
 
-  Tensor run(const Tensor& x) const {  // (T, hidden_size)
-    const Tensor none, &residual = plain_residual() ? x : none;
-    const Tensor attended =
-        ops::linear_residual(attention(x), residual, projection(Module::kO), context.keys, backend);
-    const Tensor middle = add(x, attended, weights.norm_after_attention);
-
-    const std::vector<Tensor> gated = gate_up(middle);
-    const Tensor& middle_residual = plain_residual() ? middle : none;
-    const Tensor down = ops::gated_linear_residual(config.activation, gated[0], gated[1], middle_residual,
-                                                   projection(Module::kDown), context.keys, backend);
+  // x: (T, hidden_size); result: (T, hidden_size), or (L, hidden_size). `again`: only the graph of the result is wanted.
+  Tensor run(const Tensor& x, bool again = false) const {
+    const Tensor attention_output = attention(x);
+    const Tensor left = prunes ? x.index_select(0, context.last_rows) : x;
+    const Tensor attended = ops::linear_residual(attention_output, plain_residual() ? left : Tensor(),
+                                                 projection_after(Module::kO), keys_after(), backend);
+    const Tensor middle = add(left, attended, weights.norm_after_attention);
+    const Tensor down = ops::gated_mlp(
+        middle, mlp(), keys_after(), backend,
+        {.gate_up = again || context.recompute == Recompute::kNone, .result = !again || !plain_residual()});
     return add(middle, down, weights.norm_after_mlp);
+  }
+
+  // The adapter's matrices in this layer.
+  std::vector<Tensor> parameters() const {
+    std::vector<Tensor> all;
+    for (const Module module : config.modules)
+      if (context.adapter && context.adapter->has(layer, module))
+        all.insert(all.end(), {context.adapter->A(layer, module), context.adapter->B(layer, module)});
+    return all;
   }
 };
 
 Decoder::Decoder(ModelConfig config, ModelWeights weights, ops::Backend backend)
     : config_(std::move(config)), weights_(std::move(weights)), backend_(backend) {}
 
+// What the last layer need not compute: all but keys and values of rows that nobody asks for.
+void Decoder::prune(Context& context, const std::vector<int64_t>& rows, int64_t tokens) const {
+  std::vector<int64_t> kept = rows;
+  std::ranges::sort(kept);
+  kept.erase(std::unique(kept.begin(), kept.end()), kept.end());
+  if (kept.empty() || static_cast<int64_t>(kept.size()) == tokens) return;
+  context.last_rows = index_tensor(kept);
+  context.last_layout = ops::queries_of(context.layout, kept);
+  if (context.keys.defined()) context.last_keys = context.keys.index_select(0, context.last_rows);
+  const auto place = [&](int64_t token) { return std::ranges::lower_bound(kept, token) - kept.begin(); };
+  for (const auto& [begin, end, adapter] : context.adapters)
+    if (place(begin) < place(end)) context.last_adapters.push_back({place(begin), place(end), adapter});
+}
+
 // What the head reads: final hidden states, normed, of `rows`, or of all when null.
-Tensor Decoder::hidden(Context& context, const std::vector<int64_t>& ids,
+Tensor Decoder::hidden(const std::shared_ptr<Context>& context, const std::vector<int64_t>& ids,
                        const std::vector<int64_t>& positions, const std::vector<int64_t>& example_lengths,
                        const std::vector<int64_t>* rows) const {
   std::vector<int64_t> lengths = example_lengths;
-  if (lengths.empty()) lengths = lengths_of_trees(positions, context.layout);
-  context.rope = rope_table(config_.rope, config_.head_dim, positions, lengths, dtype());
+  if (lengths.empty()) lengths = lengths_of_trees(positions, context->layout);
+  context->rope = rope_table(config_.rope, config_.head_dim, positions, lengths, dtype());
   if (std::ranges::any_of(config_.layers,
                           [](const LayerConfig& l) { return l.rope == LayerConfig::Rope::kLocal; }))
-    context.local_rope = rope_table(config_.local_rope, config_.head_dim, positions, lengths, dtype());
+    context->local_rope = rope_table(config_.local_rope, config_.head_dim, positions, lengths, dtype());
+  if (rows) prune(*context, *rows, static_cast<int64_t>(ids.size()));
   Tensor x = weights_.embedding.gather(index_tensor(ids), dtype());  // (T, hidden)
   if (config_.embedding_multiplier != 1) x.mul_(config_.embedding_multiplier);
-  for (int64_t layer = 0; layer < config_.num_hidden_layers; ++layer) x = Block{*this, context, layer}.run(x);
-  if (rows) x = x.index_select(0, index_tensor(*rows));
+  for (int64_t layer = 0; layer < config_.num_hidden_layers; ++layer) {
+    const Block block{*this, *context, layer};
+    x = context->recompute == Recompute::kBlock
+            ? ops::recomputed(x, block.parameters(),
+                              [this, context, layer](const Tensor& in, bool again) {
+                                return Block{*this, *context, layer}.run(in, again);
+                              })
+            : block.run(x);
+  }
+  if (rows) {
+    Tensor places = index_tensor(*rows);
+    if (context->last_rows.defined()) places = at::searchsorted(context->last_rows, places);
+    x = x.index_select(0, places);
+  }
   return ops::rms_norm(x, weights_.norm, config_.rms_norm_eps, backend_);
 }
 
@@ -142,10 +211,11 @@ ops::HeadShape Decoder::head_shape() const {
   return {1.0 / config_.logits_scaling, config_.final_logit_softcapping};
 }
 
-ops::HeadLoss Decoder::loss(const Forest& forest, const Adapter* adapter,
-                            std::optional<uint64_t> mask_seed) const {
-  Context context{forest.layout, adapter, mask_seed};
-  if (mask_seed) context.keys = index_tensor({forest.path_keys.begin(), forest.path_keys.end()});
+ops::HeadLoss Decoder::loss(const Forest& forest, const Adapter* adapter, std::optional<uint64_t> mask_seed,
+                            Recompute recompute) const {
+  const ProfileScope scope("forward");
+  const auto context = std::make_shared<Context>(forest.layout, adapter, mask_seed, recompute);
+  if (mask_seed) context->keys = index_tensor({forest.path_keys.begin(), forest.path_keys.end()});
   const Tensor x =
       hidden(context, forest.ids, forest.positions, forest.example_lengths, &forest.rows);  // (S, hidden)
   const Tensor row_weights = at::tensor(forest.row_weights, at::kDouble).to(x.options());   // (S)
@@ -153,16 +223,18 @@ ops::HeadLoss Decoder::loss(const Forest& forest, const Adapter* adapter,
 }
 
 Tensor Decoder::logits(const Forest& forest, const Adapter* adapter) const {
-  Context context{forest.layout, adapter, std::nullopt};
+  const auto context = std::make_shared<Context>(forest.layout, adapter, std::nullopt);
   const Tensor x = hidden(context, forest.ids, forest.positions, forest.example_lengths, nullptr);
   return ops::head_logits(x, weights_.head, head_shape());
 }
 
-Tensor Decoder::forward_cached(const CachedTokens& tokens, KvCache& cache, const Adapter* adapter) const {
+Tensor Decoder::forward_cached(const CachedTokens& tokens, KvCache& cache) const {
+  const ProfileScope scope("forward_cached");
   const c10::NoGradGuard no_grad;
-  Context context{tokens.layout, adapter, std::nullopt};
-  context.cache = &cache;
-  context.cache_rows = index_tensor(tokens.cache_rows);
+  const auto context = std::make_shared<Context>(tokens.layout, nullptr, std::nullopt);
+  context->cache = &cache;
+  context->adapters = tokens.adapters;
+  context->cache_rows = index_tensor(tokens.cache_rows);
   const Tensor x = hidden(context, tokens.ids, tokens.positions, {}, &tokens.rows);
   return ops::head_logits(x, weights_.head, head_shape());
 }

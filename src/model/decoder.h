@@ -6,6 +6,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -13,11 +14,18 @@
 #include "model/config.h"
 #include "model/forest.h"
 #include "model/kv_cache.h"
+#include "model/recompute.h"
 #include "model/weights.h"
 #include "ops/backend.h"
 #include "ops/head_loss.h"
 
 namespace lora {
+
+// Tokens [begin, end) of a pass are read with this adapter.
+struct AdapterTokens {
+  int64_t begin, end;
+  const Adapter* adapter;
+};
 
 // New tokens that follow cached ones.
 struct CachedTokens {
@@ -26,6 +34,8 @@ struct CachedTokens {
   std::vector<int64_t> cache_rows;  // (T) where their keys and values go
   ops::AttentionLayout layout;      // query rows are 0 … T-1, key rows are rows of the cache
   std::vector<int64_t> rows;        // of which tokens the logits are wanted
+  // Ascending, apart from each other. Tokens of none are the base's. A text keeps its adapter: keys depend on it.
+  std::vector<AdapterTokens> adapters{};
   // A sequence that outgrows ModelConfig::long_rope_length() must be read anew from its first token (generate/ does).
 };
 
@@ -39,19 +49,23 @@ class Decoder {
 
   // Sum of nll over the forest's scored rows (differentiable with respect to the adapter), and each row's nll.
   // `mask_seed` names the dropout masks of this step; nullopt is evaluation: nothing is dropped.
-  ops::HeadLoss loss(const Forest& forest, const Adapter* adapter, std::optional<uint64_t> mask_seed) const;
+  // `recompute` says what is kept for the backward pass, which then reads this decoder and `adapter` again.
+  ops::HeadLoss loss(const Forest& forest, const Adapter* adapter, std::optional<uint64_t> mask_seed,
+                     Recompute recompute = Recompute::kNone) const;
 
   // (T, vocab_size): logits of every token. For tests and small inputs.
   at::Tensor logits(const Forest& forest, const Adapter* adapter) const;
 
   // Reads tokens, fills their rows of the cache, gives the logits of `tokens.rows`: (rows, vocab_size). No gradients.
-  at::Tensor forward_cached(const CachedTokens& tokens, KvCache& cache, const Adapter* adapter) const;
+  at::Tensor forward_cached(const CachedTokens& tokens, KvCache& cache) const;
 
  private:
   struct Context;  // what all blocks of one pass share
   struct Block;    // one layer of one pass
-  at::Tensor hidden(Context& context, const std::vector<int64_t>& ids, const std::vector<int64_t>& positions,
-                    const std::vector<int64_t>& lengths, const std::vector<int64_t>* rows) const;
+  void prune(Context& context, const std::vector<int64_t>& rows, int64_t tokens) const;
+  at::Tensor hidden(const std::shared_ptr<Context>& context, const std::vector<int64_t>& ids,
+                    const std::vector<int64_t>& positions, const std::vector<int64_t>& lengths,
+                    const std::vector<int64_t>* rows) const;
   ops::HeadShape head_shape() const;
 
   ModelConfig config_;

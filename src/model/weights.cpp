@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <set>
 #include <string>
 
@@ -14,6 +15,13 @@
 namespace lora {
 namespace {
 
+constexpr const char *kEmbedding = "model.embed_tokens.weight", *kNorm = "model.norm.weight",
+                     *kHead = "lm_head.weight";
+
+std::string layer_prefix(int64_t layer) {
+  return "model.layers." + std::to_string(layer) + ".";
+}
+
 // Looks tensors up by their Hugging Face names, and remembers which were used.
 class Loader {
  public:
@@ -22,9 +30,11 @@ class Loader {
     if (checkpoint.is_gguf()) architecture_ = checkpoint.gguf().get_string("general.architecture");
   }
 
-  // Embedding and head: bitsandbytes leaves them as they are.
-  FrozenMatrix load_embedding(const std::string& hf_name) {
-    return load_matrix(hf_name, {config_.vocab_size, config_.hidden_size}, 0, false);
+  // Embedding and head: bitsandbytes leaves them as they are. `in_file`: fp32 is not copied.
+  FrozenMatrix load_embedding(const std::string& hf_name, bool in_file = false) {
+    const std::vector<int64_t> shape{config_.vocab_size, config_.hidden_size};
+    if (in_file && !is_bnb_4bit(checkpoint_, hf_name)) return FrozenMatrix::of_file(find(hf_name, shape));
+    return load_matrix(hf_name, shape, 0, false);
   }
 
   FrozenMatrix load_module_weight(const std::string& hf_name, Module module) {
@@ -44,6 +54,19 @@ class Loader {
     return config_.norm_adds_one && !stored_with_one ? weight.add_(1) : weight;
   }
 
+  // What load_embedding, load_module_weight, load_module_bias and load_norm would take.
+  void count_embedding(const std::string& hf_name, BaseBytes& bytes) {
+    count_matrix(hf_name, {config_.vocab_size, config_.hidden_size}, false, bytes);
+  }
+  void count_module_weight(const std::string& hf_name, Module module, BaseBytes& bytes) {
+    const auto [out, in] = module_shape(config_, module);
+    count_matrix(hf_name, {out, in}, storage_ == BaseStorage::kFourBit, bytes);
+  }
+  void count_vector(const std::string& hf_name, int64_t width, BaseBytes& bytes) {
+    find(hf_name, {width});
+    bytes.allocated += static_cast<size_t>(width) * c10::elementSize(dtype_);
+  }
+
   void refuse_leftovers() const {
     for (const TensorInfo& info : checkpoint_.tensors()) {
       if (used_.contains(info.name)) continue;
@@ -52,7 +75,7 @@ class Loader {
       // Configuration that GGUF keeps as tensors, read by the family.
       if (checkpoint_.is_gguf() && info.name.starts_with("rope_f")) continue;
       // A head that a tied checkpoint stores a second time.
-      if (config_.tie_word_embeddings && info.name == "lm_head.weight") continue;
+      if (config_.tie_word_embeddings && info.name == kHead) continue;
       throw Error::input({.where = checkpoint_.path().string(),
                           .found = "the tensor " + info.name + " has no place in this architecture",
                           .fix = "The model would not be computed as it was trained, so it is refused."});
@@ -98,6 +121,45 @@ class Loader {
     if (storage_ != BaseStorage::kDense && !wide) return FrozenMatrix::of_file(info, rope_heads);
     const at::Tensor dense = load_tensor(info, dtype_);
     return rope_heads > 0 ? undo_rope_permutation(dense, rope_heads) : dense;
+  }
+
+  // Twin of load_matrix, and in its order.
+  void count_matrix(const std::string& hf_name, const std::vector<int64_t>& shape, bool quantize,
+                    BaseBytes& bytes) {
+    const auto numbers = static_cast<size_t>(shape[0] * shape[1]);
+    const size_t dense = numbers * c10::elementSize(dtype_);
+    if (is_bnb_4bit(checkpoint_, hf_name)) {
+      size_t parts = 0;
+      for (std::string& part : bnb_4bit_tensors(checkpoint_, hf_name)) {
+        // Its JSON and the code of its numbers are read, and not kept.
+        if (const TensorInfo* info = checkpoint_.find(part);
+            info && part.find(".quant_state.") == std::string::npos && !part.ends_with(".quant_map"))
+          parts += info->bytes.size();
+        used_.insert(std::move(part));
+      }
+      bytes.allocated += storage_ == BaseStorage::kDense ? dense : parts;
+      bytes.loading = std::max(bytes.loading, parts);
+      return;
+    }
+    const TensorInfo& info = find(hf_name, shape);
+    const bool wide = info.dtype == DType::kF32 || info.dtype == DType::kF64;
+    if (storage_ == BaseStorage::kPassing) return;
+    if (quantize && !dtype_is_quantized(info.dtype)) {
+      bytes.allocated += four_bit_bytes(numbers);
+      bytes.loading = std::max(bytes.loading, 2 * info.bytes.size());
+    } else if (storage_ != BaseStorage::kDense && !wide) {
+      bytes.mapped += info.bytes.size();
+    } else {
+      bytes.allocated += dense;
+      bytes.loading = std::max(bytes.loading, info.bytes.size());
+    }
+  }
+
+  // Of quantized(): codes, two to a byte; a code for each block's scale; their scales; the code itself.
+  static size_t four_bit_bytes(size_t numbers) {
+    constexpr size_t kBlock = 64, kScales = 256, kCode = 256;
+    const size_t blocks = (numbers + kBlock - 1) / kBlock;
+    return (numbers + 1) / 2 + blocks + sizeof(float) * ((blocks + kScales - 1) / kScales + kCode);
   }
 
   // Rounded to the type of the file when it is unpacked, as bitsandbytes does.
@@ -153,15 +215,16 @@ std::vector<NormSlot> norms_of(const ModelConfig& c) {
   return norms;
 }
 
-ModelWeights load_weights(const Checkpoint& checkpoint, const ModelConfig& config, at::ScalarType dtype,
-                          BaseStorage storage) {
-  Loader loader(checkpoint, config, dtype, storage);
+namespace {
+
+ModelWeights load_layers(Loader& loader, const Checkpoint& checkpoint, const ModelConfig& config,
+                         int64_t layers, bool in_file) {
   ModelWeights weights;
-  weights.embedding = loader.load_embedding("model.embed_tokens.weight");
-  weights.norm = loader.load_norm("model.norm.weight", config.hidden_size);
-  weights.head = config.tie_word_embeddings ? weights.embedding : loader.load_embedding("lm_head.weight");
-  for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
-    const std::string prefix = "model.layers." + std::to_string(layer) + ".";
+  weights.embedding = loader.load_embedding(kEmbedding, in_file);
+  weights.norm = loader.load_norm(kNorm, config.hidden_size);
+  weights.head = config.tie_word_embeddings ? weights.embedding : loader.load_embedding(kHead, in_file);
+  for (int64_t layer = 0; layer < layers; ++layer) {
+    const std::string prefix = layer_prefix(layer);
     BlockWeights& block = weights.blocks.emplace_back();
     for (const NormSlot& norm : norms_of(config))
       block.*norm.member = loader.load_norm(prefix + std::string(norm.path) + ".weight", norm.width);
@@ -173,10 +236,47 @@ ModelWeights load_weights(const Checkpoint& checkpoint, const ModelConfig& confi
     }
     checkpoint.release_pages();  // a model may be larger than memory
   }
-  loader.refuse_leftovers();
-  checkpoint.release_pages();
   weights.files = checkpoint.mappings();
   return weights;
+}
+
+}  // namespace
+
+ModelWeights load_weights(const Checkpoint& checkpoint, const ModelConfig& config, at::ScalarType dtype,
+                          BaseStorage storage) {
+  Loader loader(checkpoint, config, dtype, storage);
+  ModelWeights weights = load_layers(loader, checkpoint, config, config.num_hidden_layers, /*in_file=*/false);
+  loader.refuse_leftovers();
+  checkpoint.release_pages();
+  return weights;
+}
+
+ModelWeights load_first_layers(const Checkpoint& checkpoint, const ModelConfig& config, int64_t layers,
+                               BaseStorage storage) {
+  Loader loader(checkpoint, config, at::kFloat, storage);
+  return load_layers(loader, checkpoint, config, layers, /*in_file=*/true);
+}
+
+BaseBytes base_bytes(const Checkpoint& checkpoint, const ModelConfig& config, at::ScalarType dtype,
+                     BaseStorage storage) {
+  Loader loader(checkpoint, config, dtype, storage);
+  BaseBytes bytes;
+  loader.count_embedding(kEmbedding, bytes);
+  loader.count_vector(kNorm, config.hidden_size, bytes);
+  if (!config.tie_word_embeddings) loader.count_embedding(kHead, bytes);
+  for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
+    const std::string prefix = layer_prefix(layer);
+    for (const NormSlot& norm : norms_of(config))
+      loader.count_vector(prefix + std::string(norm.path) + ".weight", norm.width, bytes);
+    for (const Module module : config.modules) {
+      const std::string name = prefix + std::string(module_path(module));
+      loader.count_module_weight(name + ".weight", module, bytes);
+      if (module_has_bias(config, module))
+        loader.count_vector(name + ".bias", module_shape(config, module).first, bytes);
+    }
+  }
+  loader.refuse_leftovers();
+  return bytes;
 }
 
 size_t ModelWeights::bytes() const {

@@ -63,6 +63,26 @@ enum class BaseStorage {
 ModelWeights load_weights(const Checkpoint& checkpoint, const ModelConfig& config,
                           at::ScalarType dtype = at::kFloat, BaseStorage storage = BaseStorage::kPacked);
 
+// The first `layers` layers alone, with embedding and head, as load_weights holds them but for matrices in fp32 of these
+// two, which stay in the file: enough to measure what a layer costs without loading a model. What it leaves out it does not
+// look at.
+ModelWeights load_first_layers(const Checkpoint& checkpoint, const ModelConfig& config, int64_t layers,
+                               BaseStorage storage = BaseStorage::kPacked);
+
+// What load_weights would take, from the headers of the files alone.
+struct BaseBytes {
+  size_t mapped = 0;     // of the file, read where they lie
+  size_t allocated = 0;  // in memory of their own
+  // While they are loaded, on top of `allocated`: the pages of the file that were read last, and with kFourBit the matrix in
+  // full precision.
+  size_t loading = 0;
+
+  size_t total() const { return mapped + allocated; }
+};
+// Errors: those of load_weights, as far as names and shapes go.
+BaseBytes base_bytes(const Checkpoint& checkpoint, const ModelConfig& config,
+                     at::ScalarType dtype = at::kFloat, BaseStorage storage = BaseStorage::kPacked);
+
 // Random weights of the right shapes, for tests and benchmarks: normal with deviation 0.02 … as Transformers draws
 // them, norms near one. Equal seeds give equal weights.
 ModelWeights random_weights(const ModelConfig& config, uint64_t seed, at::ScalarType dtype = at::kFloat);

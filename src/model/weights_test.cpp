@@ -199,6 +199,11 @@ TEST_P(WeightsOfGguf, TheSameWeightsGiveTheSameTensors) {
     EXPECT_EQ(weights.blocks[1].module(Module::kQ).weight.is_packed(),
               storage == BaseStorage::kPassing || (half && storage == BaseStorage::kPacked));
     expect_equal(hf_tensors(config, weights), tensors_);
+    // Known before, from the headers alone.
+    if (storage == BaseStorage::kPassing) continue;
+    const BaseBytes bytes = base_bytes(checkpoint, config, at::kFloat, storage);
+    EXPECT_EQ(bytes.total(), weights.bytes());
+    EXPECT_EQ(bytes.mapped > 0, half && storage == BaseStorage::kPacked);
   }
 }
 
@@ -220,6 +225,19 @@ TEST_F(Weights, LinearLayersAreQuantizedWhenLoaded) {
   }
   EXPECT_EQ(weights.blocks[2].module(Module::kDown).weight.type(), "nf4");
   EXPECT_LT(weights.bytes(), weights_.bytes());
+  EXPECT_EQ(base_bytes(checkpoint, config, at::kFloat, BaseStorage::kFourBit).total(), weights.bytes());
+}
+
+TEST_F(Weights, TheFirstLayersCanBeLoadedAlone) {
+  write_hf(hf_json(config_), tensors_);
+  const Checkpoint checkpoint = Checkpoint::open(folder_.path());
+  const ModelWeights first = load_first_layers(checkpoint, config_, 2);
+  ASSERT_EQ(first.blocks.size(), 2u);
+  Tensors expected;
+  for (const auto& [name, t] : tensors_)
+    if (!name.starts_with("model.layers.2.")) expected[name] = t;
+  expect_equal(hf_tensors(config_, first), expected);
+  EXPECT_TRUE(first.head.is_packed());  // in its file
 }
 
 TEST_F(Weights, AMissingALeftOverAndAMisshapenTensorAreNamed) {

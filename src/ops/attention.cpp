@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "base/profile.h"
 #include "ops/cpu/attend.h"
 #include "ops/cpu/gemm.h"
 #include "ops/cpu/kernels.h"
@@ -323,6 +324,7 @@ at::Tensor reference(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
 
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                      const AttentionLayout& layout, const AttentionShape& shape, Backend backend) {
+  const ProfileScope scope("attention");
   return backend == Backend::kFused ? fused(q, k, v, layout, shape) : reference(q, k, v, layout, shape);
 }
 

@@ -29,6 +29,10 @@ struct AttentionLayout {
   std::vector<size_t> tree_begin;  // index into blocks of each tree's first block, ascending, first is 0
 };
 
+// The layout in which only the query rows `rows` (ascending, each once) are left: query i of it is query rows[i] of
+// `layout`. Keys stay where they are.
+AttentionLayout queries_of(const AttentionLayout& layout, const std::vector<int64_t>& rows);
+
 struct AttentionShape {
   int64_t num_heads, num_kv_heads, head_dim;
   double scale;        // of q . k, usually 1 / sqrt(head_dim)

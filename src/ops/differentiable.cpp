@@ -1,17 +1,23 @@
 #include "ops/differentiable.h"
 
+#include <c10/core/GradMode.h>
+#include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/edge.h>
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/functions/utils.h>
 #include <torch/csrc/autograd/variable.h>
 
+#include "base/profile.h"
+
 namespace lora::ops {
 namespace {
+
+constexpr std::string_view kPrefix = "lora::";  // of the names of our nodes
 
 class FusedNode final : public torch::autograd::Node {
  public:
   FusedNode(std::string name, torch::autograd::edge_list edges, BackwardFunction backward)
-      : Node(std::move(edges)), name_("lora::" + std::move(name)), backward_(std::move(backward)) {}
+      : Node(std::move(edges)), name_(std::string(kPrefix) + name), backward_(std::move(backward)) {}
 
   std::string name() const override { return name_; }
 
@@ -22,6 +28,7 @@ class FusedNode final : public torch::autograd::Node {
     for (size_t i = 0; i < gradients.size(); ++i)
       if (!gradients[i].defined()) gradients[i] = input_metadata(i).zeros_like();
     const c10::NoGradGuard no_grad;
+    const ProfileScope scope(std::string_view(name_).substr(kPrefix.size()));
     return backward_(gradients, needed);
   }
 
@@ -61,6 +68,34 @@ void attach_backward(const std::string& name, const std::vector<at::Tensor>& inp
     const auto input_number = node->add_input_metadata(output);
     torch::autograd::impl::set_gradient_edge(output, {node, input_number});
   }
+}
+
+at::Tensor recomputed(const at::Tensor& x, const std::vector<at::Tensor>& parameters,
+                      std::function<at::Tensor(const at::Tensor&, bool)> forward) {
+  std::vector<at::Tensor> inputs{x}, outputs;
+  inputs.insert(inputs.end(), parameters.begin(), parameters.end());
+  const at::Tensor xd = x.detach();
+  {
+    const c10::NoGradGuard no_grad;
+    outputs.push_back(forward(xd, false));
+  }
+  attach_backward("recomputed", inputs, outputs,
+                  [xd, parameters, forward = std::move(forward)](const auto& gradients,
+                                                                 const std::vector<bool>& needed) {
+                    const c10::AutoGradMode with_grad(true);
+                    const at::Tensor leaf = xd.detach().requires_grad_(needed[0]);
+                    std::vector<at::Tensor> asked, result(needed.size());
+                    if (needed[0]) asked.push_back(leaf);
+                    for (size_t i = 1; i < needed.size(); ++i)
+                      if (needed[i]) asked.push_back(parameters[i - 1]);
+                    const auto given = torch::autograd::grad({forward(leaf, true)}, asked, {gradients[0]},
+                                                             /*retain_graph=*/false, /*create_graph=*/false,
+                                                             /*allow_unused=*/true);
+                    for (size_t i = 0, next = 0; i < needed.size(); ++i)
+                      if (needed[i]) result[i] = given[next++];
+                    return result;
+                  });
+  return outputs[0];
 }
 
 }  // namespace lora::ops

@@ -24,4 +24,10 @@ bool any_requires_grad(const std::vector<at::Tensor>& inputs);
 void attach_backward(const std::string& name, const std::vector<at::Tensor>& inputs,
                      std::vector<at::Tensor>& outputs, BackwardFunction backward);
 
+// forward(x), without keeping what its backward pass needs: there it runs again, on a detached x (arXiv 1604.06174).
+// `parameters`: all other leaves that forward reads. What forward captures must live until the backward pass has run.
+// The second run is told so by its second argument: then the result's numbers are not read, only its graph.
+at::Tensor recomputed(const at::Tensor& x, const std::vector<at::Tensor>& parameters,
+                      std::function<at::Tensor(const at::Tensor& x, bool again)> forward);
+
 }  // namespace lora::ops

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/profile.h"
 #include "ops/cpu/few_rows.h"
 #include "ops/rows.h"
 
@@ -12,10 +13,8 @@ namespace {
 
 using at::Tensor;
 
-// Numbers of a tile that all threads unpack and multiply together: 2 MiB in float, less than any last-level cache.
-constexpr int64_t kTileNumbers = int64_t{1} << 19;
-// Numbers of a tile that one thread takes to itself, where there are few rows to multiply with: half a second-level cache.
-constexpr int64_t kSmallTileNumbers = int64_t{1} << 15;
+// Numbers of a tile that one thread takes to itself, where there are few rows to multiply with: a first-level cache in float.
+constexpr int64_t kSmallTileNumbers = int64_t{1} << 13;
 // Up to so many rows of x, each thread multiplies with rows of W of its own.
 constexpr int64_t kFewRows = 64;
 
@@ -24,6 +23,7 @@ int64_t tile_rows(const FrozenMatrix& W, int64_t numbers) {
 }
 
 void unpack_tile(const FrozenMatrix& W, int64_t begin, int64_t end, const Tensor& tile) {
+  const ProfilePart part("unpack");
   AT_DISPATCH_FLOATING_TYPES(tile.scalar_type(), "unpack", [&] {
     scalar_t* to = tile.data_ptr<scalar_t>();
     for_rows(end - begin, W.cols(), [&](int64_t from, int64_t until) {
@@ -47,16 +47,21 @@ void for_tiles(const FrozenMatrix& W, at::ScalarType dtype, const Body& body) {
 
 template <class T>
 void few_rows(const Tensor& x, const FrozenMatrix& W, bool accumulate, const Tensor& out) {
-  const int64_t in = W.cols(), step = tile_rows(W, kSmallTileNumbers), tiles = (W.rows() + step - 1) / step;
-  const T* from = x.const_data_ptr<T>();
+  const int64_t m = x.size(0), in = W.cols(), stride = cpu::few_rows_stride<T>(m);
+  // Whole blocks of the kernel.
+  const int64_t step = std::max<int64_t>(8, tile_rows(W, kSmallTileNumbers) / 8 * 8);
+  const int64_t tiles = (W.rows() + step - 1) / step;
+  const Tensor turned = at::empty({in, stride}, x.options());
+  cpu::turn_rows(x.const_data_ptr<T>(), m, in, turned.data_ptr<T>());
+  const cpu::FewRows<T> rows{x.const_data_ptr<T>(), turned.const_data_ptr<T>(), m, in, stride};
   T* to = out.data_ptr<T>();
-  const int64_t stride = out.stride(0);
   at::parallel_for(0, tiles, 1, [&](int64_t first, int64_t last) {
-    std::vector<T> tile(static_cast<size_t>(step * in));
+    const Tensor buffer = at::empty({step, in}, turned.options());
+    T* tile = buffer.data_ptr<T>();
     for (; first < last; ++first) {
       const int64_t begin = first * step, end = std::min(begin + step, W.rows());
-      W.unpack(begin, end, tile.data());
-      cpu::few_rows_product(from, x.size(0), tile.data(), end - begin, in, accumulate, to + begin, stride);
+      W.unpack(begin, end, tile);
+      cpu::few_rows_product(rows, tile, end - begin, accumulate, to + begin, out.stride(0));
     }
   });
 }
@@ -64,6 +69,7 @@ void few_rows(const Tensor& x, const FrozenMatrix& W, bool accumulate, const Ten
 }  // namespace
 
 void frozen_linear_out(const Tensor& x, const FrozenMatrix& W, const Tensor& add, const Tensor& out) {
+  const ProfilePart part("gemm");
   Tensor y = out;
   if (!W.is_packed()) {
     add.defined() ? at::addmm_out(y, add, x, W.dense().t()) : at::mm_out(y, x, W.dense().t());
@@ -86,6 +92,7 @@ void frozen_linear_out(const Tensor& x, const FrozenMatrix& W, const Tensor& add
 }
 
 Tensor frozen_linear(const Tensor& x, const FrozenMatrix& W, const Tensor& add) {
+  const ProfilePart part("gemm");
   if (!W.is_packed()) return add.defined() ? at::addmm(add, x, W.dense().t()) : at::mm(x, W.dense().t());
   const Tensor y = at::empty({x.size(0), W.rows()}, x.options());
   frozen_linear_out(x, W, add, y);
@@ -94,6 +101,7 @@ Tensor frozen_linear(const Tensor& x, const FrozenMatrix& W, const Tensor& add) 
 
 void frozen_linear_transposed_out(const Tensor& dy, const FrozenMatrix& W, bool accumulate,
                                   const Tensor& out) {
+  const ProfilePart part("gemm");
   Tensor dx = out;
   if (!W.is_packed()) {
     accumulate ? dx.addmm_(dy, W.dense()) : at::mm_out(dx, dy, W.dense());

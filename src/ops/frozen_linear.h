@@ -5,9 +5,14 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+
 #include "weights/frozen_matrix.h"
 
 namespace lora::ops {
+
+// Numbers of a packed matrix that are unpacked and multiplied together: 2 MiB in float, less than any last-level cache.
+constexpr int64_t kTileNumbers = int64_t{1} << 19;
 
 // x W^T + add. x: (T, in), contiguous; W: (out, in); add: (T, out), (out), or undefined. The second writes to out (T, out),
 // whose rows are contiguous.

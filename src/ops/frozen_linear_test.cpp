@@ -3,10 +3,12 @@
 #include "ops/frozen_linear.h"
 
 #include <gtest/gtest.h>
+#include <hwy/targets.h>
 #include <torch/torch.h>
 
 #include <vector>
 
+#include "ops/gated_mlp.h"
 #include "ops/head_loss.h"
 #include "ops/lora_linear.h"
 #include "weights/bnb_4bit.h"
@@ -38,8 +40,8 @@ TEST_P(FrozenLinear, ProductsEqualThoseOfTheDenseMatrix) {
   for (const auto& [out, in] : {std::pair<int64_t, int64_t>{45, 37}, {33000, 33}, {1, 64}}) {
     const FrozenMatrix W = packed(out, in);
     const Tensor dense = W.to_dense(dtype_);
-    for (const int64_t rows :
-         out > 1000 ? std::vector<int64_t>{2, 40, 70} : std::vector<int64_t>{1, 3, 16, 17, 64, 65}) {
+    for (const int64_t rows : out > 1000 ? std::vector<int64_t>{2, 40, 70}
+                                         : std::vector<int64_t>{1, 3, 7, 14, 16, 17, 31, 48, 64, 65}) {
       const Tensor x = randn({rows, in}), add = randn({rows, out}), bias = randn({out}),
                    dy = randn({rows, out});
       EXPECT_LE(distance(frozen_linear(x, W, {}), at::mm(x, dense.t())), tolerance_);
@@ -63,6 +65,26 @@ TEST_P(FrozenLinear, ProductsEqualThoseOfTheDenseMatrix) {
   }
 }
 
+// Which rows are multiplied along and which across depends on the width of vectors.
+TEST_P(FrozenLinear, FewRowsOnEveryInstructionSet) {
+  for (const auto& [out, in] : {std::pair<int64_t, int64_t>{21, 64}, {12, 45}}) {
+    const FrozenMatrix W = packed(out, in);
+    const Tensor x = randn({64, in}), add = randn({64, out}),
+                 expected = at::addmm(add.to(at::kDouble), x.to(at::kDouble), W.to_dense(at::kDouble).t());
+    const std::vector<int64_t> targets = hwy::SupportedAndGeneratedTargets();
+    EXPECT_GE(targets.size(), 2u);
+    for (const int64_t target : targets) {
+      hwy::SetSupportedTargetsForTest(target);
+      for (int64_t rows = 1; rows <= 64; ++rows)
+        EXPECT_LE(distance(frozen_linear(x.slice(0, 0, rows), W, add.slice(0, 0, rows)).to(at::kDouble),
+                           expected.slice(0, 0, rows)),
+                  tolerance_)
+            << rows << " rows, " << hwy::TargetName(target);
+    }
+    hwy::SetSupportedTargetsForTest(0);
+  }
+}
+
 TEST_P(FrozenLinear, OperationsGiveTheGradientsOfTheDenseMatrix) {
   const double tolerance = dtype_ == at::kDouble ? 1e-9 : 1e-5;
   const Tensor x = randn({19, 66}).requires_grad_(true), norm = randn({66}), residual = randn({19, 40}),
@@ -70,11 +92,14 @@ TEST_P(FrozenLinear, OperationsGiveTheGradientsOfTheDenseMatrix) {
                targets = at::randint(50, {19}, at::kLong), row_weights = at::rand({19}, dtype_),
                mix = randn({19, 40});
   const FrozenMatrix W = packed(40, 66), head = packed(50, 40);
+  const FrozenMatrix down_packed = packed(40, 40);
   const auto run = [&](const FrozenMatrix& weight, const FrozenMatrix& head_weight, Backend backend) {
+    const FrozenMatrix down = weight.is_packed() ? down_packed : FrozenMatrix(down_packed.to_dense(dtype_));
     const Projection p{weight, {}, LoraTerm{A, B, 0.7}};
     const Tensor a = norm_linear(x, norm, 1e-5, {p}, {}, backend)[0];
     const Tensor b = linear_residual(x, residual, p, {}, backend);
-    const Tensor c = gated_linear_residual(Activation::kSilu, x, x * 0.5, residual, p, {}, backend);
+    const GatedMlp mlp{norm, 1e-5, {p, {weight, {}, {}}}, {down, {}, {}}, Activation::kSilu, false};
+    const Tensor c = gated_mlp(x, mlp, {}, backend);
     const HeadLoss loss = head_loss(a + c, head_weight, {}, targets, row_weights, backend);
     std::vector<Tensor> all = torch::autograd::grad({loss.loss + ((b + c) * mix).sum()}, {x, A, B});
     all.push_back(loss.nll);

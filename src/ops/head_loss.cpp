@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/profile.h"
 #include "ops/cpu/kernels.h"
 #include "ops/differentiable.h"
 #include "ops/frozen_linear.h"
@@ -77,8 +78,15 @@ HeadLoss fused(const Tensor& hidden, const FrozenMatrix& weight, const HeadShape
 
 }  // namespace
 
+int64_t head_loss_bytes(int64_t rows, int64_t hidden, int64_t vocab, bool differentiate,
+                        int64_t number_bytes) {
+  const int64_t chunk = std::min(chunk_rows(vocab), std::max<int64_t>(rows, 1));
+  return (chunk * vocab + (differentiate ? rows * hidden : 0) + rows) * number_bytes;
+}
+
 HeadLoss head_loss(const Tensor& hidden, const FrozenMatrix& weight, const HeadShape& shape,
                    const Tensor& targets, const Tensor& row_weights, Backend backend) {
+  const ProfileScope scope("head_loss");
   if (backend == Backend::kFused) return fused(hidden, weight, shape, targets, row_weights);
   const Tensor log_p = at::log_softmax(head_logits(hidden, weight, shape), -1);
   const Tensor nll = -log_p.gather(1, targets.unsqueeze(1)).squeeze(1);

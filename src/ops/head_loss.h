@@ -25,6 +25,10 @@ struct HeadShape {
 HeadLoss head_loss(const at::Tensor& hidden, const FrozenMatrix& weight, const HeadShape& shape,
                    const at::Tensor& targets, const at::Tensor& row_weights, Backend backend);
 
+// What the fused twin allocates for S = `rows`: a chunk of logits, nll, and the gradient of `hidden` when it is wanted.
+int64_t head_loss_bytes(int64_t rows, int64_t hidden, int64_t vocab, bool differentiate,
+                        int64_t number_bytes);
+
 // The logits themselves: (S, vocab). Not fused.
 at::Tensor head_logits(const at::Tensor& hidden, const FrozenMatrix& weight, const HeadShape& shape);
 

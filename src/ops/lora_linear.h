@@ -1,9 +1,9 @@
 // Linear layers with a frozen weight and a trained low-rank update (LoRA, arXiv 2106.09685), fused with what stands
 // before and after them in a decoder block, so that only the block's inputs are saved for the backward pass:
-//   norm_linear            q, k, v = Linear_i(RMSNorm(x))   or   gate, up = Linear_i(RMSNorm(x))
-//   linear_residual        y = residual + Linear(x)
-//   gated_linear_residual  y = residual + Linear(activation(gate) * up)
+//   norm_linear      q, k, v = Linear_i(RMSNorm(x))
+//   linear_residual  y = residual + Linear(x)
 // where Linear(h) = h W^T + bias + scale * (dropout(h) A^T) B^T, and W, bias and the norm's weight take no gradient.
+// The MLP, which is three of them, is in gated_mlp.h.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -12,7 +12,6 @@
 #include <optional>
 #include <vector>
 
-#include "ops/activation.h"
 #include "ops/backend.h"
 #include "weights/frozen_matrix.h"
 
@@ -27,10 +26,20 @@ struct LoraTerm {
   uint64_t dropout_key = 0;  // names the module in its layer and step
 };
 
+// The term of rows [begin, end) of h alone: where texts with different adapters, or with none, are read in one pass.
+struct LoraRows {
+  int64_t begin, end;
+  LoraTerm term;  // without dropout
+};
+
 struct Projection {
-  FrozenMatrix weight;           // (out, in)
-  at::Tensor bias;               // (out), or undefined
-  std::optional<LoraTerm> lora;  // absent: frozen only, or the adapter is switched off
+  FrozenMatrix weight;                   // (out, in)
+  at::Tensor bias;                       // (out), or undefined
+  std::optional<LoraTerm> lora;          // absent: frozen only, or the adapter is switched off
+  std::vector<LoraRows> lora_of_rows{};  // added as well; takes no gradient
+
+  at::Tensor A() const { return lora ? lora->A : at::Tensor(); }
+  at::Tensor B() const { return lora ? lora->B : at::Tensor(); }
 };
 
 // One key a row of h: the hash of the token path that led there (see model/forest.h). With the module's key it names the
@@ -45,14 +54,6 @@ std::vector<at::Tensor> norm_linear(const at::Tensor& x, const at::Tensor& norm_
 // x: (T, in); residual: (T, out), or undefined: nothing is added; result: (T, out).
 at::Tensor linear_residual(const at::Tensor& x, const at::Tensor& residual, const Projection& projection,
                            const TokenKeys& keys, Backend backend);
-
-// gate, up: (T, in); residual: as above; result: (T, out).
-at::Tensor gated_linear_residual(Activation activation, const at::Tensor& gate, const at::Tensor& up,
-                                 const at::Tensor& residual, const Projection& projection,
-                                 const TokenKeys& keys, Backend backend);
-
-// RMSNorm alone. x: (T, d).
-at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps, Backend backend);
 
 // The dropout mask that a module draws: (T, width), each number 0 or 1 / (1 - p). For the plain twin and for tests.
 at::Tensor dropout_mask(const TokenKeys& keys, uint64_t dropout_key, double p, int64_t width,

@@ -3,9 +3,14 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <cmath>
+
 #include "ops/attention.h"
+#include "ops/differentiable.h"
+#include "ops/gated_mlp.h"
 #include "ops/head_loss.h"
 #include "ops/lora_linear.h"
+#include "ops/norm.h"
 #include "ops/rope.h"
 
 namespace lora::ops {
@@ -48,8 +53,9 @@ void expect_twins_agree(const std::vector<Tensor>& inputs, const F& f, double to
 }
 
 Projection projection(int64_t out, int64_t in, double dropout, uint64_t key, bool bias = false) {
-  Projection p{randn({out, in}), bias ? randn({out}) : Tensor(),
-               LoraTerm{leaf({3, in}), leaf({out, 3}), 1.7, dropout, key}};
+  const double scale = 1 / std::sqrt(static_cast<double>(in));  // so that results stay near one
+  Projection p{randn({out, in}) * scale, bias ? randn({out}) : Tensor(),
+               LoraTerm{(randn({3, in}) * scale).requires_grad_(true), leaf({out, 3}), 1.7, dropout, key}};
   return p;
 }
 
@@ -74,26 +80,46 @@ TEST_P(LoraLinear, LinearResidualAgrees) {
   });
 }
 
-TEST_P(LoraLinear, GatedLinearResidualAgrees) {
-  for (const Activation activation : {Activation::kSilu, Activation::kGeluTanh}) {
-    const Tensor gate = leaf({7, 21}), up = leaf({7, 21}), residual = leaf({7, 6});
-    const Projection p = projection(6, 21, GetParam(), 4);
-    expect_twins_agree({gate, up, residual, p.lora->A, p.lora->B}, [&](Backend backend) {
-      return std::vector<Tensor>{gated_linear_residual(activation, gate, up, residual, p, keys, backend)};
-    });
-  }
-}
-
 TEST_P(LoraLinear, WithoutNormAndWithoutResidualAgrees) {
-  const Tensor x = leaf({7, 13}), gate = leaf({7, 13}), up = leaf({7, 13});
+  const Tensor x = leaf({7, 13});
   const Projection p = projection(6, 13, GetParam(), 5, true);
   expect_twins_agree({x, p.lora->A, p.lora->B}, [&](Backend backend) {
     return std::vector<Tensor>{norm_linear(x, {}, 1e-5, {p}, keys, backend)[0],
                                linear_residual(x, {}, p, keys, backend)};
   });
-  expect_twins_agree({gate, up, p.lora->A, p.lora->B}, [&](Backend backend) {
-    return std::vector<Tensor>{gated_linear_residual(Activation::kGeluTanh, gate, up, {}, p, keys, backend)};
-  });
+}
+
+// Gate and up as two matrices and as one; with and without norm and residual; kept and computed again.
+TEST_P(LoraLinear, GatedMlpAgrees) {
+  const double p = GetParam();
+  const Projection down = projection(13, 21, p, 6, true);
+  const std::vector<std::vector<Projection>> spellings{
+      {projection(21, 13, p, 4), projection(21, 13, p, 5, true)}, {projection(42, 13, p, 7)}};
+  for (const std::vector<Projection>& gate_up : spellings)
+    for (const Activation activation : {Activation::kSilu, Activation::kGeluTanh})
+      for (const bool plain : {true, false})
+        for (const bool keep : {true, false}) {
+          const Tensor x = leaf({7, 13});
+          const GatedMlp mlp{plain ? randn({13}) : Tensor(), 1e-5, gate_up, down, activation, plain};
+          std::vector<Tensor> leaves{x, down.lora->A, down.lora->B};
+          for (const Projection& each : gate_up) leaves.insert(leaves.end(), {each.A(), each.B()});
+          expect_twins_agree(leaves, [&](Backend backend) {
+            return std::vector<Tensor>{gated_mlp(x, mlp, keys, backend, {.gate_up = keep})};
+          });
+        }
+}
+
+TEST_P(LoraLinear, GatedMlpNeedNotComputeItsResultToBeDifferentiated) {
+  const double p = GetParam();
+  const GatedMlp mlp{randn({13}),          1e-5, {projection(21, 13, p, 4), projection(21, 13, p, 5)},
+                     projection(13, 21, p, 6), Activation::kSilu, true};
+  const Tensor x = leaf({7, 13}), dy = randn({7, 13});
+  std::vector<std::vector<Tensor>> gradients;
+  for (const bool result : {true, false})
+    gradients.push_back(
+        torch::autograd::grad({gated_mlp(x, mlp, keys, Backend::kFused, {.result = result})},
+                              {x, mlp.down.A(), mlp.down.B(), mlp.gate_up[0].A()}, {dy}));
+  for (size_t i = 0; i < gradients[0].size(); ++i) EXPECT_TRUE(gradients[0][i].equal(gradients[1][i])) << i;
 }
 
 INSTANTIATE_TEST_SUITE_P(Dropout, LoraLinear, ::testing::Values(0.0, 0.3));
@@ -206,6 +232,45 @@ TEST(Dropout, DropsTheRightShareAndDependsOnKeysOnly) {
       << "a row's mask does not depend on where the row lies";
   EXPECT_TRUE(at::equal(mask, dropout_mask(keys, 99, 0.1, 531, at::kDouble).to(at::kFloat)));
   EXPECT_FALSE(at::equal(mask, dropout_mask(keys, 98, 0.1, 531, at::kFloat)));
+}
+
+TEST(Attention, SomeOfTheQueriesGiveTheSameAsAll) {
+  torch::manual_seed(11);
+  // A shared run of 70 rows with two branches, and a tree of its own.
+  const AttentionLayout all{{{0, 70, 0, {}}, {70, 75, 70, {{0, 70}}}, {75, 90, 75, {{0, 70}}}, {90, 97, 90, {}}},
+                            {0, 3}};
+  const std::vector<int64_t> rows{0, 64, 65, 69, 71, 75, 76, 89, 96};
+  const AttentionLayout some = queries_of(all, rows);
+  const Tensor index = at::tensor(rows, at::kLong);
+  for (const int64_t window : {0, 9}) {
+    const AttentionShape shape{4, 2, 8, 0.3, 0, window};
+    const Tensor q = leaf({97, 32}), k = leaf({97, 16}), v = leaf({97, 16}), dy = randn({9, 32});
+    const auto run = [&](const Tensor& y) { return torch::autograd::grad({y}, {q, k, v}, {dy}); };
+    const Tensor whole = attention(q, k, v, all, shape, Backend::kReference).index_select(0, index);
+    const Tensor part = attention(q.index_select(0, index), k, v, some, shape, Backend::kFused);
+    EXPECT_LT((whole - part).abs().max().item<double>(), 1e-12);
+    const auto expected = run(whole), found = run(part);
+    for (size_t i = 0; i < 3; ++i) EXPECT_LT((expected[i] - found[i]).abs().max().item<double>(), 1e-12) << i;
+  }
+}
+
+TEST(Recomputed, KeepsNothingAndGivesTheSameGradients) {
+  torch::manual_seed(12);
+  const Tensor x = leaf({5, 6}), w = leaf({6, 6}), unused = leaf({2});
+  std::vector<bool> runs;
+  const auto f = [&](const Tensor& in, bool again) {
+    runs.push_back(again);
+    return at::tanh(at::mm(in, w));
+  };
+  const Tensor y = recomputed(x, {w, unused}, f), dy = randn({5, 6});
+  const auto found = torch::autograd::grad({y}, {x, w}, {dy});
+  const auto expected = torch::autograd::grad({at::tanh(at::mm(x, w))}, {x, w}, {dy});
+  EXPECT_EQ(runs, (std::vector<bool>{false, true}));
+  EXPECT_TRUE(found[0].equal(expected[0]));
+  EXPECT_TRUE(found[1].equal(expected[1]));
+  // A frozen x, as the first layer reads it.
+  const auto frozen = torch::autograd::grad({recomputed(x.detach(), {w}, f)}, {w}, {dy});
+  EXPECT_TRUE(frozen[0].equal(expected[1]));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#include "base/profile.h"
 #include "ops/cpu/kernels.h"
 #include "ops/differentiable.h"
 #include "ops/rows.h"
@@ -37,6 +38,7 @@ at::Tensor reference(const at::Tensor& x, const at::Tensor& cos, const at::Tenso
 
 at::Tensor rope(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, int64_t head_dim,
                 Backend backend) {
+  const ProfileScope scope("rope");
   if (backend == Backend::kReference) return reference(x, cos, sin, head_dim);
   std::vector<at::Tensor> outputs{turn(x.detach(), cos, sin, head_dim, 1)};
   attach_backward("rope", {x}, outputs, [cos, sin, head_dim](const auto& gradients, const auto&) {

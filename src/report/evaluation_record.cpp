@@ -119,6 +119,15 @@ void read_summary(const fs::path& path, EvaluationRecord& evaluation) {
       evaluation.comparisons.push_back(read_comparison(pair));
       complete(evaluation.comparisons.back(), evaluation);
     }
+    if (const auto asked = json.find("asked"))
+      for (const JsonView& one : asked->items())
+        evaluation.asked.push_back({.name = one.at("name").text(),
+                                    .kind = one.text_or("kind", ""),
+                                    .source = one.text_or("source", ""),
+                                    .examples = one.count_or("num_fewshot", 0),
+                                    .cut_off = one.count_or("cut_off", 0),
+                                    .prompt_tokens = one.optional_number("prompt_tokens_mean"),
+                                    .answer_tokens = one.optional_number("answer_tokens_mean")});
     if (const auto fields = json.find("fields"))
       if (const auto of_primary = fields->find(evaluation.primary))
         for (const auto& [contestant, list] : of_primary->members())
@@ -168,11 +177,32 @@ void read_answers(const fs::path& path, EvaluationRecord& evaluation) {
     if (const auto ids = json.find("prompt_ids"); ids && ids->json().is_array())
       answer.prompt_tokens = ids->json().size();
     if (const auto tokens = json.find("answer_tokens")) answer.tokens = tokens->count();
-    answer.seconds = json.optional_number("seconds");
     if (const auto checks = json.find("checks"))
       for (const auto& [metric, outcome] : checks->members())
         answer.checks.push_back(read_check(metric, outcome));
     example.answers[*contestant] = std::move(answer);
+  });
+}
+
+// Times and money, which stand apart from summary.json.
+void add_costs(const fs::path& path, bool on_this_machine, EvaluationRecord& evaluation) {
+  if (!fs::exists(path)) return;
+  read_json_record(path, path.string(), [&](const JsonView& json) {
+    for (const JsonView& one : json.at("contestants").items()) {
+      const std::string name = one.at("name").text();
+      if (const auto why = one.find("left_out")) {
+        evaluation.left_out.push_back({name, why->text()});
+        continue;
+      }
+      for (AskedRecord& asked : evaluation.asked) {
+        if (asked.name != name) continue;
+        asked.median_s = one.optional_number("latency_median_s");
+        asked.p95_s = one.optional_number("latency_p95_s");
+        asked.first_token_s = one.optional_number("first_token_median_s");
+        asked.cost_per_1000 = one.optional_number("cost_per_1000_answers");
+        asked.timed = one.count_or(on_this_machine ? "questions" : "answers", 0);
+      }
+    }
   });
 }
 
@@ -250,6 +280,11 @@ std::optional<size_t> EvaluationRecord::contestant(std::string_view name) const 
   return static_cast<size_t>(found - contestants.begin());
 }
 
+const AskedRecord* EvaluationRecord::of(std::string_view name) const {
+  const auto found = std::ranges::find(asked, name, &AskedRecord::name);
+  return found == asked.end() ? nullptr : &*found;
+}
+
 const MetricRecord* EvaluationRecord::metric(std::string_view name) const {
   const auto found = std::ranges::find(metrics, name, &MetricRecord::name);
   return found == metrics.end() ? nullptr : &*found;
@@ -258,6 +293,8 @@ const MetricRecord* EvaluationRecord::metric(std::string_view name) const {
 EvaluationRecord read_evaluation(const fs::path& folder, const fs::path& rows) {
   EvaluationRecord evaluation;
   read_summary(folder / "summary.json", evaluation);
+  add_costs(folder / "timing.json", true, evaluation);
+  add_costs(folder / "endpoints.json", false, evaluation);
   if (!fs::exists(folder / "answers.jsonl")) return evaluation;
   read_answers(folder / "answers.jsonl", evaluation);
   add_questions(rows, evaluation);

@@ -32,8 +32,7 @@ struct GivenAnswer {
   std::string text;
   bool stopped = true;
   size_t prompt_tokens = 0;
-  std::optional<size_t> tokens = {};   // of the answer, where it was recorded
-  std::optional<double> seconds = {};  // it took, where it was recorded
+  std::optional<size_t> tokens = {};  // of the answer, where it was recorded
   std::vector<CheckOutcome> checks = {};
 
   const CheckOutcome* check(std::string_view metric) const;  // null: it does not apply to the row
@@ -70,6 +69,21 @@ struct FieldRecord {
   size_t expected = 0, answered = 0, correct = 0;
 };
 
+// How a contestant was asked, and what its answers cost.
+struct AskedRecord {
+  std::string name, kind, source;
+  size_t examples = 0, cut_off = 0;
+  std::optional<double> prompt_tokens = {}, answer_tokens = {};  // means
+  // Of timing.json (asked alone, on this machine) or endpoints.json.
+  std::optional<double> median_s = {}, p95_s = {}, first_token_s = {}, cost_per_1000 = {};
+  size_t timed = 0;  // answers that the times are of
+};
+
+// A contestant that was to be asked and could not be.
+struct LeftOutRecord {
+  std::string name, why;
+};
+
 struct EvaluationRecord {
   std::string primary, verdict;
   std::string sentence, why_primary;  // may be empty: older files have none
@@ -80,9 +94,12 @@ struct EvaluationRecord {
   std::vector<ComparisonRecord> comparisons;
   std::map<std::string, std::vector<FieldRecord>> fields;  // of the primary metric, by contestant
   std::vector<AskedExample> examples;
+  std::vector<AskedRecord> asked = {};  // as contestants; empty in older directories
+  std::vector<LeftOutRecord> left_out = {};
 
   const ComparisonRecord* comparison(std::string_view a, std::string_view b, std::string_view metric) const;
   std::optional<size_t> contestant(std::string_view name) const;
+  const AskedRecord* of(std::string_view contestant) const;  // null: nothing is known
   const MetricRecord* metric(std::string_view name) const;
 };
 

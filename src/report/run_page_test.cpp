@@ -52,6 +52,22 @@ TEST(RunPage, DataNeverBecomesMarkup) {
     EXPECT_EQ(page.find(loading), std::string::npos) << loading;
 }
 
+TEST(RunPage, ThePlanStandsBesideWhatWas) {
+  const TestRun files;
+  EXPECT_EQ(count(run_page_html(read_run(files.folder())), "Plan and actual"), 0u);
+  files.write("plan.json", R"({"memory":{"program":1048576,"base":2097152,"total":3145728},"why":)" +
+                               json_quoted(kHostile) +
+                               R"(,"seconds":{"training":61},"notes":["r: <large>"]})");
+  const std::string page = run_page_html(read_run(files.folder()));
+  EXPECT_EQ(count(page, "Plan and actual"), 1u);
+  EXPECT_NE(page.find("1 min 01 s"), std::string::npos);
+  EXPECT_NE(page.find("<td class=\"number\">3 MiB</td><td class=\"number\">2 MiB</td>"), std::string::npos)
+      << "planned and actual peak";
+  EXPECT_NE(page.find("<tr><td>base</td><td class=\"number\">2 MiB</td></tr>"), std::string::npos);
+  EXPECT_NE(page.find("r: &lt;large&gt;"), std::string::npos);
+  EXPECT_EQ(page.find("<img"), std::string::npos);
+}
+
 TEST(RunPage, TheVerdictGoesByTheRecord) {
   const TestRun files;
   const auto page_for = [&](const std::string& verdict) {
@@ -119,6 +135,28 @@ TEST(RunPage, AJudgeIsShownWithWhetherItIsBelieved) {
   for (const char* part : {"It decides.", "Tuned is preferred.", "80 % (61 % to 91 %)", "both orders in 82 %",
                            "one family", "calls 8 a tie", "in 7 of 8"})
     EXPECT_NE(believed.find(part), std::string::npos) << part;
+}
+
+TEST(RunPage, WhatAnAnswerCostsIsToldWithWhatWasMeasured) {
+  const TestRun files;
+  std::string summary = TestRun::summary("won");
+  summary.insert(
+      1,
+      R"("asked":[{"name":"base","kind":"base","answers":3,"cut_off":1,"prompt_tokens_mean":12.4,)"
+      R"("answer_tokens_mean":7},{"name":"tuned","kind":"tuned","num_fewshot":0,"answers":3,"cut_off":0}],)");
+  files.write("eval/summary.json", summary);
+  files.write(
+      "eval/timing.json",
+      R"({"format":1,"contestants":[{"name":"base","questions":3,"latency_median_s":0.5,"latency_p95_s":1.25,)"
+      R"("first_token_median_s":0.11,"cost_per_1000_answers":0.0421}]})");
+  files.write("eval/endpoints.json",
+              R"({"format":1,"contestants":[{"name":"large<1>","left_out":"status 401 <b>"}]})");
+  const std::string page = run_page_html(read_run(files.folder()));
+  for (const char* part :
+       {">12<", ">0.50 s<", ">1.25 s<", ">0.11 s<", ">0.0421<", "of 3 questions asked once more, each alone",
+        "large&lt;1&gt; was left out: status 401 &lt;b&gt;"})
+    EXPECT_NE(page.find(part), std::string::npos) << part;
+  EXPECT_EQ(page.find("Times of endpoints"), std::string::npos) << "none was asked";
 }
 
 TEST(RunPage, AVeryLongAnswerIsCutAndSaysSo) {

@@ -43,63 +43,6 @@ std::string metric_card(const EvaluationRecord& evaluation, const MetricRecord& 
                                grouped_number(n), intervals));
 }
 
-double quantile(std::vector<double> values, double q) {  // of a list that is not empty, nearest rank
-  std::sort(values.begin(), values.end());
-  const auto rank = static_cast<size_t>(q * static_cast<double>(values.size()));
-  return values[std::min(rank, values.size() - 1)];
-}
-
-// Tokens read and written, and seconds, where they were recorded.
-std::string cost_table(const EvaluationRecord& evaluation) {
-  std::string rows;
-  bool tokens_known = false, seconds_known = false;
-  struct Cost {
-    size_t n = 0, prompt = 0, tokens = 0, cut = 0, characters = 0;
-    std::vector<double> seconds;
-  };
-  std::vector<Cost> costs(evaluation.contestants.size());
-  for (const AskedExample& example : evaluation.examples)
-    for (size_t c = 0; c < example.answers.size(); ++c)
-      if (const auto& answer = example.answers[c]) {
-        Cost& cost = costs[c];
-        ++cost.n;
-        cost.prompt += answer->prompt_tokens;
-        cost.tokens += answer->tokens.value_or(0);
-        cost.cut += !answer->stopped;
-        cost.characters += answer->text.size();
-        tokens_known = tokens_known || answer->tokens;
-        if (answer->seconds) cost.seconds.push_back(*answer->seconds);
-      }
-  for (const Cost& cost : costs) seconds_known = seconds_known || !cost.seconds.empty();
-  for (size_t c = 0; c < costs.size(); ++c) {
-    const Cost& cost = costs[c];
-    if (cost.n == 0) continue;
-    const auto n = static_cast<double>(cost.n);
-    const auto number = [](const std::string& text) {
-      return fmt::format("<td class=\"number\">{}</td>", text);
-    };
-    rows += fmt::format("<tr><td>{}</td>", html_data(contestant_label(evaluation.contestants[c])));
-    rows += number(fmt::format("{:.0f}", static_cast<double>(cost.prompt) / n));
-    rows += number(tokens_known ? fmt::format("{:.0f}", static_cast<double>(cost.tokens) / n)
-                                : fmt::format("{:.0f}", static_cast<double>(cost.characters) / n));
-    rows += number(grouped_number(cost.cut));
-    if (seconds_known)
-      rows += cost.seconds.empty() ? number("") + number("")
-                                   : number(fmt::format("{:.2f} s", quantile(cost.seconds, 0.5))) +
-                                         number(fmt::format("{:.2f} s", quantile(cost.seconds, 0.95)));
-    rows += "</tr>";
-  }
-  if (rows.empty()) return {};
-  return fmt::format(
-      "<h3>What an answer costs</h3><div class=\"scroll\"><table><thead><tr><th>Contestant</th><th "
-      "class=\"number\">prompt "
-      "tokens, mean</th><th class=\"number\">answer {}, mean</th><th class=\"number\">cut off at the "
-      "limit</th>{}"
-      "</tr></thead><tbody>{}</tbody></table></div>",
-      tokens_known ? "tokens" : "bytes",
-      seconds_known ? "<th class=\"number\">median</th><th class=\"number\">95 % within</th>" : "", rows);
-}
-
 std::string field_in_words(const FieldRecord& field) {
   std::string out =
       fmt::format("right in {} of {}; {} answers have it", field.correct, field.expected, field.answered);
@@ -119,7 +62,7 @@ std::string rates_html(const EvaluationRecord& evaluation) {
   if (cards.empty()) return {};
   return "<div class=\"cards\">" + cards +
          "</div><p class=\"soft\">Whiskers are 95 % intervals. One metric decides; the others describe.</p>" +
-         cost_table(evaluation);
+         costs_html(evaluation);
 }
 
 std::string comparisons_html(const EvaluationRecord& evaluation) {

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <functional>
+
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "report/record_json.h"
@@ -57,9 +60,26 @@ TrainingEnd read_end(const JsonView& json) {
                   .best_step = json.count_or("best_step", 0),
                   .eval_loss_first = json.optional_number("eval_loss_first"),
                   .eval_loss_best = json.optional_number("eval_loss_best"),
-                  .seconds = json.number_or("training_seconds", 0)};
+                  .seconds = json.number_or("training_seconds", 0),
+                  .peak_memory_bytes = json.count_or("peak_memory_bytes", 0)};
   if (const auto warnings = json.find("warnings")) end.warnings = texts(*warnings);
   return end;
+}
+
+RunPlan read_plan(const JsonView& json) {
+  RunPlan plan;
+  if (const auto seconds = json.find("seconds")) plan.seconds = seconds->optional_number("training");
+  plan.tokens_per_second = json.optional_number("tokens_per_second");
+  for (const auto& [name, bytes] : json.at("memory").members()) {
+    if (name == "total")
+      plan.peak_memory_bytes = bytes.number();
+    else if (bytes.number() > 0)
+      plan.memory.emplace_back(name, bytes.number());
+  }
+  std::ranges::sort(plan.memory, std::greater(), &std::pair<std::string, double>::second);
+  plan.why = json.text_or("why", "");
+  if (const auto notes = json.find("notes")) plan.notes = texts(*notes);
+  return plan;
 }
 
 }  // namespace
@@ -81,6 +101,8 @@ RunRecord read_run(const fs::path& folder) {
                     [&](const JsonView& json) { run.steps.push_back(read_step(json)); });
   if (const fs::path finished = folder / "finished.json"; fs::exists(finished))
     read_json_record(finished, finished.string(), [&](const JsonView& json) { run.end = read_end(json); });
+  if (const fs::path plan = folder / "plan.json"; fs::exists(plan))
+    read_json_record(plan, plan.string(), [&](const JsonView& json) { run.plan = read_plan(json); });
   run.results = is_run ? folder / "eval" : folder;
   const fs::path& eval = run.results;
   if (fs::exists(eval / "summary.json"))

@@ -35,12 +35,16 @@ struct TrainingEnd {
   size_t steps = 0, best_step = 0;
   std::optional<double> eval_loss_first = {}, eval_loss_best = {};
   double seconds = 0;
+  size_t peak_memory_bytes = 0;  // of the whole run's last sitting; 0: not recorded
   std::vector<std::string> warnings = {};
 };
 
-// What was foreseen before the run began. Nothing writes one yet: the page shows it beside what was when it is given.
+// plan.json: what was foreseen before the run began.
 struct RunPlan {
   std::optional<double> seconds = {}, tokens_per_second = {}, peak_memory_bytes = {};
+  std::vector<std::pair<std::string, double>> memory = {};  // bytes by category, together peak_memory_bytes
+  std::string why;                                          // of the passes, where a memory limit chose them
+  std::vector<std::string> notes = {};
 };
 
 struct RunRecord {

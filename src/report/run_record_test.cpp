@@ -49,6 +49,22 @@ TEST(RunRecord, ReadsWhatIsThere) {
   EXPECT_NE(evaluation.sentence.find("3 wins, 0 losses"), std::string::npos);
 }
 
+TEST(RunRecord, ThePlanIsReadWithItsCategories) {
+  const TestRun files;
+  EXPECT_FALSE(read_run(files.folder()).plan);
+  files.write("plan.json",
+              R"({"format":1,"memory":{"program":100,"base":300,"cache":0,"total":400},)"
+              R"("seconds":{"training":12.5,"asking":3},"tokens_per_second":80,"notes":["r: large"]})");
+  const RunPlan plan = *read_run(files.folder()).plan;
+  EXPECT_EQ(plan.seconds, 12.5);
+  EXPECT_EQ(plan.tokens_per_second, 80);
+  EXPECT_EQ(plan.peak_memory_bytes, 400);
+  EXPECT_EQ(plan.memory, (std::vector<std::pair<std::string, double>>{{"base", 300}, {"program", 100}}));
+  EXPECT_EQ(plan.notes, std::vector<std::string>{"r: large"});
+  files.write("plan.json", R"({"format":1,"memory":{"program":"much"}})");
+  EXPECT_NE(error_of(files.folder()).find("plan.json"), std::string::npos);
+}
+
 TEST(RunRecord, WhatIsAbsentIsNoError) {
   const TestRun files;
   for (const char* name : {"metrics.jsonl", "finished.json", "eval", "split"}) files.remove(name);

@@ -13,8 +13,10 @@ namespace lora {
 std::string run_verdict_html(const RunRecord& run);
 // Loss on training and held-out rows, learning rate, norm of the gradient, by step.
 std::string training_curves_html(const RunRecord& run);
-// Bars with intervals, a card for each metric; what each contestant costs.
+// Bars with intervals, a card for each metric; and costs_html().
 std::string rates_html(const EvaluationRecord& evaluation);
+// What an answer of each contestant costs: tokens, time, money.
+std::string costs_html(const EvaluationRecord& evaluation);
 // Wins, losses and ties of each pair.
 std::string comparisons_html(const EvaluationRecord& evaluation);
 // Fields of JSON answers: how often each is right.

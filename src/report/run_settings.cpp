@@ -23,6 +23,7 @@ std::string actual_table(const RunRecord& run) {
     unique += step.unique_tokens;
     memory = std::max(memory, step.peak_memory_bytes);
   }
+  if (run.end) memory = std::max(memory, run.end->peak_memory_bytes);
   const double seconds = run.end && run.end->seconds > 0 ? run.end->seconds : run.steps.back().seconds;
   const double speed = seconds > 0 ? static_cast<double>(tokens) / seconds : 0;
   const std::optional<RunPlan>& plan = run.plan;
@@ -51,6 +52,17 @@ std::string actual_table(const RunRecord& run) {
       "<tbody>\n{}</tbody></table></div>",
       plan ? "Plan and actual" : "What it took", plan ? "<th class=\"number\">plan</th>" : "",
       plan ? "actual" : "", rows);
+}
+
+// Where the planned memory goes.
+std::string memory_table(const RunPlan& plan) {
+  if (plan.memory.empty()) return {};
+  std::string rows;
+  for (const auto& [name, bytes] : plan.memory) rows += row(name, bytes_text(bytes));
+  if (plan.peak_memory_bytes) rows += row("together", bytes_text(*plan.peak_memory_bytes));
+  std::string out = "<h3>Planned memory</h3><table class=\"short\"><tbody>\n" + rows + "</tbody></table>";
+  if (!plan.why.empty()) out += fmt::format("<p class=\"soft\">{}</p>", html_data(plan.why));
+  return out;
 }
 
 std::string split_table(const SplitSizes& split) {
@@ -91,8 +103,9 @@ std::string settings_table(const RunRecord& run) {
 std::string run_settings_html(const RunRecord& run) {
   std::string out =
       list("Warnings", run.end ? run.end->warnings : std::vector<std::string>{}) + list("Notes", run.notes);
-  out += "<div class=\"columns\"><div>" + actual_table(run) + "</div><div>" +
-         (run.split ? split_table(*run.split) : "") + "</div></div>";
+  if (run.plan) out += list("Notes on the configuration", run.plan->notes);
+  out += "<div class=\"columns\"><div>" + actual_table(run) + (run.plan ? memory_table(*run.plan) : "") +
+         "</div><div>" + (run.split ? split_table(*run.split) : "") + "</div></div>";
   return out + settings_table(run);
 }
 

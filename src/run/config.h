@@ -43,13 +43,19 @@ struct RunConfig {
   int64_t valid_size = 0;
   int64_t max_new_tokens = 0;  // 0: by the longest reference answer
   int64_t eval_batch_size = 32;
-  bool few_shot = true;        // the base is asked with examples in its prompt too
-  std::string checks_file;     // declared checks in a file of their own
-  DeclaredChecks checks = {};  // of [[check]] tables, or, after finish(), of checks_file
-  JudgingConfig judging = {};  // [judge] and [[contestant]] tables
-  int64_t threads = 0;         // 0: all cores
-  bool reference = false;      // the plain twins of the fused operations
+  int64_t latency_questions = 20;  // asked alone, to measure latency; 0: none
+  double price_per_hour = 0;       // of this machine, for the cost of local answers; 0: not told
+  bool few_shot = true;            // the base is asked with examples in its prompt too
+  std::string checks_file;         // declared checks in a file of their own
+  DeclaredChecks checks = {};      // of [[check]] tables, or, after finish(), of checks_file
+  JudgingConfig judging = {};      // [judge] and [[contestant]] tables
+  std::string recompute = "auto";  // none, cheap or block; auto: as memory_limit needs, else none
+  std::string memory_limit;        // "3GB": passes are chosen so that the run stays below it; empty: no limit
+  int64_t threads = 0;             // 0: all cores
+  bool reference = false;          // the plain twins of the fused operations
 
+  // Bytes of memory_limit; 0: none. Filled by finish().
+  int64_t memory_limit_bytes = 0;
   // What is done in place of what was asked, a sentence each ("fp16: … "). Filled by finish().
   std::vector<std::string> notes{};
 };

@@ -148,6 +148,12 @@ const std::vector<ConfigKey>& config_keys() {
     k.push_back(key("eval_batch_size", Type::kInteger,
                     "answers written together; changes speed and memory only",
                     [](RunConfig& c) -> auto& { return c.eval_batch_size; }, {"per_device_eval_batch_size"}));
+    k.push_back(key("latency_questions", Type::kInteger,
+                    "held-out questions that local contestants are asked alone, to measure latency; 0: none",
+                    [](RunConfig& c) -> auto& { return c.latency_questions; }));
+    k.push_back(key("price_per_hour", Type::kNumber,
+                    "of this machine, for the cost of 1,000 local answers; 0: not told",
+                    [](RunConfig& c) -> auto& { return c.price_per_hour; }));
     k.push_back(key("few_shot", Type::kBool,
                     "ask the base with examples in its prompt too: would prompting have done?",
                     [](RunConfig& c) -> auto& { return c.few_shot; }));
@@ -161,6 +167,15 @@ const std::vector<ConfigKey>& config_keys() {
     k.push_back(key("micro_batch_tokens", Type::kInteger,
                     "most tokens in one pass: more is faster and takes more memory",
                     [](RunConfig& c) -> auto& { return c.train.micro_batch_tokens; }));
+    k.push_back(key(
+        "recompute", Type::kString,
+        "what a pass computes again rather than keeps: none, cheap (a quarter more work), block (half more), "
+        "or auto: as memory_limit needs",
+        [](RunConfig& c) -> auto& { return c.recompute; }));
+    k.push_back(key(
+        "memory_limit", Type::kString,
+        "most memory of the whole program, such as 3GB: micro_batch_tokens and recompute are chosen to fit",
+        [](RunConfig& c) -> auto& { return c.memory_limit; }));
     k.push_back(key("threads", Type::kInteger, "CPU threads; 0: all cores",
                     [](RunConfig& c) -> auto& { return c.threads; }));
     k.push_back(key("reference", Type::kBool,

@@ -233,6 +233,30 @@ TEST_F(Config, ChecksStandInTheFileOrInOneOfTheirOwn) {
   EXPECT_TRUE(contains(error_of("check = 3\n"), "my.toml:1:"));
 }
 
+TEST_F(Config, MemoryLimitAndRecomputeAreRead) {
+  RunConfig config = read("model = \"m.gguf\"\nmemory_limit = \"1.5GB\"\nrecompute = \"cheap\"\n");
+  finish(config);
+  EXPECT_EQ(config.memory_limit_bytes, 1'500'000'000);
+  EXPECT_EQ(config.train.recompute, Recompute::kCheap);
+  config.recompute = "auto";
+  config.memory_limit = "";
+  finish(config);
+  EXPECT_EQ(config.memory_limit_bytes, 0);
+  EXPECT_EQ(config.train.recompute, Recompute::kNone);
+  for (const auto& [key, value, part] : std::vector<std::array<std::string, 3>>{
+           {"memory_limit", "3 apples", "3 apples"}, {"recompute", "all", "auto, none, cheap or block"}}) {
+    RunConfig bad = read("model = \"m.gguf\"\n");
+    set_from_text(bad, key, value, "--" + key);
+    try {
+      finish(bad);
+      ADD_FAILURE() << key;
+    } catch (const Error& error) {
+      EXPECT_TRUE(contains(error.what(), part)) << error.what();
+      EXPECT_TRUE(contains(error.what(), key)) << error.what();
+    }
+  }
+}
+
 TEST_F(Config, AMissingFileIsNamed) {
   RunConfig config;
   try {

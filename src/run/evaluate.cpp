@@ -1,14 +1,17 @@
 #include "run/evaluate.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/interrupt.h"
+#include "base/profile.h"
 #include "eval/record_file.h"
 #include "generate/generator.h"
 
@@ -16,6 +19,37 @@ namespace lora {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+// Nothing where one of the counts is missing.
+std::optional<double> mean_of_counts(const std::vector<std::optional<int64_t>>& counts) {
+  double sum = 0;
+  for (const auto& count : counts) {
+    if (!count) return std::nullopt;
+    sum += static_cast<double>(*count);
+  }
+  return counts.empty() ? std::nullopt : std::optional(sum / static_cast<double>(counts.size()));
+}
+
+ContestantInfo info_of(const ContestantAnswers& answers, const Questions& questions) {
+  ContestantInfo info{.name = answers.name,
+                      .kind = answers.kind.empty() ? answers.name : answers.kind,
+                      .source = answers.source,
+                      .examples = answers.num_fewshot,
+                      .answers = answers.answers.size()};
+  info.cut_off = static_cast<size_t>(std::ranges::count(answers.stopped, false));
+  std::vector<std::optional<int64_t>> prompt_tokens = answers.prompt_tokens;
+  if (prompt_tokens.empty())
+    for (const auto& ids : answers.prompt_ids.empty() ? questions.prompt_ids : answers.prompt_ids)
+      prompt_tokens.emplace_back(static_cast<int64_t>(ids.size()));
+  info.prompt_tokens = mean_of_counts(prompt_tokens);
+  info.answer_tokens = mean_of_counts(answers.answer_tokens);
+  if (answers.latency) {
+    info.latency_median_s = answers.latency->median_s;
+    info.latency_p95_s = answers.latency->p95_s;
+    info.cost_per_1000_answers = answers.latency->cost_per_1000_answers;
+  }
+  return info;
+}
 
 }  // namespace
 
@@ -53,33 +87,51 @@ std::optional<Questions> with_examples(const Session& session, const Questions& 
   return with;
 }
 
-ContestantAnswers ask(const Session& session, const Adapter* adapter, const std::string& name,
-                      const Questions& questions, int64_t batch_size, Progress& progress) {
+std::vector<ContestantAnswers> ask_together(const Session& session,
+                                            const std::vector<ContestantAsked>& contestants,
+                                            const Questions& questions, int64_t batch_size,
+                                            Progress& progress) {
+  const ProfileScope scope("ask");
+  std::vector<std::string> names;
+  std::vector<GenerationPrompt> prompts;
+  for (const auto& [name, adapter] : contestants) {
+    names.push_back(name);
+    for (const std::vector<int32_t>& ids : questions.prompt_ids) prompts.push_back({ids, adapter});
+  }
+  const std::string together = fmt::format("{}", fmt::join(names, ", "));
   GenerateOptions options;
   options.max_new_tokens = questions.max_new_tokens;
   options.batch_size = batch_size;
   options.stop_ids = session.renderer().stop_ids();
   const auto began = std::chrono::steady_clock::now();
   int64_t tokens = 0;
-  const std::vector<Answer> answers =
-      generate(session.decoder(), adapter, questions.prompt_ids, options, [&](size_t, int32_t) {
-        if (interrupt_requested())
-          throw Error(ErrorKind::kInterrupted, {.where = name,
-                                                .found = "stopped while it answered",
-                                                .fix = "Give the same command again to go on."});
-        const double seconds =
-            std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-        if (++tokens % 64 == 0)
-          progress.update(fmt::format("asking {}: {} tokens, {:.0f} tokens/s", name, tokens,
-                                      static_cast<double>(tokens) / seconds));
-      });
+  const std::vector<Answer> answers = generate(session.decoder(), prompts, options, [&](size_t, int32_t) {
+    if (interrupt_requested())
+      throw Error(ErrorKind::kInterrupted, {.where = together,
+                                            .found = "stopped while it answered",
+                                            .fix = "Give the same command again to go on."});
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    if (++tokens % 64 == 0)
+      progress.update(fmt::format("asking {}: {} tokens, {:.0f} tokens/s", together, tokens,
+                                  static_cast<double>(tokens) / seconds));
+  });
   progress.clear();
-  ContestantAnswers result{.name = name, .answers = {}, .stopped = {}};
-  for (const Answer& answer : answers) {
-    result.answers.push_back(session.tokenizer().decode(answer.ids));
-    result.stopped.push_back(answer.stopped);
+  std::vector<ContestantAnswers> results;
+  const size_t count = questions.prompt_ids.size();
+  for (size_t c = 0; c < contestants.size(); ++c) {
+    ContestantAnswers& result = results.emplace_back(ContestantAnswers{contestants[c].name, {}, {}});
+    for (const Answer& answer : std::span(answers).subspan(c * count, count)) {
+      result.answers.push_back(session.tokenizer().decode(answer.ids));
+      result.stopped.push_back(answer.stopped);
+      result.answer_tokens.push_back(static_cast<int64_t>(answer.ids.size()));
+    }
   }
-  return result;
+  return results;
+}
+
+ContestantAnswers ask(const Session& session, const Adapter* adapter, const std::string& name,
+                      const Questions& questions, int64_t batch_size, Progress& progress) {
+  return ask_together(session, {{name, adapter}}, questions, batch_size, progress).front();
 }
 
 std::optional<ContestantAnswers> ask_few_shot(const Session& session, const FewShotExamples& examples,
@@ -108,6 +160,11 @@ std::optional<ContestantAnswers> ask_few_shot(const Session& session, const FewS
     chosen_k = k;
     best = reached;
   }
+  for (const size_t k : kFewShotAtLeast) {
+    if (chosen) break;
+    chosen = with_examples(session, questions, test, examples, k);
+    chosen_k = k;
+  }
   if (!chosen) return std::nullopt;
   ContestantAnswers result =
       ask(session, nullptr, fmt::format("base with {} examples", chosen_k), *chosen, batch_size, progress);
@@ -122,23 +179,24 @@ Evaluation judge(const Questions& questions, const std::vector<ContestantAnswers
   std::vector<AnswersGiven> given;
   for (const ContestantAnswers& answers : contestants)
     given.push_back({answers.name, answers.answers, answers.stopped});
-  const Scored scored = score_answers(metrics, questions.rows, given);
+  Scored scored = score_answers(metrics, questions.rows, given);
   std::string lines;
   for (size_t c = 0; c < contestants.size(); ++c) {
     const ContestantAnswers& answers = contestants[c];
+    scored.evaluation.asked.push_back(info_of(answers, questions));
     for (size_t i = 0; i < questions.references.size(); ++i) {
       Json checks = Json::object();
       for (const auto& [name, result] : scored.results[c][i]) checks[name] = answer_result_json(result);
-      lines += record_line(Json{{"id", i},
-                                {"line", questions.lines[i]},
-                                {"contestant", answers.name},
-                                {"prompt_ids", answers.prompt_ids.empty() ? questions.prompt_ids[i]
-                                                                          : answers.prompt_ids[i]},
-                                {"answer", answers.answers[i]},
-                                {"reference", questions.references[i]},
-                                {"stopped", static_cast<bool>(answers.stopped[i])},
-                                {"checks", checks}}) +
-               "\n";
+      Json line{{"id", i}, {"line", questions.lines[i]}, {"contestant", answers.name}};
+      if (answers.num_fewshot > 0) line["num_fewshot"] = answers.num_fewshot;
+      line["prompt_ids"] = answers.prompt_ids.empty() ? questions.prompt_ids[i] : answers.prompt_ids[i];
+      line["answer"] = answers.answers[i];
+      if (i < answers.answer_tokens.size() && answers.answer_tokens[i])
+        line["answer_tokens"] = *answers.answer_tokens[i];
+      line["reference"] = questions.references[i];
+      line["stopped"] = static_cast<bool>(answers.stopped[i]);
+      line["checks"] = checks;
+      lines += record_line(line) + "\n";
     }
   }
   write_file_atomic(folder / "answers.jsonl", lines, IfExists::kReplace);
@@ -153,8 +211,10 @@ void save_answers(const std::filesystem::path& file, const ContestantAnswers& an
             {"contestant", answers.name},
             {"answers", answers.answers},
             {"stopped", answers.stopped},
+            {"answer_tokens", Json::array()},
             {"num_fewshot", answers.num_fewshot},
             {"prompt_ids", answers.prompt_ids}};
+  for (const auto& tokens : answers.answer_tokens) json["answer_tokens"].push_back(tokens.value_or(0));
   write_file_atomic(file, record_line(json) + "\n", IfExists::kReplace);
 }
 
@@ -166,7 +226,11 @@ std::optional<ContestantAnswers> load_answers(const std::filesystem::path& file,
     if (json.at("run") != run_hash) return std::nullopt;
     ContestantAnswers answers{json.at("contestant"), json.at("answers"), json.at("stopped"),
                               json.at("num_fewshot"), json.at("prompt_ids")};
-    if (answers.answers.size() != count || answers.stopped.size() != count) return std::nullopt;
+    for (const Json& tokens : json.at("answer_tokens"))
+      answers.answer_tokens.emplace_back(tokens.get<int64_t>());
+    if (answers.answer_tokens.size() != count || answers.answers.size() != count ||
+        answers.stopped.size() != count)
+      return std::nullopt;
     return answers;
   } catch (const Json::exception&) {
     return std::nullopt;

@@ -38,20 +38,45 @@ std::optional<Questions> with_examples(const Session& session, const Questions& 
                                        const std::vector<Conversation>& rows, const FewShotExamples& examples,
                                        size_t k);
 
+// Seconds of one answer, and what 1,000 cost; how they were measured is in timing.json and endpoints.json.
+struct Latency {
+  double median_s = 0, p95_s = 0;
+  std::optional<double> cost_per_1000_answers = {};
+};
+
 struct ContestantAnswers {
   std::string name;  // "base", "few_shot", "tuned"
   std::vector<std::string> answers;
   std::vector<bool> stopped;
   size_t num_fewshot = 0;                             // examples in each prompt
   std::vector<std::vector<int32_t>> prompt_ids = {};  // what was asked, where it is not Questions::prompt_ids
+  std::vector<std::optional<int64_t>> answer_tokens = {};  // of each answer, without the token that ended it
+  std::vector<std::optional<int64_t>> prompt_tokens =
+      {};                   // as a server counted them; empty: those of prompt_ids
+  std::string kind = {};    // see ContestantInfo; empty: the name
+  std::string source = {};  // see ContestantInfo
+  std::optional<Latency> latency = {};
 };
 
-// Greedy answers of the model with or without an adapter.
+// Who is asked: the base, or the base with an adapter.
+struct ContestantAsked {
+  std::string name;
+  const Adapter* adapter = nullptr;
+};
+
+// Greedy answers of each, all in one batch: what is said of one is what it says when it is asked alone.
+std::vector<ContestantAnswers> ask_together(const Session& session,
+                                            const std::vector<ContestantAsked>& contestants,
+                                            const Questions& questions, int64_t batch_size,
+                                            Progress& progress);
+
+// Of one alone.
 ContestantAnswers ask(const Session& session, const Adapter* adapter, const std::string& name,
                       const Questions& questions, int64_t batch_size, Progress& progress);
 
-// The base with examples: as many of kFewShotTried as answer best on `valid` (with equal results the fewest), then asked
-// `test`. nullopt when there is no example to show, or none fits.
+// The base with examples: as many of kFewShotTried as answer best on `valid` (with equal results the fewest), or of
+// kFewShotAtLeast where so many do not fit the context; then asked `test`. nullopt when there is no example to show, or
+// not one fits.
 std::optional<ContestantAnswers> ask_few_shot(const Session& session, const FewShotExamples& examples,
                                               const Questions& questions,
                                               const std::vector<Conversation>& test,

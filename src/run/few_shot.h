@@ -32,5 +32,7 @@ class FewShotExamples {
 // The numbers of examples that are tried, ascending; the one that does best on rows that are neither trained nor judged
 // on is taken.
 constexpr size_t kFewShotTried[] = {3, 8};
+// Where not even the first of them fits the model's context: the first of these that does.
+constexpr size_t kFewShotAtLeast[] = {2, 1};
 
 }  // namespace lora

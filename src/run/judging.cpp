@@ -10,6 +10,7 @@
 #include "judging/contestant.h"
 #include "judging/endpoint_judge.h"
 #include "judging/judge_recorded.h"
+#include "run/local_judge.h"
 
 namespace lora {
 namespace {
@@ -25,24 +26,32 @@ std::string excused(const Error& error) {
 void ask_endpoints(const JudgingConfig& config, const Questions& questions,
                    const std::filesystem::path& cache, std::vector<ContestantAnswers>& contestants,
                    const std::filesystem::path& folder, Progress& progress) {
-  if (config.contestants.empty()) return;
   Json records = Json::array();
   for (const ContestantSettings& settings : config.contestants) {
+    if (!settings.is_endpoint()) continue;
     try {
       EndpointContestant asked = ask_contestant(settings, questions.rows, questions.max_new_tokens, cache,
                                                 interrupt_requested, progress);
-      records.push_back(std::move(asked.record));
       ContestantAnswers& added = contestants.emplace_back();
       added.name = asked.name;
       added.answers = std::move(asked.answers);
       added.stopped = std::move(asked.stopped);
       added.prompt_ids.resize(questions.rows.size());  // it was given messages, no ids
+      added.prompt_tokens = std::move(asked.prompt_tokens);
+      added.answer_tokens = std::move(asked.answer_tokens);
+      added.kind = "endpoint";
+      added.source = settings.endpoint.model;
+      added.latency = {asked.record["latency_median_s"], asked.record["latency_p95_s"], {}};
+      if (const Json& cost = asked.record["cost_per_1000_answers"]; !cost.is_null())
+        added.latency->cost_per_1000_answers = cost.get<double>();
+      records.push_back(std::move(asked.record));
     } catch (const Error& error) {
       const std::string why = excused(error);
       progress.print(fmt::format("note: {} is left out of the comparison: {}", settings.name, why));
       records.push_back({{"name", settings.name}, {"left_out", why}});
     }
   }
+  if (records.empty()) return;
   write_record(folder / "endpoints.json", Json{{"format", 1}, {"contestants", records}});
 }
 
@@ -52,11 +61,14 @@ void put_before_judge(const JudgingConfig& config, const std::string& base_model
   if (!config.judge) return;
   const JudgeSettings& settings = *config.judge;
   try {
-    EndpointJudge judge(settings.endpoint, cache, interrupt_requested, progress);
+    const std::unique_ptr<JudgeModel> judge =
+        settings.is_local()
+            ? open_local_judge(settings, cache, interrupt_requested, progress)
+            : std::make_unique<EndpointJudge>(settings.endpoint, cache, interrupt_requested, progress);
     const RecordedAnswers recorded =
         read_recorded(folder / "answers.jsonl", questions.rows, "the held-out rows");
     const JudgedRun run =
-        judge_recorded(judge, settings, recorded, judged_models(base_model, config), folder);
+        judge_recorded(*judge, settings, recorded, judged_models(base_model, config), folder);
     for (const std::string& note : run.notes) progress.print("note: " + note);
     progress.print(judgement_text(run.judgement));
     if (run.verdict) progress.print(run.verdict->sentence);

@@ -9,15 +9,22 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/memory.h"
+#include "base/progress.h"
 #include "base/version.h"
 #include "data/chat_jsonl.h"
 #include "data/finding_text.h"
 #include "data/split.h"
+#include "eval/row_checks.h"
 #include "report/token_view.h"
 #include "run/data_check.h"
 #include "run/evaluate.h"
 #include "run/judging.h"
+#include "run/latency.h"
+#include "run/other_adapters.h"
+#include "run/plan.h"
 #include "run/quantization.h"
+#include "run/run_data.h"
 #include "run/session.h"
 #include "train/example.h"
 
@@ -31,7 +38,8 @@ using Json = nlohmann::ordered_json;
 bool changes_result(const std::string& key) {
   return key != "output_dir" && key != "eval_batch_size" && key != "logging_steps" && key != "threads" &&
          key != "model" && key != "train_data" && key != "eval_data" && key != "checks" &&
-         key != "check_ignore";
+         key != "check_ignore" && key != "micro_batch_tokens" && key != "recompute" &&
+         key != "memory_limit" && key != "latency_questions" && key != "price_per_hour";
 }
 
 void require_given(const std::string& value, const std::string& key) {
@@ -74,28 +82,41 @@ class Pipeline {
     read_data();
     std::optional<Metrics>
         metrics;  // chosen first: a check that applies to no row is refused before anything is written
-    if (scope_ == Scope::kWholeRun) metrics = choose_metrics(config_.checks, split_.test, split_.train);
-    const Session session(config_.model,
-                          {config_.threads, config_.reference, text_of_this_run(), config_.load_in_4bit});
-    if (config_.load_in_4bit)
-      if (const auto note = load_in_4bit_note(session)) {
-        config_.notes.push_back(*note);
-        progress_.print("note: " + *note);
-      }
-    const int64_t context = session.decoder().config().max_position_embeddings;
+    if (scope_ == Scope::kWholeRun) metrics = choose_metrics(all_checks(), split_.test, split_.train);
+    keep_freed_memory();
+    if (config_.threads > 0) at::set_num_threads(static_cast<int>(config_.threads));
+    auto text = std::make_unique<TextSession>(config_.model, text_of_this_run());
+    const ModelConfig model = read_model_config(text->checkpoint());
+    const int64_t context = model.max_position_embeddings;
     if (config_.max_seq_length > context) {
       config_.notes.push_back(
           fmt::format("max_seq_length: the model reads {} tokens, so {} is used", context, context));
       progress_.print("note: " + config_.notes.back());
       config_.max_seq_length = context;
     }
-    const std::vector<Example> train_rows =
-        make_examples(session.renderer(), split_.train, config_.max_seq_length, config_.train_data);
-    const std::vector<Example> valid_rows =
-        make_examples(session.renderer(), split_.valid, config_.max_seq_length, config_.train_data);
+    PlannedRows rows{
+        make_examples(text->renderer(), split_.train, config_.max_seq_length, config_.train_data),
+        make_examples(text->renderer(), split_.valid, config_.max_seq_length, config_.train_data)};
+    plan(*text, model, rows);
+    const std::vector<Example>&train_rows = rows.train, &valid_rows = rows.valid;
+    const Session session(config_.model, std::move(text),
+                          {config_.threads, config_.reference, {}, config_.load_in_4bit});
+    if (config_.load_in_4bit)
+      if (const auto note = load_in_4bit_note(session)) {
+        config_.notes.push_back(*note);
+        progress_.print("note: " + *note);
+      }
+    const RunLength length = run_length(config_.train, static_cast<int64_t>(train_rows.size()));
+    const int64_t interval = checkpoint_interval(config_.train, length.total_steps);
+    if (scope_ == Scope::kWholeRun) {
+      check_checkpoints(config_.judging, interval, length.total_steps);
+      open_adapters(session, config_.judging);  // what cannot be asked is told now
+    }
     const CheckReport findings = check_training_data(config_, session.text());
     for (const std::string& line : findings_in_lines(findings)) progress_.print("check: " + line);
     open_directory(session);
+    if (!fs::exists(folder_ / "plan.json"))
+      write_file_atomic(folder_ / "plan.json", plan_json(plan_).dump(2) + "\n", IfExists::kReplace);
     write_file_atomic(folder_ / "check.json", findings_json(findings.findings) + "\n", IfExists::kReplace);
 
     PipelineResult result;
@@ -119,9 +140,21 @@ class Pipeline {
     }
     Adapter adapter = Adapter::create(session.decoder().config(), config_.adapter, config_.train.seed);
     result.training = train(session.decoder(), adapter, train_rows, valid_rows, config_.train,
-                            {folder_, run_hash_, session.record()}, progress_);
+                            {folder_, run_hash_, session.record(),
+                             [&](int64_t step) {
+                               return scope_ == Scope::kWholeRun &&
+                                      names_checkpoint(config_.judging, step, length.total_steps);
+                             }},
+                            progress_);
     if (scope_ == Scope::kWholeRun) {
-      contestants.push_back(ask(session, &adapter, "tuned", *questions, config_.eval_batch_size, progress_));
+      std::vector<OtherAdapter> others = open_adapters(session, config_.judging);
+      for (OtherAdapter& checkpoint :
+           open_checkpoints(session, config_.judging, folder_ / "checkpoints", interval, length.total_steps))
+        others.push_back(std::move(checkpoint));
+      for (ContestantAnswers& answers : ask_adapters(session, {{"tuned", &adapter}}, others, *questions,
+                                                     config_.eval_batch_size, progress_))
+        contestants.push_back(std::move(answers));
+      measure(session, adapter, others, *questions, contestants);
       result.evaluation = judge_with_endpoints(config_.judging, config_.model, *questions, contestants,
                                                *metrics, folder_ / "eval", progress_);
       result.golden = judge_golden(session, adapter, *metrics);
@@ -146,77 +179,48 @@ class Pipeline {
     return text;
   }
 
-  std::vector<Conversation> read_file_of_rows(const std::string& path) {
-    RowsRead read = read_rows(path, {.text_field = config_.dataset_text_field});
-    const bool all_chat = read.formats[static_cast<size_t>(RowFormat::kChat)] == read.rows.size();
-    if (!all_chat) {
-      config_.notes.push_back(fmt::format("{}: {}", path, read.said));
-      progress_.print("note: " + config_.notes.back());
+  // What the run will take; under memory_limit, the passes that it makes. A run that goes on keeps those of its beginning:
+  // they decide how its sums are rounded.
+  void plan(const TextSession& text, const ModelConfig& model, const PlannedRows& rows) {
+    const fs::path record = folder_ / "plan.json";
+    const Json old = fs::exists(record) ? Json::parse(read_file(record), nullptr, false) : Json();
+    const bool goes_on = old.is_object();
+    RunConfig planned = config_;
+    if (goes_on && planned.memory_limit_bytes > 0 &&
+        old.value("memory_limit", int64_t{0}) == planned.memory_limit_bytes) {
+      planned.train.micro_batch_tokens = old.value("micro_batch_tokens", planned.train.micro_batch_tokens);
+      planned.train.recompute = recompute_named(old.value("recompute", "")).value_or(planned.train.recompute);
+      planned.memory_limit_bytes = 0;
     }
-    if (scope_ == Scope::kWholeRun)
-      for (const Conversation& row : read.rows)
-        if (row.is_plain_text())
-          throw Error::input(
-              {.where = fmt::format("{}:{}", path, row.line),
-               .found = "a plain-text row holds no question that base and tuned could be asked",
-               .fix = "Use `lora train`, and `lora score` for the held-out loss; or give chat rows."});
-    return std::move(read.rows);
+    plan_ = plan_run(planned, text, model, split_, rows,
+                     {.whole_run = scope_ == Scope::kWholeRun,
+                      // Training alone begins at once; `lora plan` says how long it takes.
+                      .measure_time = scope_ == Scope::kWholeRun && !goes_on,
+                      .repeats = 1});
+    config_.train.micro_batch_tokens = plan_.micro_batch_tokens;
+    config_.train.recompute = plan_.recompute;
+    if (!plan_.why.empty()) progress_.print("memory_limit: " + plan_.why);
+    progress_.print(fmt::format("plan: {} at the peak{}",
+                                bytes_text(static_cast<double>(plan_.memory.total())),
+                                plan_.time ? ", training in " + duration_text(plan_.time->training) : ""));
+    for (const std::string& note : plan_.notes) progress_.print("note: " + note);
   }
 
   void read_data() {
-    const std::vector<Conversation> rows = read_file_of_rows(config_.train_data);
-    const SplitOptions options{config_.train.seed, static_cast<size_t>(config_.test_size),
-                               static_cast<size_t>(config_.valid_size)};
-    const bool chooses = config_.eval_strategy != "no";
-    if (!config_.eval_data.empty()) {
-      const std::vector<Conversation> test = read_file_of_rows(config_.eval_data);
-      refuse_overlap(rows, test);
-      split_ = chooses ? split_valid(rows, options) : everything(rows, options);
-      split_.test = test;
-    } else if (scope_ == Scope::kWholeRun) {
-      split_ = split(rows, options);
-      if (!chooses) {
-        split_.train.insert(split_.train.end(), split_.valid.begin(), split_.valid.end());
-        split_.valid.clear();
-      }
-    } else {
-      split_ = chooses ? split_valid(rows, options) : everything(rows, options);
+    RunData data = read_run_data(config_, scope_ == Scope::kWholeRun);
+    for (std::string& note : data.notes) {
+      progress_.print("note: " + note);
+      config_.notes.push_back(std::move(note));
     }
+    split_ = std::move(data.split);
   }
 
-  static Split everything(const std::vector<Conversation>& rows, const SplitOptions& options) {
-    Split all = split_nothing(rows, options);
-    all.why =
-        fmt::format("all {} rows are trained on, since eval_strategy is \"no\"{}.", all.train.size(),
-                    all.golden.empty() ? "" : fmt::format("; {} golden rows are not", all.golden.size()));
-    return all;
-  }
-
-  // Equal rows and equal questions are refused; near duplicates are a judgement, so they are said.
-  void refuse_overlap(const std::vector<Conversation>& rows, const std::vector<Conversation>& test) {
-    const std::vector<Overlap> overlaps = find_overlap(rows, test);
-    const auto same = [](const Overlap& overlap) { return overlap.same_question; };
-    const auto count = std::count_if(overlaps.begin(), overlaps.end(), same);
-    const auto place = [&](const Overlap& overlap) {
-      return std::pair(fmt::format("{}:{}", config_.train_data, rows[overlap.train_index].line),
-                       fmt::format("{}:{}", config_.eval_data, test[overlap.test_index].line));
-    };
-    if (count > 0) {
-      const Overlap& first = *std::find_if(overlaps.begin(), overlaps.end(), same);
-      const auto [where, there] = place(first);
-      throw Error::input(
-          {.where = where,
-           .found = fmt::format("{} training rows are also in the held-out set; this one {} {}", count,
-                                first.exact ? "equals" : "asks the same question as", there),
-           .fix = "Remove them from one side: a model is not judged on what it was trained on."});
-    }
-    if (overlaps.empty()) return;
-    const auto [where, there] = place(overlaps[0]);
-    config_.notes.push_back(
-        fmt::format("{} training rows nearly equal held-out ones ({} and {}, similarity {:.2f}); `lora check "
-                    "--against` lists them",
-                    overlaps.size(), where, there, overlaps[0].similarity));
-    progress_.print("note: " + config_.notes.back());
+  // Those of the configuration and of the rows, training rows too: what is wrong with one is told before the training.
+  DeclaredChecks all_checks() const {
+    DeclaredChecks checks = with_row_checks(config_.checks, split_.test, test_source());
+    for (const auto* rows : {&split_.valid, &split_.golden, &split_.train})
+      checks = with_row_checks(std::move(checks), *rows, config_.train_data);
+    return checks;
   }
 
   // Names everything that the result depends on.
@@ -339,6 +343,19 @@ class Pipeline {
     return few_shot;
   }
 
+  // The latency of what runs on this machine.
+  void measure(const Session& session, const Adapter& tuned, const std::vector<OtherAdapter>& others,
+               const Questions& questions, std::vector<ContestantAnswers>& contestants) {
+    std::vector<LocalContestant> local;
+    for (ContestantAnswers& answers : contestants) {
+      const auto other = std::ranges::find(others, answers.name, &OtherAdapter::name);
+      local.push_back({&answers, answers.name == "tuned" ? &tuned
+                                 : other != others.end() ? &other->adapter
+                                                         : nullptr});
+    }
+    measure_latency(session, local, questions, latency_options(config_), folder_ / "eval", progress_);
+  }
+
   // Golden rows are the user's own touchstones, chosen and not drawn: they are asked apart, and decide nothing.
   std::optional<Evaluation> judge_golden(const Session& session, const Adapter& adapter,
                                          const Metrics& metrics) {
@@ -351,8 +368,7 @@ class Pipeline {
     const fs::path folder = folder_ / "eval" / "golden";
     make_folder(folder);
     return judge(questions,
-                 {ask(session, nullptr, "base", questions, batch, progress_),
-                  ask(session, &adapter, "tuned", questions, batch, progress_)},
+                 ask_together(session, {{"base", nullptr}, {"tuned", &adapter}}, questions, batch, progress_),
                  metrics, folder);
   }
 
@@ -382,6 +398,7 @@ class Pipeline {
     json["eval_loss_best"] =
         result.training.best_eval_loss ? Json(*result.training.best_eval_loss) : Json(nullptr);
     json["training_seconds"] = result.training.seconds;
+    json["peak_memory_bytes"] = peak_resident_bytes();  // of this sitting
     if (quantization_)
       json["load_in_4bit"] = {{"examples", quantization_->examples},
                               {"loss_full_precision", quantization_->full_precision},
@@ -396,6 +413,7 @@ class Pipeline {
   Progress& progress_;
   fs::path folder_;
   Split split_;
+  PlannedRun plan_;
   std::string run_hash_;
   std::optional<QuantizationLoss> quantization_;
 };

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/profile.h"
 #include "weights/bnb_4bit.h"
 
 namespace lora {
@@ -15,6 +16,11 @@ namespace {
 // Its ids are stored with every adapter: whoever loads it can see whether text still becomes the same ids.
 std::vector<Message> golden_conversation() {
   return {{"user", "Is 12.5 % of 80 ten? Answer: yes/no"}, {"assistant", "Yes – it is 10."}};
+}
+
+std::unique_ptr<TextSession> open_text(const std::filesystem::path& model, const TextOptions& options) {
+  const ProfileScope scope("load");
+  return std::make_unique<TextSession>(model, options);
 }
 
 }  // namespace
@@ -44,12 +50,17 @@ bool trained_in_4bit(const std::filesystem::path& folder) {
 }
 
 Session::Session(const std::filesystem::path& model, const SessionOptions& options)
+    : Session(model, open_text(model, options.text), options) {}
+
+Session::Session(const std::filesystem::path& model, std::unique_ptr<TextSession> text,
+                 const SessionOptions& options)
     : base_path_(model.string()),
       load_in_4bit_(options.load_in_4bit),
-      backend_(options.reference ? ops::Backend::kReference : ops::Backend::kFused) {
+      backend_(options.reference ? ops::Backend::kReference : ops::Backend::kFused),
+      text_(std::move(text)) {
+  const ProfileScope scope("load");
   keep_freed_memory();
   if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
-  text_ = std::make_unique<TextSession>(model, options.text);
   ModelConfig config = read_model_config(text_->checkpoint());
   if (static_cast<int64_t>(text_->tokenizer().vocab_size()) > config.vocab_size)
     throw Error::input({.where = model.string(),

@@ -31,6 +31,9 @@ class Session {
  public:
   // Errors: kInput as the parts have them; kInput when tokenizer and embedding do not belong together.
   Session(const std::filesystem::path& model, const SessionOptions& options);
+  // The same where the text of `model` is open already; options.text is not read.
+  Session(const std::filesystem::path& model, std::unique_ptr<TextSession> text,
+          const SessionOptions& options);
 
   const TextSession& text() const { return *text_; }
   const Renderer& renderer() const { return text_->renderer(); }

@@ -53,8 +53,8 @@ void read_optimizer(const fs::path& path, Optimizer& optimizer) {
 
 }  // namespace
 
-CheckpointFolder::CheckpointFolder(fs::path root, std::string run_hash)
-    : root_(std::move(root)), run_hash_(std::move(run_hash)) {
+CheckpointFolder::CheckpointFolder(fs::path root, std::string run_hash, std::function<bool(int64_t)> keeps)
+    : root_(std::move(root)), run_hash_(std::move(run_hash)), keeps_(std::move(keeps)) {
   std::error_code code;
   fs::create_directories(root_, code);
   if (code)
@@ -109,7 +109,7 @@ void CheckpointFolder::save(const TrainState& state, const Adapter& adapter, con
 
   const std::vector<int64_t> steps = steps_on_disk();
   for (size_t i = 0; i + 2 < steps.size(); ++i)
-    if (steps[i] != state.best_step) fs::remove_all(path_of(steps[i]));
+    if (steps[i] != state.best_step && !(keeps_ && keeps_(steps[i]))) fs::remove_all(path_of(steps[i]));
 }
 
 // The checkpoint's state when all of it is there and of this run; a torn or foreign one is as good as none.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -27,10 +28,11 @@ class CheckpointFolder {
  public:
   // `root`: output_dir/checkpoints, made when absent. `run_hash` names what a resumed run must share with this one
   // (options, base, data): checkpoints with another hash are not taken.
-  CheckpointFolder(std::filesystem::path root, std::string run_hash);
+  // `keeps`: steps whose checkpoints stay beside the best and the newest two; empty: none.
+  CheckpointFolder(std::filesystem::path root, std::string run_hash, std::function<bool(int64_t)> keeps = {});
 
   // Writes step-N atomically (nothing happens when it is there already) and removes older ones that are neither the
-  // best nor the newest two.
+  // best nor the newest two nor to be kept.
   void save(const TrainState& state, const Adapter& adapter, const Optimizer& optimizer,
             const AdapterRecord& record) const;
 
@@ -48,6 +50,7 @@ class CheckpointFolder {
 
   std::filesystem::path root_;
   std::string run_hash_;
+  std::function<bool(int64_t)> keeps_;
 };
 
 }  // namespace lora

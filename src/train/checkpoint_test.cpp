@@ -155,6 +155,15 @@ TEST_F(CheckpointTest, TheNewestTwoAndTheBestAreKept) {
     EXPECT_EQ(fs::exists(checkpoints_.path_of(step)), step == 2 || step >= 5) << step;
 }
 
+TEST_F(CheckpointTest, NamedOnesAreKeptToo) {
+  const CheckpointFolder named(folder_.path() / "checkpoints", "run-hash",
+                               [](int64_t step) { return step == 3; });
+  for (int64_t step = 1; step <= 6; ++step)
+    named.save({.batch = step, .step = step, .best_step = 2}, adapter_, optimizer_, {});
+  for (int64_t step = 1; step <= 6; ++step)
+    EXPECT_EQ(fs::exists(named.path_of(step)), step == 2 || step == 3 || step >= 5) << step;
+}
+
 TEST_F(CheckpointTest, AFolderThatCannotBeMadeIsTheMachinesFault) {
   write_file_atomic(folder_.path() / "file", "x", IfExists::kRefuse);
   try {

@@ -117,6 +117,15 @@ TEST_P(Exactness, HowExamplesAreDealtDoesNotMatter) {
   ASSERT_LT(deal(all_, {true, 40}).size(), 8u);
 }
 
+TEST_P(Exactness, WhatIsComputedAgainDoesNotMatter) {
+  const Result none = run(all_, {true, 60});
+  for (const ops::Backend backend : {ops::Backend::kFused, ops::Backend::kReference})
+    for (const Recompute level : {Recompute::kCheap, Recompute::kBlock})
+      expect_same(std::string("recompute_") + std::string(recompute_name(level)) +
+                      (backend == ops::Backend::kFused ? "" : "_reference"),
+                  run(all_, {.max_tokens = 60, .recompute = level}, backend), none);
+}
+
 // The base in 4 bits, unpacked where it is used, against the same numbers laid out whole; and sharing does not matter there.
 TEST_P(Exactness, PackedBaseEqualsDenseBase) {
   const ModelConfig config = testing::tiny_config();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/forest.h"
+#include "model/recompute.h"
 #include "train/example.h"
 
 namespace lora {
@@ -16,6 +17,7 @@ struct ForestOptions {
   int64_t max_tokens = 512;  // unique tokens a forest may hold; an example that is longer stands alone
   // Examples of more tokens than this share nothing with those of fewer (ModelConfig::long_rope_length); 0: all may share.
   int64_t split_length = 0;
+  Recompute recompute = Recompute::kNone;  // what a pass keeps; slower and smaller, the same result
 };
 
 // One forest of all `examples`. Forest::row_examples index into `examples`. Every token before an example's last

@@ -23,11 +23,11 @@ namespace {
 bool is_adamw(const std::string& optim) {
   return optim == "adamw" || optim == "adamw_torch";
 }
+}  // namespace
+
 bool is_adamw_8bit(const std::string& optim) {
   return optim == "adamw_8bit" || optim == "paged_adamw_8bit" || optim == "adamw_bnb_8bit";
 }
-
-}  // namespace
 
 bool optimizer_known(const std::string& optim) {
   return is_adamw(optim) || is_adamw_8bit(optim);

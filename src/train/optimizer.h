@@ -49,6 +49,7 @@ class Adapter;
 std::vector<ParameterRun> parameter_runs(const Adapter& adapter, double loraplus_lr_ratio = 1);
 
 bool optimizer_known(const std::string& optim);
+bool is_adamw_8bit(const std::string& optim);  // by any of its names
 
 // "adamw" (also "adamw_torch") or "adamw_8bit" (also "paged_adamw_8bit", "adamw_bnb_8bit") over an adapter's parameters.
 // Errors: kInput for another name.

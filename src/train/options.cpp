@@ -13,4 +13,8 @@ RunLength run_length(const TrainOptions& options, int64_t rows) {
   return {steps_per_epoch, options.max_steps > 0 ? options.max_steps : std::max<int64_t>(1, by_epochs)};
 }
 
+int64_t checkpoint_interval(const TrainOptions& options, int64_t total_steps) {
+  return options.eval_steps > 0 ? options.eval_steps : std::max<int64_t>(1, (total_steps + 9) / 10);
+}
+
 }  // namespace lora

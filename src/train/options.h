@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "model/recompute.h"
 #include "train/schedule.h"
 
 namespace lora {
@@ -36,6 +37,8 @@ struct TrainOptions {
   bool share_prefixes = true;  // off: every example is laid alone; slower, the same result
   int64_t micro_batch_tokens =
       1024;  // most tokens in one pass through the model: more is faster, and takes more memory
+  Recompute recompute =
+      Recompute::kNone;  // what a pass computes again rather than keeps: slower, takes less memory
 
   int64_t batch_size() const { return per_device_train_batch_size * gradient_accumulation_steps; }
 };
@@ -46,5 +49,8 @@ struct RunLength {
   int64_t total_steps;
 };
 RunLength run_length(const TrainOptions& options, int64_t rows);
+
+// Held-out loss and a checkpoint each so many steps, and after the last.
+int64_t checkpoint_interval(const TrainOptions& options, int64_t total_steps);
 
 }  // namespace lora

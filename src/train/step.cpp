@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/profile.h"
+
 namespace lora {
 namespace {
 
@@ -21,6 +23,7 @@ void note_bad_rows(const at::Tensor& nll, const Forest& forest, const std::vecto
 // Summed in double: in float, adding millions of squares loses the small ones (0.04 % at 5 million numbers, 0.4 % at 50).
 // In parts, since each is copied to double.
 double norm_of(const at::Tensor& gradients) {
+  const ProfileScope scope("gradient_norm");
   double squares = 0;
   for (const at::Tensor& part : gradients.split(int64_t{1} << 20)) {
     const double norm = at::linalg_vector_norm(part, 2, std::nullopt, false, at::kDouble).item<double>();
@@ -39,13 +42,15 @@ StepResult accumulate_gradients(const Decoder& decoder, Adapter& adapter,
   StepResult result;
   double total = 0;
   for (const std::vector<size_t>& members : deal(examples, forests)) {
+    const ProfileScope pass("pass");
     std::vector<const Example*> part;
     for (const size_t i : members) part.push_back(examples[i]);
     const Forest forest = build_forest(part, forests.share_prefixes, forests.split_length);
 
-    const ops::HeadLoss loss = decoder.loss(forest, &adapter, mask_seed);
+    const ops::HeadLoss loss = decoder.loss(forest, &adapter, mask_seed, forests.recompute);
     const double sum = loss.loss.item<double>();
     if (std::isfinite(sum)) {
+      const ProfileScope scope("backward");
       loss.loss.backward();
     } else {
       result.finite = false;
@@ -68,10 +73,12 @@ StepResult accumulate_gradients(const Decoder& decoder, Adapter& adapter,
 StepResult train_step(const Decoder& decoder, Adapter& adapter, Optimizer& optimizer,
                       const std::vector<const Example*>& examples, const ForestOptions& forests,
                       double learning_rate, double max_grad_norm, uint64_t mask_seed) {
+  const ProfileScope step("step");
   StepResult result = accumulate_gradients(decoder, adapter, examples, forests, mask_seed);
   if (!result.finite) return result;
   double scale = 1.0 / result.weight;
   if (max_grad_norm > 0) scale *= std::min(1.0, max_grad_norm / (result.grad_norm + 1e-6));
+  const ProfileScope scope("optimizer");
   optimizer.step(adapter.gradients(), scale, learning_rate);
   return result;
 }

@@ -11,9 +11,10 @@
 #include "base/hash.h"
 #include "base/interrupt.h"
 #include "base/memory.h"
-#include "base/random.h"
+#include "base/profile.h"
 #include "train/checkpoint.h"
 #include "train/metrics.h"
+#include "train/row_order.h"
 #include "train/score.h"
 #include "train/step.h"
 
@@ -23,8 +24,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kMostBadInARow = 3;
-constexpr uint64_t kOrderStream =
-    0x6f72646572;  // "order": keeps the data order apart from other streams of the seed
 constexpr uint64_t kMaskStream = 0x6d61736b;  // "mask"
 
 class Run {
@@ -42,15 +41,14 @@ class Run {
         length_(run_length(options, static_cast<int64_t>(train_rows.size()))),
         schedule_{options.lr_scheduler_type, options.learning_rate, options.warmup_steps, length_.total_steps,
                   options.num_decay_steps},
-        forests_{options.share_prefixes, options.micro_batch_tokens},
+        forests_{options.share_prefixes, options.micro_batch_tokens, 0, options.recompute},
         optimizer_(make_optimizer(
             options.optim, adapter,
             {options.adam_beta1, options.adam_beta2, options.adam_epsilon, options.weight_decay},
             options.loraplus_lr_ratio)),
-        checkpoints_(run.output_dir / "checkpoints", run.run_hash),
+        checkpoints_(run.output_dir / "checkpoints", run.run_hash, run.keeps_checkpoint),
         metrics_(run.output_dir / "metrics.jsonl"),
-        eval_steps_(options.eval_steps > 0 ? options.eval_steps
-                                           : std::max<int64_t>(1, (length_.total_steps + 9) / 10)) {}
+        eval_steps_(checkpoint_interval(options, length_.total_steps)) {}
 
   TrainReport run() {
     resume();
@@ -79,8 +77,7 @@ class Run {
     const int64_t epoch = state_.batch / length_.steps_per_epoch,
                   place = state_.batch % length_.steps_per_epoch;
     if (epoch != order_epoch_) {
-      order_ = Random(options_.seed, mix64(kOrderStream, static_cast<uint64_t>(epoch)))
-                   .permutation(train_rows_.size());
+      order_ = row_order(options_.seed, epoch, train_rows_.size());
       order_epoch_ = epoch;
     }
     const auto begin = static_cast<size_t>(place * options_.batch_size());
@@ -129,6 +126,7 @@ class Run {
   }
 
   double evaluate() {
+    const ProfileScope scope("evaluate");
     const std::vector<Score> scores = score(decoder_, &adapter_, valid_rows_, forests_);
     const Score sum = total(scores);
     if (!std::isfinite(sum.nll)) refuse_held_out(scores);
@@ -169,6 +167,7 @@ class Run {
   }
 
   void save(std::optional<double> eval_loss) {
+    const ProfileScope scope("checkpoint");
     if (eval_loss && (!state_.best_eval_loss || *eval_loss < *state_.best_eval_loss)) {
       state_.best_eval_loss = eval_loss;
       state_.best_step = state_.step;

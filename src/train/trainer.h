@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct TrainingRun {
   std::filesystem::path output_dir;  // gets checkpoints/, metrics.jsonl and adapter/
   std::string run_hash;              // see CheckpointFolder
   AdapterRecord record;
+  std::function<bool(int64_t)> keeps_checkpoint = {};  // see CheckpointFolder
 };
 
 struct TrainReport {

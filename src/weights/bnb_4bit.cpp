@@ -290,7 +290,7 @@ FourBitWeight quantize_4bit(const at::Tensor& weight, FourBitType type, bool dou
   const at::Tensor centred = absmax - offset;
   scales.offset = offset.item<float>();
   scales.code = dynamic_8bit_code();
-  scales.absmax.clear();
+  scales.absmax = {};  // with its room, which would be 1/16 of the packed weight's
   scales.codes = quantize_8bit({centred.const_data_ptr<float>(), static_cast<size_t>(n)}, scales.code,
                                scales.block_size, scales.absmax);
   return result;

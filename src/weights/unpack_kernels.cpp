@@ -13,8 +13,10 @@
 #include <hwy/foreach_target.h>
 // After foreach_target, as Highway asks.
 #include <c10/util/Half.h>
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -68,10 +70,24 @@ inline float HalfToFloat(uint16_t half) {
   return std::bit_cast<float>((finite & ~mask) | (special & mask) | sign);
 }
 
-inline float HalfAt(const uint8_t* bytes) {
-  uint16_t half;
-  std::memcpy(&half, bytes, 2);
-  return HalfToFloat(half);
+// out[i] = half i, n of them. The processor's own conversion, where there is one: exact too, but that it makes every NaN quiet.
+template <class F>
+inline void LoadHalves(F f, const uint8_t* in, size_t n, float* out) {
+  size_t i = 0;
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
+  const hn::Rebind<hwy::float16_t, F> half;
+  for (; i + hn::Lanes(f) <= n; i += hn::Lanes(f)) {
+    const auto halves = hn::LoadU(half, reinterpret_cast<const hwy::float16_t*>(in + 2 * i));
+    hn::StoreU(hn::PromoteTo(f, halves), f, out + i);
+  }
+#else
+  static_cast<void>(f);
+#endif
+  for (; i < n; ++i) {
+    uint16_t bits;
+    std::memcpy(&bits, in + 2 * i, 2);
+    out[i] = HalfToFloat(bits);
+  }
 }
 
 // The fifth bits of elements i, i + 1, … of a block of 32, each as 0 or 16.
@@ -90,9 +106,9 @@ class FifthBits {
 };
 
 struct Q4_0 {  // d, 16 bytes: element i low nibble of byte i, element i + 16 high nibble
-  static constexpr size_t kSize = 32, kBytes = 18;
-  static void Block(const uint8_t* in, float* out) {
-    const float d = HalfAt(in);
+  static constexpr size_t kSize = 32, kBytes = 18, kHalves = 1, kHalvesAt = 0;
+  static void Block(const uint8_t* in, const float* halves, float* out) {
+    const float d = halves[0];
     for (size_t i = 0; i < 16; i += hn::Lanes(Floats())) {
       const auto q = LoadBytes(in + 2 + i);
       StoreScaled(Low(q), 8, d, out + i);
@@ -102,9 +118,9 @@ struct Q4_0 {  // d, 16 bytes: element i low nibble of byte i, element i + 16 hi
 };
 
 struct Q4_1 {  // d, m, then as Q4_0
-  static constexpr size_t kSize = 32, kBytes = 20;
-  static void Block(const uint8_t* in, float* out) {
-    const float d = HalfAt(in), m = HalfAt(in + 2);
+  static constexpr size_t kSize = 32, kBytes = 20, kHalves = 2, kHalvesAt = 0;
+  static void Block(const uint8_t* in, const float* halves, float* out) {
+    const float d = halves[0], m = halves[1];
     for (size_t i = 0; i < 16; i += hn::Lanes(Floats())) {
       const auto q = LoadBytes(in + 4 + i);
       StoreShifted(Low(q), d, m, out + i);
@@ -114,9 +130,9 @@ struct Q4_1 {  // d, m, then as Q4_0
 };
 
 struct Q5_0 {  // d, 32 fifth bits, then as Q4_0
-  static constexpr size_t kSize = 32, kBytes = 22;
-  static void Block(const uint8_t* in, float* out) {
-    const float d = HalfAt(in);
+  static constexpr size_t kSize = 32, kBytes = 22, kHalves = 1, kHalvesAt = 0;
+  static void Block(const uint8_t* in, const float* halves, float* out) {
+    const float d = halves[0];
     const FifthBits fifth(in + 2);
     for (size_t i = 0; i < 16; i += hn::Lanes(Floats())) {
       const auto q = LoadBytes(in + 6 + i);
@@ -127,9 +143,9 @@ struct Q5_0 {  // d, 32 fifth bits, then as Q4_0
 };
 
 struct Q5_1 {  // d, m, 32 fifth bits, then as Q4_0
-  static constexpr size_t kSize = 32, kBytes = 24;
-  static void Block(const uint8_t* in, float* out) {
-    const float d = HalfAt(in), m = HalfAt(in + 2);
+  static constexpr size_t kSize = 32, kBytes = 24, kHalves = 2, kHalvesAt = 0;
+  static void Block(const uint8_t* in, const float* halves, float* out) {
+    const float d = halves[0], m = halves[1];
     const FifthBits fifth(in + 4);
     for (size_t i = 0; i < 16; i += hn::Lanes(Floats())) {
       const auto q = LoadBytes(in + 8 + i);
@@ -140,9 +156,9 @@ struct Q5_1 {  // d, m, 32 fifth bits, then as Q4_0
 };
 
 struct Q8_0 {  // d, 32 signed bytes
-  static constexpr size_t kSize = 32, kBytes = 34;
-  static void Block(const uint8_t* in, float* out) {
-    const float d = HalfAt(in);
+  static constexpr size_t kSize = 32, kBytes = 34, kHalves = 1, kHalvesAt = 0;
+  static void Block(const uint8_t* in, const float* halves, float* out) {
+    const float d = halves[0];
     const auto* q = reinterpret_cast<const int8_t*>(in + 2);
     for (size_t i = 0; i < 32; i += hn::Lanes(Floats()))
       StoreScaled(hn::PromoteTo(Ints(), hn::LoadU(SignedBytes(), q + i)), 0, d, out + i);
@@ -164,9 +180,9 @@ struct Run {
 
 // d, dmin, 12 bytes of scales, then 4 x 32 bytes: low nibbles a sub-block of 32, high nibbles the next.
 struct Q4_K {
-  static constexpr size_t kSize = 256, kBytes = 144;
-  static void Block(const uint8_t* in, float* out) {
-    const float d = HalfAt(in), dmin = HalfAt(in + 2);
+  static constexpr size_t kSize = 256, kBytes = 144, kHalves = 2, kHalvesAt = 0;
+  static void Block(const uint8_t* in, const float* halves, float* out) {
+    const float d = halves[0], dmin = halves[1];
     for (size_t pair = 0; pair < 4; ++pair) {
       const Run a(in + 4, 2 * pair, d, dmin), b(in + 4, 2 * pair + 1, d, dmin);
       float* to = out + 64 * pair;
@@ -181,9 +197,9 @@ struct Q4_K {
 
 // As Q4_K, with 32 bytes between scales and nibbles: bit i of byte j is the fifth bit of element (i, j).
 struct Q5_K {
-  static constexpr size_t kSize = 256, kBytes = 176;
-  static void Block(const uint8_t* in, float* out) {
-    const float d = HalfAt(in), dmin = HalfAt(in + 2);
+  static constexpr size_t kSize = 256, kBytes = 176, kHalves = 2, kHalvesAt = 0;
+  static void Block(const uint8_t* in, const float* halves, float* out) {
+    const float d = halves[0], dmin = halves[1];
     const auto sixteen = hn::Set(Ints(), 16);
     for (size_t pair = 0; pair < 4; ++pair) {
       const Run a(in + 4, 2 * pair, d, dmin), b(in + 4, 2 * pair + 1, d, dmin);
@@ -204,9 +220,9 @@ struct Q5_K {
 // four runs of 32: runs 0 and 1 the low nibbles of bytes 0-31 and 32-63, runs 2 and 3 their high nibbles; the upper
 // bits of run r are bits 2r of 32 bytes.
 struct Q6_K {
-  static constexpr size_t kSize = 256, kBytes = 210;
-  static void Block(const uint8_t* in, float* out) {
-    const float d = HalfAt(in + 208);
+  static constexpr size_t kSize = 256, kBytes = 210, kHalves = 1, kHalvesAt = 208;
+  static void Block(const uint8_t* in, const float* halves, float* out) {
+    const float d = halves[0];
     const auto mask = hn::Set(Ints(), 0x30);
     for (size_t half = 0; half < 2; ++half) {
       const uint8_t *low = in + 64 * half, *high = in + 128 + 32 * half;
@@ -227,9 +243,24 @@ struct Q6_K {
   }
 };
 
+// So many numbers at a time: whole blocks of every type.
+constexpr size_t kSome = 1024;
+// How far ahead of what is unpacked memory is asked for. A step of decoding reads all weights between products, in pieces so
+// short that the processor does not see by itself where they go on.
+constexpr size_t kAhead = 1024;
+
+// At most kSome numbers. All scales first, so that the blocks read them as floats from memory, which spares the units that
+// shuffle.
 template <class Type>
 void UnpackBlocks(const uint8_t* in, size_t n, float* out) {
-  for (size_t b = 0; b < n / Type::kSize; ++b) Type::Block(in + b * Type::kBytes, out + b * Type::kSize);
+  constexpr size_t kHalves = Type::kHalves;
+  float halves[kSome / Type::kSize * kHalves];
+  const size_t blocks = n / Type::kSize;
+  for (size_t b = 0; b < blocks; ++b)
+    LoadHalves(hn::CappedTag<float, kHalves>(), in + b * Type::kBytes + Type::kHalvesAt, kHalves,
+               halves + b * kHalves);
+  for (size_t b = 0; b < blocks; ++b)
+    Type::Block(in + b * Type::kBytes, halves + b * kHalves, out + b * Type::kSize);
 }
 
 template <class Stored, class Convert>
@@ -241,12 +272,12 @@ void UnpackPlain(const uint8_t* in, size_t n, float* out, const Convert& convert
   }
 }
 
-void Unpack(DType dtype, const uint8_t* in, size_t n, float* out) {
+void UnpackSome(DType dtype, const uint8_t* in, size_t n, float* out) {
   switch (dtype) {
     case DType::kF64:
       return UnpackPlain<double>(in, n, out, [](double x) { return static_cast<float>(x); });
     case DType::kF16:
-      return UnpackPlain<uint16_t>(in, n, out, [](uint16_t x) HWY_ATTR { return HalfToFloat(x); });
+      return LoadHalves(Floats(), in, n, out);
     case DType::kBF16:
       return UnpackPlain<uint16_t>(
           in, n, out, [](uint16_t x) { return std::bit_cast<float>(static_cast<uint32_t>(x) << 16); });
@@ -268,6 +299,18 @@ void Unpack(DType dtype, const uint8_t* in, size_t n, float* out) {
       return UnpackBlocks<Q6_K>(in, n, out);
     default:
       return;
+  }
+}
+
+void Unpack(DType dtype, const uint8_t* in, size_t n, float* out) {
+  const DTypeLayout layout = dtype_layout(dtype);
+  for (size_t done = 0; done < n; done += kSome) {
+    const size_t some = std::min(kSome, n - done);
+    const auto bytes =
+        some / static_cast<size_t>(layout.block_size) * static_cast<size_t>(layout.block_bytes);
+    for (size_t at = 0; at < bytes; at += 64) hwy::Prefetch(in + kAhead + at);
+    UnpackSome(dtype, in, some, out + done);
+    in += bytes;
   }
 }
 
@@ -320,6 +363,7 @@ void UnpackFourBit(const uint8_t* in, const float* code, const float* scales, si
                    size_t block_size, DType dtype, float* out) {
   HWY_ALIGN float table[16];
   for (size_t b = 0; b < blocks; ++b) {
+    hwy::Prefetch(in + kAhead + b * block_size / 2);
     FillTable(code, scales[b], dtype, table);
     LookUp(in + b * block_size / 2, table, block_size, out + b * block_size);
   }

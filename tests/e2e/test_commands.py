@@ -6,7 +6,7 @@ import pytest
 
 from program import GGUF, ROOT, chat, lora, succeed, write_rows
 
-COMMANDS = ["run", "train", "eval", "score", "generate", "inspect", "pull", "report", "review"]
+COMMANDS = ["run", "train", "eval", "score", "generate", "bench", "inspect", "pull", "report", "review"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

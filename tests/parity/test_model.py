@@ -31,16 +31,25 @@ needs_program = pytest.mark.skipif(not LORA.exists(), reason=f"{LORA} is not bui
 
 
 @pytest.fixture(scope="module")
-def rows():
-    """The first rows of the example as Transformers renders them."""
+def tokenizer():
     tokenizer = transformers.AutoTokenizer.from_pretrained(TWIN)
     tokenizer.backend_tokenizer.pre_tokenizer = smollm_tokenizer().pre_tokenizer
-    rendered = []
-    for line in DATA.read_text().splitlines()[:30]:
+    return tokenizer
+
+
+def rendered(tokenizer, lines):
+    """Rows of the example as Transformers renders them."""
+    examples = []
+    for line in lines:
         row = tokenizer.apply_chat_template(json.loads(line)["messages"], chat_template=MARKED_TEMPLATE, tokenize=True,
                                             return_dict=True, return_assistant_tokens_mask=True)
-        rendered.append({"ids": row["input_ids"], "supervised": row["assistant_masks"]})
-    return rendered
+        examples.append({"ids": row["input_ids"], "supervised": row["assistant_masks"]})
+    return examples
+
+
+@pytest.fixture(scope="module")
+def rows(tokenizer):
+    return rendered(tokenizer, DATA.read_text().splitlines()[:30])
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +113,42 @@ def test_ten_steps_of_the_bundled_model(tmp_path, rows, tuned, adapter):
     for name, tensor in load_file(ours / "adapter_model.safetensors").items():
         assert torch.equal(tensor, matrices(loaded)[our_name(name)]), name
     compare_logits("SmolLM2, our adapter in PEFT", tmp_path, loaded, rows[:2], 2e-3, model=GGUF, adapter=ours)
+
+
+MARGIN = 4e-3  # two logits of the reference so near to each other may change places by rounding
+
+
+def first_difference(model, prompt, answer, end_id, room):
+    """The first place where `answer` is not the reference's greedy text, and how far apart its two best logits are there;
+    None when there is no such place. One pass over the whole text: up to the first difference it is what a decoding step sees."""
+    ids = answer + [end_id] if len(answer) < room else answer
+    with torch.no_grad():
+        best = model(torch.tensor([prompt + ids])).logits[0, len(prompt) - 1:-1].topk(2)
+    wrong = (best.indices[:, 0] != torch.tensor(ids)).nonzero().flatten().tolist()
+    return (wrong[0], float(best.values[wrong[0], 0] - best.values[wrong[0], 1])) if wrong else None
+
+
+@pytest.mark.slow
+@needs_model
+def test_greedy_text_of_the_bundled_model(tmp_path, rows, tokenizer):
+    """An adapter that we trained, read by PEFT; base and tuned asked 50 held-out prompts in one batch."""
+    end_id, room = tokenizer.eos_token_id, 64
+    batches = [[(4 * step + i) % len(rows) for i in range(4)] for step in range(12)]
+    tool(tmp_path, what="steps", model=GGUF, new_adapter=dict(r=16, lora_alpha=32, target_modules=["all-linear"], seed=3),
+         examples=rows, batches=batches, learning_rate=1e-3, save_adapter=tmp_path / "ours")
+    prompts = [e["ids"][:e["supervised"].index(1)] for e in rendered(tokenizer, DATA.read_text().splitlines()[-50:])]
+    answers, _ = tool(tmp_path, what="generate", model=GGUF, adapter=tmp_path / "ours", prompts=prompts, with_base=True,
+                      max_new_tokens=room, batch_size=32, stop_ids=[end_id])
+    model = peft.PeftModel.from_pretrained(load_model(TWIN), tmp_path / "ours").eval()
+    tuned = [first_difference(model, p, a, end_id, room) for p, a in zip(prompts, answers["answers"], strict=True)]
+    with model.disable_adapter():
+        base = [first_difference(model, p, a, end_id, room) for p, a in zip(prompts, answers["base_answers"], strict=True)]
+    assert sum(a != b for a, b in zip(answers["answers"], answers["base_answers"])) > 40  # the adapter matters
+    assert sum(map(len, answers["answers"])) > 20 * len(prompts)
+    for name, found in (("tuned", tuned), ("base", base)):
+        apart = [margin for _, margin in filter(None, found)]
+        hold(f"SmolLM2, greedy text, {name}: of {len(prompts)} answers differ", len(apart), 5)
+        hold(f"SmolLM2, greedy text, {name}: the reference's margin where it differs first", max(apart, default=0), MARGIN)
 
 
 @needs_model

@@ -31,6 +31,8 @@ class JudgeModel {
   virtual std::string id() const = 0;
   // What to write down about it beside its name, an object: address, settings, tokens and cost so far.
   virtual nlohmann::ordered_json record() const { return nlohmann::ordered_json::object(); }
+  // For people: how much was asked, "72 answers of the judge, 0 asked now; …".
+  virtual std::string use_in_words() const { return {}; }
   // One answer a prompt, in their order. Errors: what makes further asking pointless; kInterrupted.
   virtual std::vector<JudgeAnswer> ask(const std::vector<JudgePrompt>& prompts) = 0;
 };

@@ -14,19 +14,52 @@ namespace lora::ops::cpu {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Sums that a block of M rows of x and N rows of w keeps in registers: 24 where there are 32 registers, else 12.
+// A block of sums stays in registers: kRows rows of x by kColumns rows of w where a vector runs along a row (Along), kVectors
+// vectors of rows of x by kAcross rows of w where it runs across rows (Across). At most 24 sums where there are 32
+// registers, else 12.
 #if HWY_TARGET <= HWY_AVX3
-constexpr int kM = 6;
+constexpr int kRows = 6, kAcross = 8;
 #else
-constexpr int kM = 3;
+constexpr int kRows = 3, kAcross = 4;
 #endif
-constexpr int kN = 4;
+constexpr int kColumns = 4, kVectors = 3;
+
+template <class T>
+int64_t Lanes() {
+  return static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+}
+
+// How many of m rows go side by side into vectors. What is left over, too little to fill one, is multiplied along its rows.
+template <class T>
+int64_t RowsAcross(int64_t m) {
+  const int64_t left = m % Lanes<T>();
+  return left <= 2 * kRows ? m - left : m;
+}
+
+#if HWY_TARGET != HWY_SCALAR
+// The sums of four vectors, as a vector of four, with far fewer steps than one after the other.
+template <class D, class V>
+HWY_INLINE auto SumOfBlocks(D d, V v) {
+  if constexpr (hn::MaxLanes(D()) == 4) {
+    return v;
+  } else {
+    const hn::Half<D> half;
+    return SumOfBlocks(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
+  }
+}
+template <class D, class V>
+HWY_INLINE auto FourSums(D d, V a, V b, V c, V e) {
+  const auto ac = hn::Add(hn::InterleaveLower(d, a, c), hn::InterleaveUpper(d, a, c));
+  const auto be = hn::Add(hn::InterleaveLower(d, b, e), hn::InterleaveUpper(d, b, e));
+  return SumOfBlocks(d, hn::Add(hn::InterleaveLower(d, ac, be), hn::InterleaveUpper(d, ac, be)));
+}
+#endif
 
 // y (M, N) (+)= x w^T over k numbers.
 template <int M, int N, class T>
-HWY_INLINE void Block(const T* x, const T* w, int64_t k, bool accumulate, T* y, int64_t y_stride) {
+HWY_INLINE void Along(const T* x, const T* w, int64_t k, bool accumulate, T* y, int64_t y_stride) {
   const hn::ScalableTag<T> d;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t lanes = Lanes<T>();
   hn::Vec<decltype(d)> sums[M][N];
   for (int i = 0; i < M; ++i)
     for (int j = 0; j < N; ++j) sums[i][j] = hn::Zero(d);
@@ -39,45 +72,128 @@ HWY_INLINE void Block(const T* x, const T* w, int64_t k, bool accumulate, T* y, 
       for (int i = 0; i < M; ++i) sums[i][j] = hn::MulAdd(xs[i], v, sums[i][j]);
     }
   }
-  for (int i = 0; i < M; ++i)
+  for (int i = 0; i < M; ++i) {
+    T* out = y + i * y_stride;
+#if HWY_TARGET != HWY_SCALAR
+    if constexpr (N == 4 && sizeof(T) == 4) {
+      if (at == k) {
+        const hn::CappedTag<T, 4> four;
+        const auto total = FourSums(d, sums[i][0], sums[i][1], sums[i][2], sums[i][3]);
+        hn::StoreU(accumulate ? hn::Add(hn::LoadU(four, out), total) : total, four, out);
+        continue;
+      }
+    }
+#endif
     for (int j = 0; j < N; ++j) {
       T sum = hn::GetLane(hn::SumOfLanes(d, sums[i][j]));
       for (int64_t rest = at; rest < k; ++rest) sum += x[i * k + rest] * w[j * k + rest];
-      T& out = y[i * y_stride + j];
-      out = accumulate ? out + sum : sum;
+      out[j] = accumulate ? out[j] + sum : sum;
     }
-}
-
-// M rows of x, M decided when it runs.
-template <int M, int N, class T>
-void Rows(const T* x, int64_t m, const T* w, int64_t k, bool accumulate, T* y, int64_t y_stride) {
-  if constexpr (M > 0) {
-    if (m == M) return Block<M, N>(x, w, k, accumulate, y, y_stride);
-    Rows<M - 1, N>(x, m, w, k, accumulate, y, y_stride);
   }
 }
 
-template <int N, class T>
-void Columns(const T* x, int64_t m, const T* w, int64_t k, bool accumulate, T* y, int64_t y_stride) {
-  for (int64_t i = 0; i < m; i += kM)
-    Rows<kM, N>(x + i * k, std::min<int64_t>(kM, m - i), w, k, accumulate, y + i * y_stride, y_stride);
+// The first `rows` of V vectors of rows that lie side by side, xt (k, stride): y (rows, N) (+)= x w^T.
+template <int V, int N, class T>
+HWY_INLINE void Across(const T* xt, int64_t stride, int64_t rows, const T* w, int64_t k, bool accumulate,
+                       T* y, int64_t y_stride) {
+  const hn::ScalableTag<T> d;
+  const int64_t lanes = Lanes<T>();
+  hn::Vec<decltype(d)> sums[N][V];
+  for (int j = 0; j < N; ++j)
+    for (int v = 0; v < V; ++v) sums[j][v] = hn::Zero(d);
+  for (int64_t at = 0; at < k; ++at) {
+    hn::Vec<decltype(d)> xs[V];
+    for (int v = 0; v < V; ++v) xs[v] = hn::Load(d, xt + at * stride + v * lanes);
+    for (int j = 0; j < N; ++j) {
+      const auto number = hn::Set(d, w[j * k + at]);
+      for (int v = 0; v < V; ++v) sums[j][v] = hn::MulAdd(xs[v], number, sums[j][v]);
+    }
+  }
+  HWY_ALIGN T turned[N][V * hn::MaxLanes(d)];
+  for (int j = 0; j < N; ++j)
+    for (int v = 0; v < V; ++v) hn::Store(sums[j][v], d, turned[j] + v * lanes);
+  for (int64_t i = 0; i < std::min(rows, V * lanes); ++i)
+    for (int j = 0; j < N; ++j) {
+      T& out = y[i * y_stride + j];
+      out = accumulate ? out + turned[j][i] : turned[j][i];
+    }
+}
+
+// As many rows of x as there are, at most M, or V vectors of them.
+template <int M, int N, class T>
+void AlongAny(const T* x, int64_t m, const T* w, int64_t k, bool accumulate, T* y, int64_t y_stride) {
+  if constexpr (M > 0) {
+    if (m == M) return Along<M, N>(x, w, k, accumulate, y, y_stride);
+    AlongAny<M - 1, N>(x, m, w, k, accumulate, y, y_stride);
+  }
+}
+template <int V, int N, class T>
+void AcrossAny(const T* xt, int64_t stride, int64_t rows, const T* w, int64_t k, bool accumulate, T* y,
+               int64_t y_stride) {
+  if constexpr (V > 0) {
+    if (rows > (V - 1) * Lanes<T>()) return Across<V, N>(xt, stride, rows, w, k, accumulate, y, y_stride);
+    AcrossAny<V - 1, N>(xt, stride, rows, w, k, accumulate, y, y_stride);
+  }
 }
 
 template <class T>
-void Product(const T* x, int64_t m, const T* w, int64_t n, int64_t k, bool accumulate, T* y,
-             int64_t y_stride) {
-  int64_t j = 0;
-  for (; j + kN <= n; j += kN) Columns<kN>(x, m, w + j * k, k, accumulate, y + j, y_stride);
-  for (; j < n; ++j) Columns<1>(x, m, w + j * k, k, accumulate, y + j, y_stride);
+void Product(const FewRows<T>& x, const T* w, int64_t n, bool accumulate, T* y, int64_t y_stride) {
+  const int64_t k = x.k, across = RowsAcross<T>(x.m), group = kVectors * Lanes<T>();
+  for (int64_t i = 0; i < across; i += group) {
+    const int64_t rows = std::min(group, across - i);
+    int64_t j = 0;
+    for (; j + kAcross <= n; j += kAcross)
+      AcrossAny<kVectors, kAcross>(x.turned + i, x.stride, rows, w + j * k, k, accumulate,
+                                   y + i * y_stride + j, y_stride);
+    for (; j < n; ++j)
+      AcrossAny<kVectors, 1>(x.turned + i, x.stride, rows, w + j * k, k, accumulate, y + i * y_stride + j,
+                             y_stride);
+  }
+  for (int64_t i = across; i < x.m; i += kRows) {
+    const int64_t rows = std::min<int64_t>(kRows, x.m - i);
+    int64_t j = 0;
+    for (; j + kColumns <= n; j += kColumns)
+      AlongAny<kRows, kColumns>(x.rows + i * k, rows, w + j * k, k, accumulate, y + i * y_stride + j,
+                                y_stride);
+    for (; j < n; ++j)
+      AlongAny<kRows, 1>(x.rows + i * k, rows, w + j * k, k, accumulate, y + i * y_stride + j, y_stride);
+  }
 }
 
-void ProductF(const float* x, int64_t m, const float* w, int64_t n, int64_t k, bool accumulate, float* y,
-              int64_t y_stride) {
-  Product(x, m, w, n, k, accumulate, y, y_stride);
+template <class T>
+int64_t Stride(int64_t m) {
+  const int64_t lanes = Lanes<T>();
+  return (RowsAcross<T>(m) + lanes - 1) / lanes * lanes;
 }
-void ProductD(const double* x, int64_t m, const double* w, int64_t n, int64_t k, bool accumulate, double* y,
+
+template <class T>
+void Turn(const T* x, int64_t m, int64_t k, T* out) {
+  const int64_t stride = Stride<T>(m), across = std::min(m, stride);
+  for (int64_t at = 0; at < k; ++at, out += stride) {
+    for (int64_t i = 0; i < across; ++i) out[i] = x[i * k + at];
+    std::fill(out + across, out + stride, T{0});
+  }
+}
+
+void ProductF(const FewRows<float>& x, const float* w, int64_t n, bool accumulate, float* y,
               int64_t y_stride) {
-  Product(x, m, w, n, k, accumulate, y, y_stride);
+  Product(x, w, n, accumulate, y, y_stride);
+}
+void ProductD(const FewRows<double>& x, const double* w, int64_t n, bool accumulate, double* y,
+              int64_t y_stride) {
+  Product(x, w, n, accumulate, y, y_stride);
+}
+int64_t StrideF(int64_t m) {
+  return Stride<float>(m);
+}
+int64_t StrideD(int64_t m) {
+  return Stride<double>(m);
+}
+void TurnF(const float* x, int64_t m, int64_t k, float* out) {
+  Turn(x, m, k, out);
+}
+void TurnD(const double* x, int64_t m, int64_t k, double* out) {
+  Turn(x, m, k, out);
 }
 
 }  // namespace HWY_NAMESPACE
@@ -89,14 +205,32 @@ namespace lora::ops::cpu {
 
 HWY_EXPORT(ProductF);
 HWY_EXPORT(ProductD);
+HWY_EXPORT(StrideF);
+HWY_EXPORT(StrideD);
+HWY_EXPORT(TurnF);
+HWY_EXPORT(TurnD);
 
-void few_rows_product(const float* x, int64_t m, const float* w, int64_t n, int64_t k, bool accumulate,
-                      float* y, int64_t y_stride) {
-  HWY_DYNAMIC_DISPATCH(ProductF)(x, m, w, n, k, accumulate, y, y_stride);
+template <>
+int64_t few_rows_stride<float>(int64_t m) {
+  return HWY_DYNAMIC_DISPATCH(StrideF)(m);
 }
-void few_rows_product(const double* x, int64_t m, const double* w, int64_t n, int64_t k, bool accumulate,
-                      double* y, int64_t y_stride) {
-  HWY_DYNAMIC_DISPATCH(ProductD)(x, m, w, n, k, accumulate, y, y_stride);
+template <>
+int64_t few_rows_stride<double>(int64_t m) {
+  return HWY_DYNAMIC_DISPATCH(StrideD)(m);
+}
+void turn_rows(const float* x, int64_t m, int64_t k, float* out) {
+  HWY_DYNAMIC_DISPATCH(TurnF)(x, m, k, out);
+}
+void turn_rows(const double* x, int64_t m, int64_t k, double* out) {
+  HWY_DYNAMIC_DISPATCH(TurnD)(x, m, k, out);
+}
+void few_rows_product(const FewRows<float>& x, const float* w, int64_t n, bool accumulate, float* y,
+                      int64_t y_stride) {
+  HWY_DYNAMIC_DISPATCH(ProductF)(x, w, n, accumulate, y, y_stride);
+}
+void few_rows_product(const FewRows<double>& x, const double* w, int64_t n, bool accumulate, double* y,
+                      int64_t y_stride) {
+  HWY_DYNAMIC_DISPATCH(ProductD)(x, w, n, accumulate, y, y_stride);
 }
 
 }  // namespace lora::ops::cpu

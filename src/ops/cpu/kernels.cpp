@@ -160,10 +160,10 @@ void SwigluBackwardT(const T* gate, const T* up, const T* dh, int64_t n, T* dgat
     hn::StoreU(hn::Mul(e, hn::Mul(g, s)), d, dup + i);
   }
   for (; i < n; ++i) {
-    const T s = T{1} / (T{1} + std::exp(-gate[i]));
-    const T e = dh[i];
-    dgate[i] = e * up[i] * s * (T{1} + gate[i] * (T{1} - s));
-    dup[i] = e * gate[i] * s;
+    const T g = gate[i], e = dh[i];
+    const T s = T{1} / (T{1} + std::exp(-g));
+    dgate[i] = e * up[i] * s * (T{1} + g * (T{1} - s));
+    dup[i] = e * g * s;
   }
 }
 

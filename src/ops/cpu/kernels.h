@@ -34,7 +34,7 @@ void rope(const double* x, const double* cos, const double* sin, int64_t rows, i
 // SwiGLU (arXiv 2002.05202): h = silu(gate) * up over n numbers.
 void swiglu(const float* gate, const float* up, int64_t n, float* h);
 void swiglu(const double* gate, const double* up, int64_t n, double* h);
-// dgate, dup for dh; dup may be the same memory as dh.
+// dgate, dup for dh; dgate may be the memory of gate, dup that of up or dh.
 void swiglu_backward(const float* gate, const float* up, const float* dh, int64_t n, float* dgate,
                      float* dup);
 void swiglu_backward(const double* gate, const double* up, const double* dh, int64_t n, double* dgate,

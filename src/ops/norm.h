@@ -1,0 +1,26 @@
+// RMSNorm (arXiv 1910.07467) over the rows of a matrix: as an operation of its own, and in the pieces that fused
+// operations are made of.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "ops/backend.h"
+
+namespace lora::ops {
+
+// y = x / sqrt(mean(x^2) + eps) * weight. x: (T, d); weight: (d), frozen.
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps, Backend backend);
+
+// Outside of autograd, x contiguous:
+// y, and in rstd (T) the factor of each row.
+at::Tensor norm_forward(const at::Tensor& x, const at::Tensor& weight, double eps, const at::Tensor& rstd);
+// y again from the factors that were kept.
+at::Tensor norm_again(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& rstd);
+// In place: turns dy, the gradient of y, into the gradient of x.
+void norm_backward(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& rstd,
+                   const at::Tensor& dy);
+
+// The plain twin.
+at::Tensor plain_norm(const at::Tensor& x, const at::Tensor& weight, double eps);
+
+}  // namespace lora::ops

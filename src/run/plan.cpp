@@ -1,0 +1,336 @@
+#include "run/plan.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/memory.h"
+#include "base/progress.h"
+#include "eval/summary.h"
+#include "generate/cache_need.h"
+#include "run/few_shot.h"
+#include "train/optimizer.h"
+#include "train/pass_choice.h"
+#include "train/plan_notes.h"
+#include "train/run_passes.h"
+#include "train/step_trial.h"
+
+namespace lora {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+// A trial of two layers and the head shall take no longer than some tenths of a second on a small machine.
+constexpr double kTrialFlops = 60e9;
+constexpr int64_t kSmallestTrial = 64;
+constexpr int64_t kLargestPass = int64_t{1} << 20;
+
+BaseStorage storage_of(const RunConfig& config) {
+  return config.load_in_4bit ? BaseStorage::kFourBit : BaseStorage::kPacked;
+}
+
+// One list of questions, asked of one contestant.
+struct Asking {
+  CacheNeed need;
+  double answer_tokens = 0;  // of all answers together, if they are as long as the references
+  double passes = 0;         // of decoding
+};
+
+// What is asked in a whole run: the base and the tuned model as they are; the base with examples, and which number of
+// them does best on `valid`.
+class Questioning {
+ public:
+  Questioning(const RunConfig& config, const TextSession& text, const ModelConfig& model, const Split& split)
+      : text_(text), model_(model) {
+    int64_t longest = 0;
+    for (const Conversation& row : split.test) longest = std::max(longest, answer_length(row));
+    options_.batch_size = config.eval_batch_size;
+    options_.max_new_tokens = config.max_new_tokens > 0 ? config.max_new_tokens : longest + longest / 2 + 32;
+    const auto plain = [&](const std::vector<Conversation>& rows) {
+      return asking(rows, [](const Conversation& row) {
+        return std::vector<Message>(row.messages.begin(), row.messages.end() - 1);
+      });
+    };
+    for (int i = 0; i < 2; ++i) add(plain(split.test));
+    if (std::ranges::any_of(split.golden, [](const Conversation& row) { return !row.messages.empty(); }))
+      for (int i = 0; i < 2; ++i) add(plain(split.golden));
+    if (!config.few_shot) return;
+    const FewShotExamples examples(split.train, config.train.seed);
+    if (!examples.any_for(split.test)) return;
+    for (const size_t k : kFewShotTried) {
+      const auto with = [&](const Conversation& row) { return examples.prompt(row, k); };
+      const Asking tried = asking(split.valid, with), asked = asking(split.test, with);
+      const int64_t context = model.max_position_embeddings;
+      if (tried.need.longest > context || asked.need.longest > context) break;
+      add(tried);
+      if (k == std::end(kFewShotTried)[-1]) add(asked);
+    }
+  }
+
+  AnswersShape shape() const { return shape_; }
+  int64_t batch() const { return shape_.batch; }
+  int64_t prompt_tokens() const { return std::max<int64_t>(1, shape_.longest - options_.max_new_tokens / 2); }
+
+  double seconds(const StepTrial& trial) const {
+    double sum = 0;
+    for (const Asking& a : asked_) {
+      const StepSize size{a.need.prompt_tokens, 0, 0};
+      sum += pass_work(model_, 0, size, a.need.prompt_tokens).layers / 2 / trial.reading +
+             a.passes * trial.decoding;
+    }
+    return sum;
+  }
+
+ private:
+  int64_t answer_length(const Conversation& row) const {
+    if (row.messages.empty()) return 0;
+    return static_cast<int64_t>(text_.tokenizer().encode(row.messages.back().content, Special::kText).size());
+  }
+
+  template <class Prompt>
+  Asking asking(const std::vector<Conversation>& rows, const Prompt& prompt) const {
+    Asking result;
+    std::vector<std::vector<int32_t>> prompts;
+    double longest = 0;
+    for (const Conversation& row : rows) {
+      if (row.messages.empty()) continue;
+      prompts.push_back(text_.renderer().render_prompt(prompt(row), row.tools));
+      const auto length = static_cast<double>(answer_length(row)) + 1;
+      result.answer_tokens += length;
+      longest = std::max(longest, length);
+    }
+    result.need = cache_need(model_, prompts, options_);
+    // Places that become free are filled, so all passes but the last are full.
+    const auto batch =
+        static_cast<double>(std::min<int64_t>(options_.batch_size, static_cast<int64_t>(rows.size())));
+    result.passes = batch > 0 ? std::max(longest, result.answer_tokens / batch) : 0;
+    return result;
+  }
+
+  void add(const Asking& a) {
+    shape_.cache_rows = std::max(shape_.cache_rows, a.need.rows);
+    shape_.prefill_tokens = std::max(shape_.prefill_tokens, a.need.prefill_tokens);
+    shape_.longest = std::max(shape_.longest, a.need.longest);
+    shape_.batch = options_.batch_size;
+    asked_.push_back(a);
+  }
+
+  const TextSession& text_;
+  const ModelConfig& model_;
+  GenerateOptions options_;
+  AnswersShape shape_;
+  std::vector<Asking> asked_;
+};
+
+// What would make a run smaller, most first.
+std::string advice(const RunConfig& config, const BaseBytes& base) {
+  std::vector<std::string> ways;
+  if (!config.load_in_4bit && base.mapped == 0) ways.emplace_back("load_in_4bit");
+  ways.emplace_back("a smaller max_seq_length (or fewer long rows)");
+  if (!is_adamw_8bit(config.train.optim)) ways.emplace_back("optim = \"adamw_8bit\"");
+  if (config.adapter.r > 8) ways.emplace_back("a smaller r");
+  if (config.recompute != "auto" && config.recompute != "block") ways.emplace_back("recompute = \"auto\"");
+  ways.emplace_back("a smaller or more quantized base");
+  std::string text = "Raise it, or take ";
+  for (size_t i = 0; i < ways.size(); ++i)
+    text += (i == 0 ? "" : i + 1 == ways.size() ? ", or " : ", ") + ways[i];
+  return text + ".";
+}
+
+// Passes of `tokens` tokens of these rows, when all that could be wide in them is.
+PassSize largest_size(const PlannedRows& rows, int64_t tokens) {
+  double supervised = 0;
+  int64_t longest = 0;
+  for (const Example& row : rows.train) {
+    supervised = std::max(
+        supervised, static_cast<double>(row.num_supervised()) / static_cast<double>(row.input_length()));
+    longest = std::max(longest, row.input_length());
+  }
+  const auto predicted = static_cast<int64_t>(std::min(1.0, supervised) * static_cast<double>(tokens));
+  return {tokens, predicted, predicted, longest};
+}
+
+int64_t directory_free(const fs::path& path) {
+  fs::path place = path.empty() ? fs::path(".") : path;
+  std::error_code code;
+  while (!place.empty() && !fs::exists(place, code) && place.has_parent_path() &&
+         place != place.parent_path())
+    place = place.parent_path();
+  const fs::space_info space = fs::space(place.empty() || !fs::exists(place, code) ? "." : place, code);
+  return code ? 0 : static_cast<int64_t>(space.available);
+}
+
+PlannedDisk plan_disk(const RunConfig& config, const ModelConfig& model, const PlannedRun& plan) {
+  PlannedDisk disk;
+  disk.adapter = adapter_bytes(model, config.adapter);
+  const int64_t one = disk.adapter + optimizer_bytes(config.train.optim, model, config.adapter);
+  // The newest two and the best are kept, and a new one is whole before the oldest goes (train/checkpoint.cpp).
+  const int64_t interval = checkpoint_interval(config.train, plan.length.total_steps);
+  const int64_t written = (plan.length.total_steps + interval - 1) / interval;
+  disk.number_kept = std::min<int64_t>(written, 3);
+  disk.checkpoints = std::min<int64_t>(written, 4) * one;
+  std::error_code code;
+  int64_t data = 0;
+  for (const std::string& file : {config.train_data, config.eval_data})
+    if (!file.empty() && fs::exists(file, code)) data += static_cast<int64_t>(fs::file_size(file, code));
+  constexpr int64_t kLine = 300;       // of metrics.jsonl
+  constexpr int64_t kContestants = 3;  // in answers.jsonl, and once more in report.html
+  disk.records = data + plan.length.total_steps / config.train.logging_steps * kLine +
+                 2 * kContestants * data * static_cast<int64_t>(plan.test_rows) /
+                     std::max<int64_t>(1, static_cast<int64_t>(plan.train_rows + plan.test_rows));
+  disk.free = directory_free(config.output_dir);
+  return disk;
+}
+
+void note_machine(const PlannedRun& plan, std::vector<std::string>& notes) {
+  const auto text = [](int64_t bytes) { return bytes_text(static_cast<double>(bytes)); };
+  if (plan.memory_available > 0 && plan.memory.total() - plan.memory.program > plan.memory_available)
+    notes.push_back(fmt::format(
+        "memory: the run takes {}, and this machine has {} free; it would swap or be killed. "
+        "memory_limit = \"{}MB\" has passes chosen that fit, if any do",
+        text(plan.memory.total()), text(plan.memory_available), plan.memory_available * 9 / 10 / 1'000'000));
+  if (plan.disk.free > 0 && plan.disk.total() > plan.disk.free)
+    notes.push_back(fmt::format("disk: the run writes {}, and there are {} free where output_dir lies",
+                                text(plan.disk.total()), text(plan.disk.free)));
+}
+
+}  // namespace
+
+PlannedRun plan_run(const RunConfig& config, const TextSession& text, const ModelConfig& model,
+                    const Split& split, const PlannedRows& rows, const PlanOptions& options) {
+  const Checkpoint& checkpoint = text.checkpoint();
+  PlannedRun plan;
+  plan.model = config.model;
+  plan.parameters = model.num_parameters();
+  plan.trainable = adapter_weights(model, config.adapter);
+  plan.train_rows = rows.train.size();
+  plan.valid_rows = rows.valid.size();
+  plan.test_rows = options.whole_run ? split.test.size() : 0;
+  for (const Example& row : rows.train) {
+    plan.tokens += static_cast<int64_t>(row.ids.size());
+    plan.supervised += row.num_supervised();
+    plan.longest_row = std::max(plan.longest_row, row.input_length());
+  }
+  plan.length = run_length(config.train, static_cast<int64_t>(rows.train.size()));
+  plan.examples_a_step =
+      std::min<int64_t>(config.train.batch_size(), static_cast<int64_t>(rows.train.size()));
+
+  MemoryInput memory{model,
+                     config.adapter,
+                     config.train.optim,
+                     base_bytes(checkpoint, model, at::kFloat, storage_of(config)),
+                     resident_bytes(),
+                     at::get_num_threads()};
+  const Questioning* asked = nullptr;
+  std::optional<Questioning> questioning;
+  if (options.whole_run) {
+    questioning.emplace(config, text, model, split);
+    asked = &*questioning;
+    memory.answers = asked->shape();
+  }
+
+  // The passes: as configured, or as the limit allows.
+  TrainOptions train = config.train;
+  plan.memory_limit = config.memory_limit_bytes;
+  plan.memory_available = available_memory();
+  PassLimits limits{plan.memory_limit, train.micro_batch_tokens, plan.longest_row};
+  if (config.recompute != "auto") limits.recompute = train.recompute;
+  const auto bytes_of = [&](int64_t tokens, Recompute recompute) {
+    MemoryInput one = memory;
+    one.training = {largest_size(rows, tokens)};
+    return plan_memory(one, recompute).total();
+  };
+  if (plan.memory_limit > 0) {
+    const PassChoice choice = choose_passes(limits, bytes_of, advice(config, memory.base));
+    train.micro_batch_tokens = choice.micro_batch_tokens;
+    train.recompute = choice.recompute;
+    plan.why = choice.why;
+  }
+  plan.micro_batch_tokens = train.micro_batch_tokens;
+  plan.recompute = train.recompute;
+
+  const RunPasses passes = training_passes(model, rows.train, train),
+                  scoring = scoring_passes(model, rows.valid, train);
+  const auto steps = static_cast<double>(passes.steps);
+  plan.passes_a_step = static_cast<double>(passes.passes.size()) / steps;
+  plan.unique_tokens_a_step = static_cast<double>(passes.size.unique_tokens) / steps;
+  memory.training = passes.passes;
+  memory.scoring = scoring.passes;
+  plan.memory = plan_memory(memory, train.recompute);
+
+  limits.memory_limit =
+      plan.memory_limit > 0 ? plan.memory_limit : plan.memory_available + plan.memory.program;
+  plan.largest_pass = largest_pass(limits, train.recompute, kLargestPass, bytes_of);
+  const double unique_a_row = plan.unique_tokens_a_step / static_cast<double>(plan.examples_a_step);
+  plan.rows_of_largest_pass = unique_a_row > 0 ? static_cast<double>(plan.largest_pass) / unique_a_row : 0;
+
+  if (options.measure_time) {
+    TrainOptions trial_options = train;
+    const double flops =
+        2 * step_cost(model, 0, {1, 0, 0}).frozen / static_cast<double>(model.num_hidden_layers) +
+        4.0 * static_cast<double>(model.vocab_size * model.hidden_size);  // of a token
+    trial_options.micro_batch_tokens = std::clamp(static_cast<int64_t>(kTrialFlops / flops), kSmallestTrial,
+                                                  std::max(kSmallestTrial, train.micro_batch_tokens));
+    TrialOptions how{.storage = storage_of(config), .repeats = options.repeats};
+    if (asked) {
+      how.batch = asked->batch();
+      how.prompt_tokens = asked->prompt_tokens();
+    }
+    const StepTrial trial = try_steps(checkpoint, model, config.adapter, train,
+                                      typical_pass(model, rows.train, trial_options), how);
+    PlannedTime& time = plan.time.emplace();
+    const auto total = static_cast<double>(plan.length.total_steps);
+    const double step_seconds = training_seconds(trial, model, config.adapter, passes) / steps;
+    const int64_t interval = checkpoint_interval(train, plan.length.total_steps);
+    const auto scorings = rows.valid.empty() ? 0.0 : 1 + std::ceil(total / static_cast<double>(interval));
+    time.training = step_seconds * total + scorings * scoring_seconds(trial, model, scoring);
+    time.tokens_per_second = passes.tokens_a_step() * total / time.training;
+    if (asked) time.asking = asked->seconds(trial);
+  }
+  plan.disk = plan_disk(config, model, plan);
+
+  plan.notes =
+      plan_notes(model, config.adapter, train, {static_cast<int64_t>(rows.train.size()), plan.supervised});
+  note_machine(plan, plan.notes);
+  return plan;
+}
+
+Json plan_json(const PlannedRun& plan) {
+  Json json{{"format", 1},
+            {"model", plan.model},
+            {"parameters", plan.parameters},
+            {"trainable_parameters", plan.trainable},
+            {"rows", {{"train", plan.train_rows}, {"valid", plan.valid_rows}, {"test", plan.test_rows}}},
+            {"tokens", plan.tokens},
+            {"supervised_tokens", plan.supervised},
+            {"longest_row", plan.longest_row},
+            {"steps", plan.length.total_steps},
+            {"steps_per_epoch", plan.length.steps_per_epoch},
+            {"examples_per_step", plan.examples_a_step},
+            {"passes_per_step", plan.passes_a_step},
+            {"unique_tokens_per_step", plan.unique_tokens_a_step},
+            {"micro_batch_tokens", plan.micro_batch_tokens},
+            {"recompute", recompute_name(plan.recompute)}};
+  if (!plan.why.empty()) json["why"] = plan.why;
+  Json& memory = json["memory"] = Json::object();
+  for (const auto& [name, bytes] : categories(plan.memory)) memory[name] = bytes;
+  memory["total"] = plan.memory.total();
+  if (plan.memory_limit > 0) json["memory_limit"] = plan.memory_limit;
+  json["memory_available"] = plan.memory_available;
+  json["largest_pass"] = {{"tokens", plan.largest_pass}, {"rows", plan.rows_of_largest_pass}};
+  if (plan.time) {
+    json["seconds"] = {{"training", plan.time->training}};
+    if (plan.time->asking) json["seconds"]["asking"] = *plan.time->asking;
+    json["tokens_per_second"] = plan.time->tokens_per_second;
+  }
+  json["disk"] = {{"checkpoints", plan.disk.checkpoints}, {"checkpoints_kept", plan.disk.number_kept},
+                  {"adapter", plan.disk.adapter},         {"records", plan.disk.records},
+                  {"total", plan.disk.total()},           {"free", plan.disk.free}};
+  json["notes"] = plan.notes;
+  return json;
+}
+
+}  // namespace lora

@@ -1,0 +1,90 @@
+#include "train/pass_choice.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "base/error.h"
+#include "base/progress.h"
+
+namespace lora {
+namespace {
+
+// What a pass costs beside its tokens, in tokens: packed weights are unpacked once forward and once backward, small
+// products of matrices are slower. bench/plan_versus_actual.py --passes measures it; docs/plan.md has the figures.
+constexpr double kTokensBesides = 48;
+constexpr std::array<std::pair<Recompute, double>, 3> kWork{
+    {{Recompute::kNone, 1.0}, {Recompute::kCheap, 1.25}, {Recompute::kBlock, 1.5}}};
+constexpr int64_t kSmallestPass = 32;
+
+// Those that are tried: the largest, and 7, 6, 5 and 4 eighths of it, of its half, of its quarter, …
+std::vector<int64_t> sizes(const PassLimits& limits) {
+  std::vector<int64_t> all{limits.micro_batch_tokens};
+  for (int64_t size = limits.micro_batch_tokens; size > limits.longest_row; size /= 2)
+    for (const int64_t eighths : {7, 6, 5, 4})
+      if (size * eighths / 8 >= kSmallestPass) all.push_back(size * eighths / 8);
+  return all;
+}
+
+}  // namespace
+
+double relative_time(int64_t micro_batch_tokens, Recompute recompute) {
+  const auto* work = std::ranges::find(kWork, recompute, &std::pair<Recompute, double>::first);
+  return work->second * (1 + kTokensBesides / static_cast<double>(std::max<int64_t>(micro_batch_tokens, 1)));
+}
+
+PassChoice choose_passes(const PassLimits& limits,
+                         const std::function<int64_t(int64_t tokens, Recompute recompute)>& bytes_of,
+                         const std::string& advice) {
+  std::optional<PassChoice> best, least;
+  for (const auto& [level, work] : kWork) {
+    if (limits.recompute && *limits.recompute != level) continue;
+    for (const int64_t tokens : sizes(limits)) {
+      // A row is never cut, so smaller passes than the longest row spare nothing.
+      const PassChoice choice{tokens, level, bytes_of(std::max(tokens, limits.longest_row), level), {}};
+      if (!least || choice.bytes < least->bytes) least = choice;
+      if (choice.bytes <= limits.memory_limit &&
+          (!best || relative_time(tokens, level) < relative_time(best->micro_batch_tokens, best->recompute)))
+        best = choice;
+    }
+  }
+  const auto in_bytes = [](int64_t bytes) { return bytes_text(static_cast<double>(bytes)); };
+  if (!best)
+    throw Error::input(
+        {.where = "memory_limit",
+         .found = fmt::format("the run needs {} at least, with {} tokens a pass and recompute \"{}\"",
+                              in_bytes(least->bytes), std::max(least->micro_batch_tokens, limits.longest_row),
+                              recompute_name(least->recompute)),
+         .expected = fmt::format("at most {}", in_bytes(limits.memory_limit)),
+         .fix = advice});
+  const double longer =
+      relative_time(best->micro_batch_tokens, best->recompute) /
+          relative_time(limits.micro_batch_tokens, limits.recompute.value_or(Recompute::kNone)) -
+      1;
+  if (best->micro_batch_tokens == limits.micro_batch_tokens &&
+      best->recompute == limits.recompute.value_or(Recompute::kNone))
+    best->why = fmt::format("the run fits {} as it is", in_bytes(limits.memory_limit));
+  else
+    best->why = fmt::format(
+        "to stay below {}: passes of {} tokens, recompute \"{}\", which take about {:.0f} % longer than of "
+        "{} with \"{}\"",
+        in_bytes(limits.memory_limit), best->micro_batch_tokens, recompute_name(best->recompute),
+        100 * longer, limits.micro_batch_tokens, recompute_name(limits.recompute.value_or(Recompute::kNone)));
+  return *best;
+}
+
+int64_t largest_pass(const PassLimits& limits, Recompute recompute, int64_t most,
+                     const std::function<int64_t(int64_t tokens, Recompute recompute)>& bytes_of) {
+  int64_t fits = 0, too_large = most + 1;
+  if (bytes_of(std::max<int64_t>(limits.longest_row, 1), recompute) > limits.memory_limit) return 0;
+  fits = std::max<int64_t>(limits.longest_row, 1);
+  while (too_large - fits > 1) {
+    const int64_t middle = fits + (too_large - fits) / 2;
+    (bytes_of(middle, recompute) <= limits.memory_limit ? fits : too_large) = middle;
+  }
+  return fits;
+}
+
+}  // namespace lora

@@ -1,0 +1,158 @@
+#include "train/pass_memory.h"
+
+#include <algorithm>
+#include <set>
+
+#include "ops/frozen_linear.h"
+#include "ops/head_loss.h"
+
+namespace lora {
+namespace {
+
+constexpr int64_t kFloat = 4;           // bytes of a number
+constexpr int64_t kAttentionTile = 64;  // queries whose scores lie in memory at once (ops/attention.cpp)
+
+// Numbers in a layer of a pass: `rows` are the tokens that go on after attention, fewer in the last layer.
+struct LayerNumbers {
+  int64_t input = 0;     // x
+  int64_t kept = 0;      // beside x, when nothing is computed again
+  int64_t gate_up = 0;   // of it: what Recompute::kCheap computes again
+  int64_t backward = 0;  // held while the layer is differentiated
+  int64_t reading = 0;   // held while it is computed, nothing kept
+};
+
+LayerNumbers layer_numbers(const PassModel& model, int64_t layer, int64_t tokens, int64_t rows,
+                           bool input_needs_gradient) {
+  const ModelConfig& c = model.config;
+  const auto& adapted = model.adapted[static_cast<size_t>(layer)];
+  const auto has = [&](Module m) { return std::ranges::find(adapted, m) != adapted.end(); };
+  const auto any = [&](std::initializer_list<Module> modules) { return std::ranges::any_of(modules, has); };
+  const auto count = [&](std::initializer_list<Module> modules) {
+    return std::ranges::count_if(modules, has);
+  };
+  const int64_t d = c.hidden_size, ff = c.intermediate_size, q = c.num_attention_heads * c.head_dim,
+                kv = c.num_key_value_heads * c.head_dim, heads = c.num_attention_heads;
+  const int64_t dropped = model.dropout ? 1 : 0;
+  const bool before = c.norm_placement != NormPlacement::kAfter,
+             after = c.norm_placement != NormPlacement::kBefore;
+
+  LayerNumbers n;
+  const bool projects = input_needs_gradient || any({Module::kQ, Module::kK, Module::kV,
+                                                     Module::kQkv});  // differentiable from here on
+  const bool attends = projects || has(Module::kO);
+  const bool feeds = attends || any({Module::kGate, Module::kUp, Module::kGateUp, Module::kDown});
+  if (projects) {
+    n.input = tokens * d;
+    n.kept +=
+        tokens * ((before ? 1 : 0) + model.r * count({Module::kQ, Module::kK, Module::kV, Module::kQkv}));
+    // Before their norms; afterwards, and turned.
+    if (c.qk_norm != QkNorm::kNone) n.kept += tokens * (q + kv + 2);
+    if (c.qk_norm == QkNorm::kHead) n.kept += tokens * (heads + c.num_key_value_heads - 2);
+    n.kept += rows * q + tokens * 2 * kv + rows * heads;
+  }
+  if (attends) {
+    n.kept += rows * (q + (has(Module::kO) ? model.r : 0));  // what attention gave
+    if (after) n.kept += rows * (d + 1);
+  }
+  if (feeds) {
+    n.kept += rows * (d + (before ? 1 : 0));  // between attention and MLP
+    n.kept += rows * model.r * count({Module::kGate, Module::kUp, Module::kGateUp, Module::kDown});
+    n.gate_up = rows * 2 * ff;
+    n.kept += n.gate_up;
+    if (after) n.kept += rows * (d + 1);
+  }
+
+  // The MLP: gradient of its result, what it read, the gated numbers, their gradient, what dropout left of them.
+  const int64_t mlp = rows * (2 * d + (2 + (has(Module::kDown) ? dropped : 0)) * ff);
+  // Attention: gradients of its result, of q, k, v, and of both residual paths.
+  const int64_t attention = rows * 2 * q + tokens * (2 * kv + (2 + dropped) * d);
+  n.backward = std::max(mlp, attention);
+  // x, what attention gave, the sum, its norm; gate, up, the gated numbers, the result.
+  n.reading =
+      std::max(tokens * d + rows * (q + 3 * d + 3 * ff + d), tokens * (2 * d + 2 * q + 3 * kv) + rows * q);
+  return n;
+}
+
+// Scores of a tile of queries, twice in the backward pass, for each thread.
+int64_t attention_bytes(const PassModel& model, const PassSize& size) {
+  return model.threads * 2 * std::min(kAttentionTile, size.tokens) * size.keys * kFloat;
+}
+
+int64_t tile_bytes(const PassModel& model) {
+  return model.packed ? ops::kTileNumbers * kFloat : 0;
+}
+
+// What layers and head share: rope's tables, keys of the dropout masks.
+int64_t shared_bytes(const ModelConfig& c, int64_t tokens) {
+  const bool two =
+      std::ranges::any_of(c.layers, [](const LayerConfig& l) { return l.rope == LayerConfig::Rope::kLocal; });
+  const int64_t rotary = c.rope.rotary_dim > 0 ? c.rope.rotary_dim : c.head_dim;
+  return tokens * ((two ? 2 : 1) * rotary * kFloat + 8);
+}
+
+int64_t layer_bytes(int64_t numbers) {
+  return numbers * kFloat;
+}
+
+}  // namespace
+
+PassSize pass_size(const Forest& forest) {
+  PassSize size{forest.unique_tokens(), forest.supervised_tokens(),
+                static_cast<int64_t>(std::set<int64_t>(forest.rows.begin(), forest.rows.end()).size()), 0};
+  for (const int64_t position : forest.positions) size.keys = std::max(size.keys, position + 1);
+  return size;
+}
+
+PassModel pass_model(const ModelConfig& config, const AdapterConfig& adapter, bool packed, int64_t threads) {
+  return {config,    resolve_target_modules(adapter.target_modules, config),
+          adapter.r, adapter.lora_dropout > 0,
+          packed,    threads};
+}
+
+PassBytes training_pass(const PassModel& model, const PassSize& size, Recompute recompute) {
+  const ModelConfig& c = model.config;
+  const int64_t layers = c.num_hidden_layers;
+  const int64_t shared = shared_bytes(c, size.tokens), tile = tile_bytes(model);
+  int64_t kept = 0, highest = 0;  // numbers kept so far; bytes of the worst moment of the backward pass
+  bool needs_gradient = false;
+  for (int64_t layer = 0; layer < layers; ++layer) {
+    const int64_t rows = layer + 1 == layers ? size.last_rows : size.tokens;
+    const LayerNumbers n = layer_numbers(model, layer, size.tokens, rows, needs_gradient);
+    needs_gradient = needs_gradient || n.kept > 0;
+    if (recompute == Recompute::kBlock && n.kept > 0) {
+      // x alone; while the layer is differentiated, all of it once more.
+      kept += size.tokens * c.hidden_size;
+      highest = std::max(highest, layer_bytes(kept + n.kept + n.backward));
+    } else {
+      const int64_t again = recompute == Recompute::kCheap ? n.gate_up : 0;
+      kept += n.input + n.kept - again;
+      highest = std::max(highest, layer_bytes(kept + again + n.backward));
+    }
+  }
+  const int64_t head = layer_bytes(kept) +
+                       ops::head_loss_bytes(size.supervised, c.hidden_size, c.vocab_size, true, kFloat) +
+                       layer_bytes((size.last_rows + size.supervised) * c.hidden_size);
+  highest += attention_bytes(model, size) + layer_bytes(size.tokens * c.hidden_size);
+  PassBytes bytes;
+  bytes.activations = layer_bytes(kept) + shared;
+  bytes.logits = head - layer_bytes(kept);
+  bytes.workspace = std::max<int64_t>(0, highest - head) + tile;
+  return bytes;
+}
+
+PassBytes reading_pass(const PassModel& model, const PassSize& size, int64_t logit_rows) {
+  const ModelConfig& c = model.config;
+  int64_t highest = 0;
+  for (int64_t layer = 0; layer < c.num_hidden_layers; ++layer)
+    highest = std::max(highest, layer_numbers(model, layer, size.tokens, size.tokens, false).reading);
+  PassBytes bytes;
+  bytes.activations = shared_bytes(c, size.tokens) + layer_bytes(size.tokens * c.hidden_size);
+  bytes.logits = logit_rows > 0
+                     ? layer_bytes(logit_rows * (c.vocab_size + c.hidden_size))
+                     : ops::head_loss_bytes(size.supervised, c.hidden_size, c.vocab_size, false, kFloat);
+  bytes.workspace = std::max<int64_t>(0, layer_bytes(highest) + attention_bytes(model, size) - bytes.logits) +
+                    tile_bytes(model);
+  return bytes;
+}
+
+}  // namespace lora

@@ -1,0 +1,106 @@
+"""`lora plan`: what it says of memory is what runs then take, limits are obeyed, and notes say what is unusual."""
+import json
+import time
+
+import pytest
+
+from program import GGUF, HF_TWIN, ROOT, error_line, lora, succeed
+
+DATA = ROOT / "examples" / "json-extraction" / "data.jsonl"
+
+
+def plan_of(*arguments):
+    return json.loads(succeed("plan", *arguments, "--format", "json").stdout)
+
+
+def peak_of(output_dir):
+    """VmHWM of the run, as it recorded it."""
+    lines = [json.loads(line) for line in (output_dir / "metrics.jsonl").read_text().splitlines()]
+    finished = json.loads((output_dir / "finished.json").read_text())
+    return max([finished["peak_memory_bytes"]] + [line["peak_memory_bytes"] for line in lines])
+
+
+CONFIGURATIONS = {
+    "default": (GGUF, ()),
+    "small passes, dropout": (GGUF, ("--micro-batch-tokens", 256, "--lora-dropout", 0.1)),
+    "adamw_8bit, recompute": (GGUF, ("--optim", "adamw_8bit", "--recompute", "cheap", "--r", 64, "--lora-alpha", 64)),
+    "every block again": (GGUF, ("--recompute", "block")),
+    "load_in_4bit of fp32": (HF_TWIN, ("--load-in-4bit",)),
+    "fp32": (HF_TWIN, ()),
+}
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_memory_is_what_was_planned(tmp_path, name):
+    model, flags = CONFIGURATIONS[name]
+    arguments = ("--model", model, "--train-data", DATA, "--max-steps", 8, "--valid-size", 20, *flags)
+    planned = plan_of("--for", "train", "--no-time", *arguments)
+    succeed("train", *arguments, "--output-dir", tmp_path / "run")
+    actual = peak_of(tmp_path / "run")
+    print(f"{name}: planned {planned['memory']['total'] / 1e6:.0f} MB, actual {actual / 1e6:.0f} MB "
+          f"({100 * (planned['memory']['total'] / actual - 1):+.1f} %)", planned["memory"])
+    assert planned["memory"]["total"] == pytest.approx(actual, rel=0.1)
+    recorded = json.loads((tmp_path / "run" / "plan.json").read_text())
+    assert recorded["memory"]["total"] == pytest.approx(planned["memory"]["total"], rel=0.05)
+    assert "Plan and actual" in (tmp_path / "run" / "report.html").read_text()
+
+
+@pytest.mark.parametrize("limit", ["600MB", "750MB"])
+def test_a_memory_limit_is_obeyed(tmp_path, limit):
+    arguments = ("--model", GGUF, "--train-data", DATA, "--max-steps", 6, "--valid-size", 20, "--memory-limit", limit)
+    planned = plan_of("--for", "train", "--no-time", *arguments)
+    assert planned["why"]
+    assert planned["memory"]["total"] <= planned["memory_limit"] == int(limit[:-2]) * 10**6
+    succeed("train", *arguments, "--output-dir", tmp_path / "run")
+    actual = peak_of(tmp_path / "run")
+    print(f"{limit}: {planned['micro_batch_tokens']} tokens, {planned['recompute']}; actual {actual / 1e6:.0f} MB")
+    assert actual <= 1.05 * planned["memory_limit"]
+    run = json.loads((tmp_path / "run" / "plan.json").read_text())
+    assert (run["micro_batch_tokens"], run["recompute"]) == (planned["micro_batch_tokens"], planned["recompute"])
+
+
+def test_what_cannot_fit_is_refused_with_the_least_that_would_do(tmp_path):
+    done = lora("plan", GGUF, DATA, "--memory-limit", "100MB")
+    assert done.returncode == 2
+    line = error_line(done, 2)
+    assert "memory_limit" in line and "at least" in line and "adamw_8bit" in line and "recompute \"block\"" in line
+    done = lora("train", "--model", GGUF, "--train-data", DATA, "--output-dir", tmp_path / "run", "--memory-limit", "100MB")
+    assert "at least" in error_line(done, 2)
+    assert not (tmp_path / "run").exists()
+
+
+def test_planning_is_quick_and_small():
+    began = time.monotonic()
+    planned = plan_of(GGUF, DATA)
+    assert time.monotonic() - began < 30  # a few seconds on a quiet machine; bench/plan_versus_actual.py says how many
+    assert planned["seconds"]["training"] > 0 and planned["seconds"]["asking"] > 0
+    assert planned["trainable_parameters"] == 4884480  # what PEFT counts for r 16 on all linear layers
+    assert planned["disk"]["total"] > 3 * planned["disk"]["adapter"] == 3 * 4 * 4884480
+
+
+def test_changing_the_passes_continues_a_run(tmp_path, tiny, rows):
+    """They change no result but by rounding, so they are no part of a run's identity."""
+    arguments = ("train", "--model", tiny, "--train-data", rows, "--output-dir", tmp_path / "run", "--max-steps", 4,
+                 "--valid-size", 4, "--threads", 1)
+    succeed(*arguments)
+    again = lora(*arguments, "--micro-batch-tokens", 128, "--recompute", "block", "--memory-limit", "4GB")
+    assert "finished" in error_line(again, 2)
+
+
+def test_notes_are_not_errors(tiny, rows):
+    unusual = ("--learning-rate", "1e-2", "--num-train-epochs", 12, "--lora-alpha", 256, "--lora-dropout", 0,
+               "--valid-size", 4, "--test-size", 4)
+    notes = plan_of(tiny, rows, *unusual)["notes"]
+    for key in ("learning_rate", "num_train_epochs", "lora_alpha", "lora_dropout"):
+        assert sum(note.startswith(key + ":") for note in notes) == 1, (key, notes)
+    text = succeed("plan", tiny, rows, *unusual).stdout
+    assert all(note in text for note in notes)
+
+
+def test_wrong_use_is_told(tiny, rows, tmp_path):
+    for arguments, part in (((tiny,), "train_data"),
+                            ((tiny, rows, "--memory-limit", "much"), "memory_limit"),
+                            ((tiny, rows, "--recompute", "all"), "recompute"),
+                            ((tiny, rows, "--set", "memory_limt=3GB"), "memory_limit")):
+        done = lora("plan", *arguments)
+        assert part in error_line(done, 2)
