@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 
@@ -11,8 +12,17 @@
 
 namespace {
 
+// How LibTorch's threads wait for each other. libgomp, which the LibTorch wheel brings, lets them spin for milliseconds;
+// beside any other busy program each of the thousands of small parallel regions of a step then loses a time slice, and
+// training becomes several times slower (bench/RESULTS.md). It reads its settings from the environment in which a program
+// starts, so a program cannot choose for itself. A user's own OMP_WAIT_POLICY or GOMP_SPINCOUNT stands.
+void prefer_short_spins() {
+  if (!std::getenv("OMP_WAIT_POLICY")) ::setenv("GOMP_SPINCOUNT", "1000", /*overwrite=*/0);
+}
+
 // Comes back only when it cannot be done.
 int become_engine(char** argv) {
+  prefer_short_spins();
   std::error_code code;
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", code);
   const std::filesystem::path engine = self.parent_path() / "lora-engine";

@@ -142,6 +142,10 @@ void print_text(const StepBench& b, const RunConfig& config, const Session& sess
   fmt::print(
       "GEMM peak       {:.1f} GFLOP/s at {} rows (before, between, after: {}); head {:.1f} at {} rows\n",
       b.peak / 1e9, b.layer_rates.front().rows, rounds, b.head_rate.both() / 1e9, b.head_rate.rows);
+  const auto [slowest, fastest] = std::ranges::minmax(b.peak_rounds);
+  if (slowest < 0.9 * fastest)
+    fmt::print("                these differ by {:.0f} %: the machine was busy, and the figures say little\n",
+               100 * (1 - slowest / fastest));
   fmt::print("limit           {:.3f} s a step: {:.1f} GFLOP\n", b.limit_seconds, b.cost.total() / 1e9);
   fmt::print("speed of light  {:.1f} %\n\n", b.speed_of_light_percent);
 

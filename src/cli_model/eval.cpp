@@ -111,7 +111,7 @@ void add_eval(CLI::App& program, Action& action) {
           ->type_name("FILE");
   command
       ->add_option("--config", options->config,
-                   "a run's configuration, of which the checks and the endpoints are taken")
+                   "a run's configuration, of which the checks, the judge and the contestants are taken")
       ->type_name("FILE.toml")
       ->excludes(checks);
   command->add_option("--max-new-tokens,--max_new_tokens", options->max_new_tokens,

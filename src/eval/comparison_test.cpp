@@ -73,7 +73,7 @@ TEST(Comparison, WhatAnAnswerCostsIsToldWithoutTimesInTheRecord) {
   EXPECT_EQ(json["prompt_tokens_mean"], 120.5);
   EXPECT_FALSE(json.contains("latency_median_s")) << "summary.json has equal bytes when it is made again";
   const std::string table = comparison_table(e);
-  for (const char* part : {"few_shot (3 shown)", "0.25", "1.50", "0.02"})
+  for (const char* part : {"few_shot (3 shown)", "0.250", "1.50", "0.02", "each alone"})
     EXPECT_NE(table.find(part), std::string::npos) << table;
 }
 

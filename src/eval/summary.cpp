@@ -98,6 +98,10 @@ std::string number_or_blank(const std::optional<double>& value, int decimals) {
   return value ? fmt::format("{:.{}f}", *value, decimals) : "";
 }
 
+std::string seconds_or_blank(const std::optional<double>& seconds) {
+  return number_or_blank(seconds, seconds && *seconds < 1 ? 3 : 2);
+}
+
 // What an answer costs. Blank where it is not known.
 std::string cost_table(const std::vector<ContestantInfo>& all) {
   std::string text = fmt::format("\n{:<20} {:>9} {:>9} {:>7} {:>9} {:>9} {:>10}\n", "an answer of",
@@ -108,9 +112,18 @@ std::string cost_table(const std::vector<ContestantInfo>& all) {
     text += fmt::format(
         "{:<20} {:>9} {:>9} {:>7} {:>9} {:>9} {:>10}\n", cut(name, 20),
         number_or_blank(asked.prompt_tokens, 0), number_or_blank(asked.answer_tokens, 0), asked.cut_off,
-        number_or_blank(asked.latency_median_s, 2), number_or_blank(asked.latency_p95_s, 2),
+        seconds_or_blank(asked.latency_median_s), seconds_or_blank(asked.latency_p95_s),
         asked.cost_per_1000_answers ? fmt::format("{:.4g}", *asked.cost_per_1000_answers) : "");
   }
+  const auto timed_as = [&](bool endpoint) {
+    return std::any_of(all.begin(), all.end(), [&](const ContestantInfo& asked) {
+      return asked.latency_median_s && (asked.kind == "endpoint") == endpoint;
+    });
+  };
+  if (timed_as(false))
+    text += "Seconds of local models: some questions once more, each alone, prompt and answer.\n";
+  if (timed_as(true))
+    text += "Seconds of endpoints: of each request that succeeded, with others under way.\n";
   return text;
 }
 

@@ -70,33 +70,47 @@ TEST_P(Families, TheGradientIsTheSlopeOfTheLoss) {
   }
 }
 
-// A prompt read at once and then token by token, beside another sequence, gives the logits of the whole text. (A sequence
-// that becomes a long one on the way is generate/'s to read anew.)
+// A prompt read at once and then token by token, beside others with another adapter and with none, gives the logits of the
+// whole text; also where only its last token's are asked for. (A sequence that becomes a long one on the way is generate/'s
+// to read anew.)
 TEST_P(Families, CachedEqualsWhole) {
   const int64_t length = config_.long_rope_length() > 0 ? config_.long_rope_length() : 23, prompt = 7;
-  const Forest text = line_of(length, 3), other = line_of(length, 4);
-  const Decoder d = decoder(config_);
-  const at::Tensor whole = d.logits(text, &adapter_), whole_other = d.logits(other, &adapter_);
-  KvCache cache(config_, 2 * length + 3, at::kDouble);
-  const int64_t begin = 3, other_begin = begin + length;
-  for (int64_t from = 0; from < length;) {
-    const int64_t to = from == 0 ? prompt : from + 1, n = to - from;
-    CachedTokens tokens;
-    for (const auto& [sequence, row] : {std::pair(&text, begin), std::pair(&other, other_begin)}) {
-      const auto at = static_cast<int64_t>(tokens.ids.size());
-      for (int64_t i = from; i < to; ++i) {
-        tokens.ids.push_back(sequence->ids[static_cast<size_t>(i)]);
-        tokens.positions.push_back(i);
-        tokens.cache_rows.push_back(row + i);
-        tokens.rows.push_back(at + i - from);
+  Adapter second = testing::tiny_adapter(at::kDouble, 0, config_);
+  testing::randomize_B(second, 9);
+  const std::vector<std::pair<Forest, const Adapter*>> texts{
+      {line_of(length, 3), &adapter_}, {line_of(length, 4), nullptr}, {line_of(length, 5), &second}};
+  for (const ops::Backend backend : {ops::Backend::kFused, ops::Backend::kReference}) {
+    const Decoder d = decoder(config_, backend);
+    std::vector<at::Tensor> whole;
+    for (const auto& [text, adapter] : texts) whole.push_back(d.logits(text, adapter));
+    for (const bool all_rows : {true, false}) {
+      KvCache cache(config_, 3 * length + 3, at::kDouble);
+      for (int64_t from = 0; from < length;) {
+        const int64_t to = from == 0 ? prompt : from + 1, n = to - from, asked = all_rows ? n : 1;
+        CachedTokens tokens;
+        int64_t row = 3;
+        for (const auto& [text, adapter] : texts) {
+          const auto at = static_cast<int64_t>(tokens.ids.size());
+          for (int64_t i = from; i < to; ++i) {
+            tokens.ids.push_back(text.ids[static_cast<size_t>(i)]);
+            tokens.positions.push_back(i);
+            tokens.cache_rows.push_back(row + i);
+            if (i >= to - asked) tokens.rows.push_back(at + i - from);
+          }
+          tokens.layout.tree_begin.push_back(tokens.layout.blocks.size());
+          tokens.layout.blocks.push_back({at, at + n, row + from, {{row, row + from}}});
+          if (adapter) tokens.adapters.push_back({at, at + n, adapter});
+          row += length;
+        }
+        const at::Tensor logits = d.forward_cached(tokens, cache);
+        for (size_t t = 0; t < texts.size(); ++t) {
+          const auto begin = static_cast<int64_t>(t) * asked;
+          EXPECT_LT(apart(logits.slice(0, begin, begin + asked), whole[t].slice(0, to - asked, to)), 1e-10)
+              << from << ", text " << t;
+        }
+        from = to;
       }
-      tokens.layout.tree_begin.push_back(tokens.layout.blocks.size());
-      tokens.layout.blocks.push_back({at, at + n, row + from, {{row, row + from}}});
     }
-    const at::Tensor logits = d.forward_cached(tokens, cache, &adapter_);
-    EXPECT_LT(apart(logits.slice(0, 0, n), whole.slice(0, from, to)), 1e-10) << from;
-    EXPECT_LT(apart(logits.slice(0, n, 2 * n), whole_other.slice(0, from, to)), 1e-10) << from;
-    from = to;
   }
 }
 

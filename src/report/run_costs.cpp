@@ -12,6 +12,10 @@ std::string number_cell(const std::optional<double>& value, int decimals, std::s
                      value ? fmt::format("{:.{}f}{}", *value, decimals, unit) : std::string());
 }
 
+std::string seconds_cell(const std::optional<double>& seconds) {
+  return number_cell(seconds, seconds && *seconds < 1 ? 3 : 2, " s");
+}
+
 // Means over the examples, for directories in which nothing is told of the contestants.
 AskedRecord counted(const EvaluationRecord& evaluation, size_t contestant) {
   AskedRecord asked{.name = evaluation.contestants[contestant], .kind = {}, .source = {}};
@@ -38,8 +42,7 @@ std::string row(const AskedRecord& asked) {
   return fmt::format(
       "<tr><td>{}</td>{}{}<td class=\"number\">{}</td>{}{}{}<td class=\"number\">{}</td></tr>\n", what,
       number_cell(asked.prompt_tokens, 0), number_cell(asked.answer_tokens, 0), grouped_number(asked.cut_off),
-      number_cell(asked.first_token_s, 2, " s"), number_cell(asked.median_s, 2, " s"),
-      number_cell(asked.p95_s, 2, " s"),
+      seconds_cell(asked.first_token_s), seconds_cell(asked.median_s), seconds_cell(asked.p95_s),
       asked.cost_per_1000 ? fmt::format("{:.4g}", *asked.cost_per_1000) : "");
 }
 

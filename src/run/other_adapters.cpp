@@ -97,7 +97,7 @@ std::vector<OtherAdapter> open_checkpoints(const Session& session, const Judging
       return settings.checkpoint == "last" && step == total_steps;
     });
     const std::string name = fmt::format("step-{}", step);
-    others.push_back({is_last ? "last" : name, "checkpoints/" + name, session.load_adapter(folder)});
+    others.push_back({is_last ? "last" : name, "checkpoints/" + name, session.load_adapter(folder), true});
   }
   return others;
 }

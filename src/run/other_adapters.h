@@ -19,6 +19,7 @@ struct OtherAdapter {
   std::string name;
   std::string folder;  // as the configuration gives it; of a checkpoint within the run's directory
   Adapter adapter;
+  bool is_checkpoint = false;  // of this run
 };
 
 // The adapters that [[contestant]] tables name, loaded. Before hours of training rather than after. Errors: kInput, with

@@ -343,12 +343,13 @@ class Pipeline {
     return few_shot;
   }
 
-  // The latency of what runs on this machine.
+  // The latency of what runs on this machine. Checkpoints take what tuned takes, and are not measured.
   void measure(const Session& session, const Adapter& tuned, const std::vector<OtherAdapter>& others,
                const Questions& questions, std::vector<ContestantAnswers>& contestants) {
     std::vector<LocalContestant> local;
     for (ContestantAnswers& answers : contestants) {
       const auto other = std::ranges::find(others, answers.name, &OtherAdapter::name);
+      if (other != others.end() && other->is_checkpoint) continue;
       local.push_back({&answers, answers.name == "tuned" ? &tuned
                                  : other != others.end() ? &other->adapter
                                                          : nullptr});

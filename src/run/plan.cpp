@@ -23,9 +23,10 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-// A trial of two layers and the head shall take no longer than some tenths of a second on a small machine.
-constexpr double kTrialFlops = 60e9;
-constexpr int64_t kSmallestTrial = 64;
+// A trial of two layers and the head shall take no longer than a second or so on a small machine; a smaller one than this is
+// not like a pass.
+constexpr double kTrialFlops = 150e9;
+constexpr int64_t kSmallestTrial = 128;
 constexpr int64_t kLargestPass = int64_t{1} << 20;
 
 BaseStorage storage_of(const RunConfig& config) {
@@ -125,9 +126,11 @@ class Questioning {
   std::vector<Asking> asked_;
 };
 
-// What would make a run smaller, most first.
-std::string advice(const RunConfig& config, const BaseBytes& base) {
+// What would make a run smaller, most first. `asks`: writing answers takes more than training.
+std::string advice(const RunConfig& config, const BaseBytes& base, bool asks) {
   std::vector<std::string> ways;
+  if (asks) ways.emplace_back("a smaller eval_batch_size");
+  if (asks && config.few_shot) ways.emplace_back("few_shot = false");
   if (!config.load_in_4bit && base.mapped == 0) ways.emplace_back("load_in_4bit");
   ways.emplace_back("a smaller max_seq_length (or fewer long rows)");
   if (!is_adamw_8bit(config.train.optim)) ways.emplace_back("optim = \"adamw_8bit\"");
@@ -244,7 +247,10 @@ PlannedRun plan_run(const RunConfig& config, const TextSession& text, const Mode
     return plan_memory(one, recompute).total();
   };
   if (plan.memory_limit > 0) {
-    const PassChoice choice = choose_passes(limits, bytes_of, advice(config, memory.base));
+    MemoryInput smallest = memory;
+    smallest.training = {largest_size(rows, plan.longest_row)};
+    const bool asks = plan_memory(smallest, limits.recompute.value_or(Recompute::kBlock)).cache > 0;
+    const PassChoice choice = choose_passes(limits, bytes_of, advice(config, memory.base, asks));
     train.micro_batch_tokens = choice.micro_batch_tokens;
     train.recompute = choice.recompute;
     plan.why = choice.why;

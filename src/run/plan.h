@@ -68,7 +68,7 @@ struct PlannedRun {
 struct PlanOptions {
   bool whole_run = true;     // with questions and verdict; else training alone
   bool measure_time = true;  // takes a second, and a part of the memory of a step
-  int64_t repeats = 3;       // of the measurement
+  int64_t repeats = 2;       // of the measurement
 };
 
 // Rows as training reads them. Errors: those of make_examples; max_seq_length is lowered to the model's context with a note.

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from program import GGUF, chat, error_line, hashes, lora, make_tiny_model, succeed, word_rows, write_rows
+from program import GGUF, chat, error_line, hashes, lora, make_tiny_model, start, succeed, write_rows
 
 
 def read_lines(path):
@@ -67,7 +67,7 @@ def test_other_adapters_and_checkpoints_beside_tuned(tiny, trained, other, held_
         assert all(a["answer_tokens"] == tokens[a["id"]] for a in contestant["answers"]), "alone it answers as with others"
     assert re.search(r"an answer of +tokens in", done.stdout)
     page = (out / "report.html").read_text()
-    assert "What an answer costs" in page and "of 4 questions asked once more" in page and f"<code>{other}/adapter</code>" in page
+    assert "What an answer costs" in page and "of 4 questions asked once more" in page and f"{other}/adapter" in page
 
 
 def test_an_evaluation_made_again_gives_equal_bytes_but_for_times(tiny, trained, other, held_out, tmp_path):
@@ -132,6 +132,8 @@ def test_all_checkpoints_of_a_run(tiny, rows, held_out, tmp_path):
     answers = {}
     for a in read_lines(out / "eval" / "answers.jsonl"):
         answers.setdefault(a["contestant"], []).append(a["answer"])
+    timed = {c["name"] for c in read(out / "eval" / "timing.json")["contestants"]}
+    assert "tuned" in timed and not timed & set(steps), "a checkpoint takes what tuned takes"
     best = read(out / "finished.json")["best_step"]
     assert answers[f"step-{best}"] == answers["tuned"], "tuned is the checkpoint of the lowest held-out loss"
     assert answers["step-2"] != answers["step-10"]
@@ -209,28 +211,40 @@ def write_run(folder, count=6):
     return folder
 
 
-def test_a_small_model_as_judge_is_not_believed(tmp_path):
-    """SmolLM2 with 135M parameters cannot judge; that is found out by the controls, and said."""
-    run = write_run(tmp_path / "run")
-    config = tmp_path / "judge.toml"
-    config.write_text(f'[judge]\nmodel = "{GGUF}"\nmax_tokens = 24\ncontrols = 6\n')
-    done = lora("judge", run, "--config", config)
-    assert done.returncode == 0, done.stderr
+def judge_with(model, run, config):
+    """`lora judge` with a model on this machine that cannot judge; gives judge.json and the transcripts."""
+    config.write_text(f'[judge]\nmodel = "{model}"\nmax_tokens = 24\ncontrols = 6\n')
+    process = start("judge", run, "--config", config)
+    out, err = process.communicate(timeout=1500)
+    assert process.returncode == 0, err
     judged = read(run / "eval" / "judge.json")
-    assert judged["judge"] == GGUF.name and not judged["usable"] and judged["reasons"] and judged["verdict"] is None
-    assert "the judge is not used" in done.stdout
-    local = judged["local"]
-    assert local["model"] == str(GGUF) and local["completion_tokens"] > 0 and "endpoint" not in judged
+    assert judged["judge"] == model.name and not judged["usable"] and judged["reasons"] and judged["verdict"] is None
+    assert "the judge is not used" in out
+    assert judged["local"]["model"] == str(model) and judged["local"]["completion_tokens"] > 0 and "endpoint" not in judged
     transcripts = read_lines(run / "eval" / "judge_transcripts.jsonl")
     both = [t for t in transcripts if t["purpose"] == "answers" and t["id"] == 0 and not t["again"]]
     assert [t["round"] for t in both] == [1, 2] and both[0]["messages"] != both[1]["messages"], "both orders"
     # Its words are those that the model says: asked for one of them again by `lora generate`.
     system, user = (m["content"] for m in both[0]["messages"])
-    said = json.loads(succeed("generate", GGUF, "--system", system, "--prompt", user, "--max-new-tokens", 24, "--format", "json").stdout)
+    said = json.loads(succeed("generate", model, "--system", system, "--prompt", user, "--max-new-tokens", 24, "--format", "json").stdout)
     assert both[0]["text"] == said[0]["answer"]
     before = hashes(run)
     again = lora("judge", run, "--config", config)
     assert again.returncode == 0 and " 0 asked now" in again.stdout and hashes(run) == before
+    return judged, transcripts
+
+
+def test_a_model_that_babbles_is_no_judge(tiny, tmp_path):
+    judged, transcripts = judge_with(tiny, write_run(tmp_path / "run"), tmp_path / "judge.toml")
+    assert judged["local"]["failed"] == 0 and len([t for t in transcripts if not t["again"]]) == 36
+    assert any("no verdict" in reason for reason in judged["reasons"])
+
+
+@pytest.mark.slow
+def test_a_small_model_as_judge_is_not_believed(tmp_path):
+    """SmolLM2 with 135M parameters cannot judge; that is found out by the controls, and said."""
+    judged, _ = judge_with(GGUF, write_run(tmp_path / "run"), tmp_path / "judge.toml")
+    assert any("one family" in warning for warning in judged["warnings"])
 
 
 def test_a_local_judge_within_an_evaluation(tiny, trained, held_out, tmp_path):
