@@ -94,7 +94,7 @@ for n, result in zip(lengths, timed):
     print(f"rows of {n:5} tokens: {per_token['all'][-1]:.3f} ms a token, attention {per_token['attention'][-1]:.3f}, "
           f"{result['speed_of_light_percent']:.1f} % of the speed of light", flush=True)
 sized = [bench(lengths[0], n) for n in passes]
-in_pass = [result["step"]["unique_tokens"] for result in sized]
+in_pass = [round(result["step"]["unique_tokens"]) for result in sized]
 memory = [result["peak_memory_bytes"] / 2**20 for result in sized]
 for n, mebibytes in zip(in_pass, memory):
     print(f"{n:5} tokens in a pass: {mebibytes:.0f} MiB", flush=True)

@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <array>
 #include <memory>
 
@@ -9,17 +10,25 @@
 
 namespace lora {
 
+namespace {
+
+std::string hex(std::span<const unsigned char> digest) {
+  constexpr char kHex[] = "0123456789abcdef";
+  std::string text;
+  for (const unsigned char byte : digest) {
+    text += kHex[byte >> 4];
+    text += kHex[byte & 15];
+  }
+  return text;
+}
+
+}  // namespace
+
 std::string sha256_hex(std::span<const std::byte> bytes) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned int length = 0;
   EVP_Digest(bytes.data(), bytes.size(), digest.data(), &length, EVP_sha256(), nullptr);
-  constexpr char kHex[] = "0123456789abcdef";
-  std::string text;
-  for (unsigned int i = 0; i < length; ++i) {
-    text += kHex[digest[i] >> 4];
-    text += kHex[digest[i] & 15];
-  }
-  return text;
+  return hex({digest.data(), length});
 }
 
 std::string sha256_hex(std::string_view text) {
@@ -27,7 +36,21 @@ std::string sha256_hex(std::string_view text) {
 }
 
 std::string sha256_file(const std::filesystem::path& path) {
-  return sha256_hex(MappedFile(path).bytes());
+  // In parts whose pages are given back: the hash of a checkpoint would else add all of it to a run's memory.
+  constexpr size_t kPart = size_t{1} << 22;
+  const MappedFile file(path);
+  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
+  EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr);
+  for (auto rest = file.bytes(); !rest.empty();) {
+    const auto part = rest.first(std::min(kPart, rest.size()));
+    EVP_DigestUpdate(context.get(), part.data(), part.size());
+    release_mapped_pages(part);
+    rest = rest.subspan(part.size());
+  }
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned int length = 0;
+  EVP_DigestFinal_ex(context.get(), digest.data(), &length);
+  return hex({digest.data(), length});
 }
 
 }  // namespace lora

@@ -243,6 +243,8 @@ std::string Checkpoint::fingerprint() const {
       text.append(reinterpret_cast<const char*>(bytes.data()) + begin, kSampleBytes);
     }
   }
+  // The system reads in whole neighbourhoods of the samples, which else stay until the end of a run.
+  release_pages();
   return sha256_hex(text);
 }
 

@@ -213,13 +213,14 @@ void backward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, con
   const auto trees = static_cast<int64_t>(layout.tree_begin.size());
   const T scale = static_cast<T>(shape.scale), softcap = static_cast<T>(shape.softcap);
 
-  // A key gathers gradients from many queries. One thread owns all queries of a (tree, key head), so that no sum is
-  // shared between threads and its order is fixed.
-  at::parallel_for(0, trees * shape.num_kv_heads, 1, [&](int64_t begin, int64_t end) {
+  // A key gathers gradients from many queries. One thread owns all queries of a (tree, head), so that no sum is shared
+  // between threads and its order is fixed: the heads of dk and dv are as many as those of q or of k.
+  const int64_t sums = dk.size(1) / shape.head_dim, heads_a_sum = shape.num_heads / sums;
+  at::parallel_for(0, trees * sums, 1, [&](int64_t begin, int64_t end) {
     std::vector<T> p_buffer, dp_buffer, slope_buffer;
     for (int64_t item = begin; item < end; ++item) {
-      const auto tree = static_cast<size_t>(item / shape.num_kv_heads);
-      const int64_t kv_head = item % shape.num_kv_heads;
+      const auto tree = static_cast<size_t>(item / sums);
+      const int64_t sum = item % sums;
       const size_t last =
           tree + 1 < layout.tree_begin.size() ? layout.tree_begin[tree + 1] : layout.blocks.size();
       for (size_t b = layout.tree_begin[tree]; b < last; ++b) {
@@ -231,7 +232,8 @@ void backward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, con
           p_buffer.resize(static_cast<size_t>(rows * keys));
           dp_buffer.resize(static_cast<size_t>(rows * keys));
           T *p = p_buffer.data(), *dp = dp_buffer.data();
-          for (int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
+          for (int64_t head = sum * heads_a_sum; head < (sum + 1) * heads_a_sum; ++head) {
+            const int64_t kv_head = head / group;
             scores(qh, kh, tile, ranges, head, kv_head, keys, p);
             scores(doh, vh, tile, ranges, head, kv_head, keys, dp);
             for (int64_t i = 0; i < rows; ++i) {
@@ -254,14 +256,22 @@ void backward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, con
                 std::fill(numbers + to, numbers + keys, T{0});
               }
             }
-            scatter_sum<T>(p, doh.at(tile.begin, head), doh.stride, dvh, kv_head, ranges, rows, keys);
-            scatter_sum<T>(dp, qh.at(tile.begin, head), qh.stride, dkh, kv_head, ranges, rows, keys);
+            scatter_sum<T>(p, doh.at(tile.begin, head), doh.stride, dvh, sum, ranges, rows, keys);
+            scatter_sum<T>(dp, qh.at(tile.begin, head), qh.stride, dkh, sum, ranges, rows, keys);
             weighted_sum(dp, kh, kv_head, ranges, rows, keys, dqh.at(tile.begin, head), dqh.stride);
           }
         }
       }
     }
   });
+}
+
+// How many sums each key's gradients are gathered in: one a key head, or, where that would leave threads waiting for each
+// other, one a query head, which are then added.
+int64_t heads_of_sums(const AttentionLayout& layout, const AttentionShape& shape) {
+  const auto items = static_cast<int64_t>(layout.tree_begin.size()) * shape.num_kv_heads;
+  const int threads = at::get_num_threads();
+  return threads > 1 && items < 4 * threads ? shape.num_heads : shape.num_kv_heads;
 }
 
 at::Tensor fused(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionLayout& layout,
@@ -273,16 +283,23 @@ at::Tensor fused(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, 
                              [&] { forward<scalar_t>(qd, kd, vd, layout, shape, out, lse); });
   std::vector<at::Tensor> outputs{out};
   if (!any_requires_grad({q, k, v})) return out;
-  attach_backward("attention", {q, k, v}, outputs,
-                  [qd, kd, vd, o = out.detach(), lse, layout, shape](const auto& gradients, const auto&) {
-                    const at::Tensor dout = gradients[0].contiguous();
-                    const at::Tensor dq = at::empty_like(qd), dk = at::zeros_like(kd),
-                                     dv = at::zeros_like(vd);
-                    AT_DISPATCH_FLOATING_TYPES(qd.scalar_type(), "attention_backward", [&] {
-                      backward<scalar_t>(qd, kd, vd, o, lse, dout, layout, shape, dq, dk, dv);
-                    });
-                    return std::vector<at::Tensor>{dq, dk, dv};
-                  });
+  attach_backward(
+      "attention", {q, k, v}, outputs,
+      [qd, kd, vd, o = out.detach(), lse, layout, shape](const auto& gradients, const auto&) {
+        const at::Tensor dout = gradients[0].contiguous();
+        const at::Tensor dq = at::empty_like(qd);
+        const int64_t sums = heads_of_sums(layout, shape);
+        at::Tensor dk = at::zeros({kd.size(0), sums * shape.head_dim}, kd.options()), dv = at::zeros_like(dk);
+        AT_DISPATCH_FLOATING_TYPES(qd.scalar_type(), "attention_backward", [&] {
+          backward<scalar_t>(qd, kd, vd, o, lse, dout, layout, shape, dq, dk, dv);
+        });
+        const auto of_key_heads = [&](const at::Tensor& sum) {
+          if (sums == shape.num_kv_heads) return sum;
+          const int64_t group = shape.num_heads / shape.num_kv_heads;
+          return sum.view({kd.size(0), shape.num_kv_heads, group, shape.head_dim}).sum(2).view(kd.sizes());
+        };
+        return std::vector<at::Tensor>{dq, of_key_heads(dk), of_key_heads(dv)};
+      });
   return outputs[0];
 }
 

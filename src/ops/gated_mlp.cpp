@@ -119,14 +119,8 @@ Tensor gated_mlp(const Tensor& x, const GatedMlp& mlp, const TokenKeys& keys, Ba
                  MlpKeeping keeping) {
   const ProfileScope scope("gated_mlp");
   if (backend == Backend::kReference) return plain_mlp(x, mlp, keys);
-  SavedMlp saved{x.detach().contiguous(),
-                 mlp.norm_weight,
-                 {},
-                 {mlp.gate_up.begin(), mlp.gate_up.end()},
-                 SavedProjection(mlp.down),
-                 mlp.activation,
-                 keys,
-                 {}};
+  SavedMlp saved{x.detach().contiguous(),   mlp.norm_weight, {},   {mlp.gate_up.begin(), mlp.gate_up.end()},
+                 SavedProjection(mlp.down), mlp.activation,  keys, {}};
   const bool norm = mlp.norm_weight.defined();
   std::vector<Tensor> outputs, inputs{x};
   {
@@ -145,14 +139,13 @@ Tensor gated_mlp(const Tensor& x, const GatedMlp& mlp, const TokenKeys& keys, Ba
   }
   for (const Projection& p : mlp.gate_up) inputs.insert(inputs.end(), {p.A(), p.B()});
   inputs.insert(inputs.end(), {mlp.down.A(), mlp.down.B()});
-  attach_backward(
-      "gated_mlp", inputs, outputs,
-      [saved, residual = mlp.residual](const auto& gradients, const std::vector<bool>& needed) {
-        const Tensor dy = gradients[0].contiguous();
-        std::vector<Tensor> result = backward(saved, dy, needed[0]);
-        if (residual && needed[0]) result[0].add_(dy);
-        return result;
-      });
+  attach_backward("gated_mlp", inputs, outputs,
+                  [saved, residual = mlp.residual](const auto& gradients, const std::vector<bool>& needed) {
+                    const Tensor dy = gradients[0].contiguous();
+                    std::vector<Tensor> result = backward(saved, dy, needed[0]);
+                    if (residual && needed[0]) result[0].add_(dy);
+                    return result;
+                  });
   return outputs[0];
 }
 

@@ -25,8 +25,10 @@ struct GatedMlp {
 };
 
 struct MlpKeeping {
-  bool gate_up = true;  // false: they are computed again in the backward pass, for about a quarter of a step's work
-  bool result = true;  // false: y's numbers are not wanted (a pass that runs only to be differentiated); they are undefined
+  bool gate_up =
+      true;  // false: they are computed again in the backward pass, for about a quarter of a step's work
+  bool result =
+      true;  // false: y's numbers are not wanted (a pass that runs only to be differentiated); they are undefined
 };
 
 // x: (T, hidden); result: (T, hidden).

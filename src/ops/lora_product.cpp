@@ -93,7 +93,8 @@ LoraGradients product_backward(const Tensor& h, const SavedProjection& saved, co
   const LoraTerm& term = *saved.lora;
   const Tensor du = at::mm(dy, term.B).mul_(term.scale);  // (T, r)
   LoraGradients gradients;
-  gradients.B = at::mm(dy.t(), saved.u).mul_(term.scale);
+  gradients.B =
+      at::mm(saved.u.t(), dy).mul_(term.scale).t();  // faster this way round: dy is read along its rows
   gradients.A = at::mm(du.t(), lora_input(h, term, keys));
   if (need_dh) {
     if (term.dropout == 0) {

@@ -111,14 +111,14 @@ TEST_P(LoraLinear, GatedMlpAgrees) {
 
 TEST_P(LoraLinear, GatedMlpNeedNotComputeItsResultToBeDifferentiated) {
   const double p = GetParam();
-  const GatedMlp mlp{randn({13}),          1e-5, {projection(21, 13, p, 4), projection(21, 13, p, 5)},
-                     projection(13, 21, p, 6), Activation::kSilu, true};
+  const GatedMlp mlp{
+      randn({13}),       1e-5, {projection(21, 13, p, 4), projection(21, 13, p, 5)}, projection(13, 21, p, 6),
+      Activation::kSilu, true};
   const Tensor x = leaf({7, 13}), dy = randn({7, 13});
   std::vector<std::vector<Tensor>> gradients;
   for (const bool result : {true, false})
-    gradients.push_back(
-        torch::autograd::grad({gated_mlp(x, mlp, keys, Backend::kFused, {.result = result})},
-                              {x, mlp.down.A(), mlp.down.B(), mlp.gate_up[0].A()}, {dy}));
+    gradients.push_back(torch::autograd::grad({gated_mlp(x, mlp, keys, Backend::kFused, {.result = result})},
+                                              {x, mlp.down.A(), mlp.down.B(), mlp.gate_up[0].A()}, {dy}));
   for (size_t i = 0; i < gradients[0].size(); ++i) EXPECT_TRUE(gradients[0][i].equal(gradients[1][i])) << i;
 }
 
@@ -237,8 +237,8 @@ TEST(Dropout, DropsTheRightShareAndDependsOnKeysOnly) {
 TEST(Attention, SomeOfTheQueriesGiveTheSameAsAll) {
   torch::manual_seed(11);
   // A shared run of 70 rows with two branches, and a tree of its own.
-  const AttentionLayout all{{{0, 70, 0, {}}, {70, 75, 70, {{0, 70}}}, {75, 90, 75, {{0, 70}}}, {90, 97, 90, {}}},
-                            {0, 3}};
+  const AttentionLayout all{
+      {{0, 70, 0, {}}, {70, 75, 70, {{0, 70}}}, {75, 90, 75, {{0, 70}}}, {90, 97, 90, {}}}, {0, 3}};
   const std::vector<int64_t> rows{0, 64, 65, 69, 71, 75, 76, 89, 96};
   const AttentionLayout some = queries_of(all, rows);
   const Tensor index = at::tensor(rows, at::kLong);

@@ -152,9 +152,9 @@ TEST(RunPage, WhatAnAnswerCostsIsToldWithWhatWasMeasured) {
   files.write("eval/endpoints.json",
               R"({"format":1,"contestants":[{"name":"large<1>","left_out":"status 401 <b>"}]})");
   const std::string page = run_page_html(read_run(files.folder()));
-  for (const char* part :
-       {">12<", ">0.500 s<", ">1.25 s<", ">0.110 s<", ">0.0421<",
-        "of 3 questions asked once more, each alone", "large&lt;1&gt; was left out: status 401 &lt;b&gt;"})
+  for (const char* part : {">12<", ">0.500 s<", ">1.25 s<", ">0.110 s<", ">0.0421<",
+                           "of 3 questions asked once more, each alone",
+                           "large&lt;1&gt;</bdi> was left out: <bdi>status 401 &lt;b&gt;"})
     EXPECT_NE(page.find(part), std::string::npos) << part;
   EXPECT_EQ(page.find("Times of endpoints"), std::string::npos) << "none was asked";
 }

@@ -13,7 +13,8 @@ namespace lora {
 namespace {
 
 // What a pass costs beside its tokens, in tokens: packed weights are unpacked once forward and once backward, small
-// products of matrices are slower. bench/plan_versus_actual.py --passes measures it; docs/plan.md has the figures.
+// products of matrices are slower. From 2 to 3 % at 1024 tokens for the unpacking alone (docs/architecture.md), and as much
+// again; bench/plan_versus_actual.py --passes measures it.
 constexpr double kTokensBesides = 48;
 constexpr std::array<std::pair<Recompute, double>, 3> kWork{
     {{Recompute::kNone, 1.0}, {Recompute::kCheap, 1.25}, {Recompute::kBlock, 1.5}}};

@@ -67,9 +67,10 @@ LayerNumbers layer_numbers(const PassModel& model, int64_t layer, int64_t tokens
   // Attention: gradients of its result, of q, k, v, and of both residual paths.
   const int64_t attention = rows * 2 * q + tokens * (2 * kv + (2 + dropped) * d);
   n.backward = std::max(mlp, attention);
-  // x, what attention gave, the sum, its norm; gate, up, the gated numbers, the result.
-  n.reading =
-      std::max(tokens * d + rows * (q + 3 * d + 3 * ff + d), tokens * (2 * d + 2 * q + 3 * kv) + rows * q);
+  // Beside x: what attention gave, the sum, its norm; gate, up, the gated numbers, the result. Or q, k and v, turned and not,
+  // and what attention gives.
+  const bool plain = c.norm_placement == NormPlacement::kBefore && c.residual_multiplier == 1;
+  n.reading = std::max(rows * (q + (plain ? 3 : 4) * d + 3 * ff), tokens * (2 * q + 3 * kv) + rows * q);
   return n;
 }
 

@@ -59,10 +59,6 @@ class Steps {
 
 }  // namespace
 
-double RunPasses::unique_tokens_a_pass() const {
-  return passes.empty() ? 0 : static_cast<double>(size.unique_tokens) / static_cast<double>(passes.size());
-}
-
 double RunPasses::tokens_a_step() const {
   return steps == 0 ? 0 : static_cast<double>(tokens) / static_cast<double>(steps);
 }

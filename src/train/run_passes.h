@@ -20,7 +20,6 @@ struct RunPasses {
   StepSize size;                      // of all their passes together
   std::vector<PassSize> passes = {};  // each
 
-  double unique_tokens_a_pass() const;
   double tokens_a_step() const;
 };
 

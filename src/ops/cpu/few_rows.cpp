@@ -16,11 +16,11 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 // A block of sums stays in registers: kRows rows of x by kColumns rows of w where a vector runs along a row (Along), kVectors
 // vectors of rows of x by kAcross rows of w where it runs across rows (Across). At most 24 sums where there are 32
-// registers, else 12.
+// registers, else 12; with less than kLeast vectors too few to keep the multipliers busy.
 #if HWY_TARGET <= HWY_AVX3
-constexpr int kRows = 6, kAcross = 8;
+constexpr int kRows = 6, kAcross = 8, kLeast = 1;
 #else
-constexpr int kRows = 3, kAcross = 4;
+constexpr int kRows = 3, kAcross = 4, kLeast = 2;
 #endif
 constexpr int kColumns = 4, kVectors = 3;
 
@@ -32,8 +32,8 @@ int64_t Lanes() {
 // How many of m rows go side by side into vectors. What is left over, too little to fill one, is multiplied along its rows.
 template <class T>
 int64_t RowsAcross(int64_t m) {
-  const int64_t left = m % Lanes<T>();
-  return left <= 2 * kRows ? m - left : m;
+  const int64_t left = m % Lanes<T>(), across = left <= 2 * kRows ? m - left : m;
+  return across < kLeast * Lanes<T>() ? 0 : across;
 }
 
 #if HWY_TARGET != HWY_SCALAR
@@ -138,9 +138,11 @@ void AcrossAny(const T* xt, int64_t stride, int64_t rows, const T* w, int64_t k,
 
 template <class T>
 void Product(const FewRows<T>& x, const T* w, int64_t n, bool accumulate, T* y, int64_t y_stride) {
-  const int64_t k = x.k, across = RowsAcross<T>(x.m), group = kVectors * Lanes<T>();
-  for (int64_t i = 0; i < across; i += group) {
-    const int64_t rows = std::min(group, across - i);
+  const int64_t k = x.k, across = RowsAcross<T>(x.m), vectors = x.stride / Lanes<T>();
+  const int64_t groups = (vectors + kVectors - 1) / kVectors;  // as even as can be
+  for (int64_t g = 0; g < groups; ++g) {
+    const int64_t i = vectors * g / groups * Lanes<T>();
+    const int64_t rows = std::min(vectors * (g + 1) / groups * Lanes<T>(), across) - i;
     int64_t j = 0;
     for (; j + kAcross <= n; j += kAcross)
       AcrossAny<kVectors, kAcross>(x.turned + i, x.stride, rows, w + j * k, k, accumulate,
