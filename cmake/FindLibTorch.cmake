@@ -24,6 +24,16 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::LibTorch)
     "${LibTorch_INCLUDE_DIR}" "${LibTorch_INCLUDE_DIR}/torch/csrc/api/include")
   target_link_libraries(LibTorch::LibTorch INTERFACE
     "${LibTorch_torch_LIBRARY}" "${LibTorch_torch_cpu_LIBRARY}" "${LibTorch_c10_LIBRARY}")
+  # at::parallel_for is a template whose threads are OpenMP's: compiled without -fopenmp it runs on one thread, silently.
+  # Linked is the wheel's own libgomp and no other, so that there is one team of threads in the process. clang would bring
+  # its own run-time: there the kernels stay on one thread.
+  file(GLOB LibTorch_gomp "${LIBTORCH}/lib/libgomp.so.1" "${LIBTORCH}/lib/libgomp-*.so.1")
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND LibTorch_gomp)
+    target_compile_options(LibTorch::LibTorch INTERFACE -fopenmp)
+    target_link_libraries(LibTorch::LibTorch INTERFACE ${LibTorch_gomp})
+  else()
+    message(WARNING "The kernels of lora.cpp are built for one thread: that needs g++ and LibTorch's libgomp.")
+  endif()
 
   file(GLOB LibTorch_RUNTIME "${LIBTORCH}/lib/libc10.so" "${LIBTORCH}/lib/libtorch_cpu.so" "${LIBTORCH}/lib/libtorch.so"
        "${LIBTORCH}/lib/libgomp*")

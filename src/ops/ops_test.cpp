@@ -4,6 +4,9 @@
 #include <torch/torch.h>
 
 #include <cmath>
+#include <mutex>
+#include <set>
+#include <thread>
 
 #include "ops/attention.h"
 #include "ops/differentiable.h"
@@ -12,6 +15,7 @@
 #include "ops/lora_linear.h"
 #include "ops/norm.h"
 #include "ops/rope.h"
+#include "ops/rows.h"
 
 namespace lora::ops {
 namespace {
@@ -252,6 +256,21 @@ TEST(Attention, SomeOfTheQueriesGiveTheSameAsAll) {
     const auto expected = run(whole), found = run(part);
     for (size_t i = 0; i < 3; ++i) EXPECT_LT((expected[i] - found[i]).abs().max().item<double>(), 1e-12) << i;
   }
+}
+
+// at::parallel_for is silent about running on one thread only, which it does when the build forgets OpenMP.
+TEST(Rows, AreDividedAmongThreads) {
+  if (at::get_num_threads() < 2) GTEST_SKIP() << "one thread only";
+#ifdef __clang__
+  GTEST_SKIP() << "built for one thread";
+#endif
+  std::mutex mutex;
+  std::set<std::thread::id> threads;
+  for_rows(1 << 10, 1 << 10, [&](int64_t, int64_t) {
+    const std::lock_guard lock(mutex);
+    threads.insert(std::this_thread::get_id());
+  });
+  EXPECT_EQ(threads.size(), static_cast<size_t>(at::get_num_threads()));
 }
 
 TEST(Recomputed, KeepsNothingAndGivesTheSameGradients) {
