@@ -30,10 +30,14 @@ CONFIGURATIONS = {
 }
 
 
-@pytest.mark.parametrize("name", CONFIGURATIONS)
+QUICK = {"default", "load_in_4bit of fp32"}
+
+
+@pytest.mark.parametrize("name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
+                                  for name in CONFIGURATIONS])
 def test_memory_is_what_was_planned(tmp_path, name):
     model, flags = CONFIGURATIONS[name]
-    arguments = ("--model", model, "--train-data", DATA, "--max-steps", 8, "--valid-size", 20, *flags)
+    arguments = ("--model", model, "--train-data", DATA, "--max-steps", 2, "--valid-size", 8, *flags)
     planned = plan_of("--for", "train", "--no-time", *arguments)
     succeed("train", *arguments, "--output-dir", tmp_path / "run")
     actual = peak_of(tmp_path / "run")
@@ -45,9 +49,9 @@ def test_memory_is_what_was_planned(tmp_path, name):
     assert "Plan and actual" in (tmp_path / "run" / "report.html").read_text()
 
 
-@pytest.mark.parametrize("limit", ["600MB", "750MB"])
+@pytest.mark.parametrize("limit", ["600MB", pytest.param("750MB", marks=pytest.mark.slow)])
 def test_a_memory_limit_is_obeyed(tmp_path, limit):
-    arguments = ("--model", GGUF, "--train-data", DATA, "--max-steps", 6, "--valid-size", 20, "--memory-limit", limit)
+    arguments = ("--model", GGUF, "--train-data", DATA, "--max-steps", 2, "--valid-size", 8, "--memory-limit", limit)
     planned = plan_of("--for", "train", "--no-time", *arguments)
     assert planned["why"]
     assert planned["memory"]["total"] <= planned["memory_limit"] == int(limit[:-2]) * 10**6
