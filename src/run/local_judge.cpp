@@ -55,9 +55,11 @@ class LocalJudge : public JudgeModel {
   std::vector<JudgeAnswer> ask(const std::vector<JudgePrompt>& prompts) override {
     std::vector<Question> questions;  // equal prompts are one
     std::map<std::string, size_t> place;
+    std::vector<size_t> question_of;  // each prompt
     for (size_t i = 0; i < prompts.size(); ++i) {
       AskedOf asked = asked_of(prompts[i]);
       const auto [at, is_new] = place.emplace(asked.hash(), questions.size());
+      question_of.push_back(at->second);
       if (is_new) {
         Question& question = questions.emplace_back(Question{.asked = std::move(asked), .first = i});
         if (const auto cached = cache_.find(question.asked)) question.answer = answer_of(*cached);
@@ -70,8 +72,7 @@ class LocalJudge : public JudgeModel {
       completion_tokens_ += question.answer->completion_tokens.value_or(0);
     }
     std::vector<JudgeAnswer> answers;
-    for (const JudgePrompt& prompt : prompts)
-      answers.push_back(*questions[place.at(asked_of(prompt).hash())].answer);
+    for (const size_t question : question_of) answers.push_back(*questions[question].answer);
     return answers;
   }
 

@@ -227,11 +227,9 @@ PlannedRun plan_run(const RunConfig& config, const TextSession& text, const Mode
                      base_bytes(checkpoint, model, at::kFloat, storage_of(config)),
                      resident_bytes(),
                      at::get_num_threads()};
-  const Questioning* asked = nullptr;
-  std::optional<Questioning> questioning;
+  std::optional<Questioning> asked;
   if (options.whole_run) {
-    questioning.emplace(config, text, model, split);
-    asked = &*questioning;
+    asked.emplace(config, text, model, split);
     memory.answers = asked->shape();
   }
 

@@ -221,4 +221,13 @@ std::vector<std::vector<size_t>> deal(const std::vector<const Example*>& example
   return forests;
 }
 
+void each_forest(const std::vector<const Example*>& examples, const ForestOptions& options,
+                 const std::function<void(Forest forest, const std::vector<const Example*>& members)>& body) {
+  for (const std::vector<size_t>& indices : deal(examples, options)) {
+    std::vector<const Example*> members;
+    for (const size_t i : indices) members.push_back(examples[i]);
+    body(build_forest(members, options.share_prefixes, options.split_length), members);
+  }
+}
+
 }  // namespace lora

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "model/forest.h"
@@ -30,5 +31,10 @@ Forest build_forest(const std::vector<const Example*>& examples, bool share_pref
 // Each element lists indices into `examples`.
 std::vector<std::vector<size_t>> deal(const std::vector<const Example*>& examples,
                                       const ForestOptions& options);
+
+// body(forest, members) for each forest that `examples` are dealt to, one after the other. Forest::row_examples index into
+// `members`.
+void each_forest(const std::vector<const Example*>& examples, const ForestOptions& options,
+                 const std::function<void(Forest forest, const std::vector<const Example*>& members)>& body);
 
 }  // namespace lora

@@ -13,8 +13,8 @@ namespace lora {
 namespace {
 
 // What a pass costs beside its tokens, in tokens: packed weights are unpacked once forward and once backward, small
-// products of matrices are slower. From 2 to 3 % at 1024 tokens for the unpacking alone (docs/architecture.md), and as much
-// again; bench/plan_versus_actual.py --passes measures it.
+// products of matrices are slower. Unpacking alone took 7 % at 793 tokens (bench/RESULTS.md), which is 56; of other models
+// and machines nothing is known yet. bench/plan_versus_actual.py --passes measures it.
 constexpr double kTokensBesides = 48;
 constexpr std::array<std::pair<Recompute, double>, 3> kWork{
     {{Recompute::kNone, 1.0}, {Recompute::kCheap, 1.25}, {Recompute::kBlock, 1.5}}};

@@ -64,8 +64,10 @@ LayerNumbers layer_numbers(const PassModel& model, int64_t layer, int64_t tokens
 
   // The MLP: gradient of its result, what it read, the gated numbers, their gradient, what dropout left of them.
   const int64_t mlp = rows * (2 * d + (2 + (has(Module::kDown) ? dropped : 0)) * ff);
-  // Attention: gradients of its result, of q, k, v, and of both residual paths.
-  const int64_t attention = rows * 2 * q + tokens * (2 * kv + (2 + dropped) * d);
+  // Attention: gradients of its result, of q, k, v, and of both residual paths. Several threads gather those of k and v by
+  // query head first (ops/attention.cpp).
+  const int64_t gathered = model.threads > 1 && q > kv ? 2 * q : 0;
+  const int64_t attention = rows * 2 * q + tokens * (2 * kv + gathered + (2 + dropped) * d);
   n.backward = std::max(mlp, attention);
   // Beside x: what attention gave, the sum, its norm; gate, up, the gated numbers, the result. Or q, k and v, turned and not,
   // and what attention gives.

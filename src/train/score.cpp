@@ -13,20 +13,18 @@ std::vector<Score> score(const Decoder& decoder, const Adapter* adapter, const s
   for (const Example& example : examples) all.push_back(&example);
   std::vector<Score> scores(examples.size());
   size_t done = 0;
-  for (const std::vector<size_t>& members : deal(all, options)) {
-    std::vector<const Example*> part;
-    for (const size_t i : members) part.push_back(all[i]);
-    const Forest forest = build_forest(part, options.share_prefixes, options.split_length);
+  each_forest(all, options, [&](const Forest& forest, const std::vector<const Example*>& members) {
     const at::Tensor nll = decoder.loss(forest, adapter, std::nullopt).nll.to(at::kDouble);
     const double* values = nll.data_ptr<double>();
     for (size_t row = 0; row < forest.rows.size(); ++row) {
-      Score& s = scores[members[static_cast<size_t>(forest.row_examples[row])]];
+      const Example* example = members[static_cast<size_t>(forest.row_examples[row])];
+      Score& s = scores[static_cast<size_t>(example - examples.data())];
       s.nll += values[row];
       s.tokens += 1;
     }
     done += members.size();
     if (progress) progress(done);
-  }
+  });
   return scores;
 }
 

@@ -41,12 +41,8 @@ StepResult accumulate_gradients(const Decoder& decoder, Adapter& adapter,
   adapter.zero_gradients();
   StepResult result;
   double total = 0;
-  for (const std::vector<size_t>& members : deal(examples, forests)) {
+  each_forest(examples, forests, [&](const Forest& forest, const std::vector<const Example*>& members) {
     const ProfileScope pass("pass");
-    std::vector<const Example*> part;
-    for (const size_t i : members) part.push_back(examples[i]);
-    const Forest forest = build_forest(part, forests.share_prefixes, forests.split_length);
-
     const ops::HeadLoss loss = decoder.loss(forest, &adapter, mask_seed, forests.recompute);
     const double sum = loss.loss.item<double>();
     if (std::isfinite(sum)) {
@@ -54,7 +50,7 @@ StepResult accumulate_gradients(const Decoder& decoder, Adapter& adapter,
       loss.loss.backward();
     } else {
       result.finite = false;
-      note_bad_rows(loss.nll, forest, part, result);
+      note_bad_rows(loss.nll, forest, members, result);
     }
 
     total += sum;
@@ -63,7 +59,7 @@ StepResult accumulate_gradients(const Decoder& decoder, Adapter& adapter,
     result.unique_tokens += forest.unique_tokens();
     result.supervised_tokens += forest.supervised_tokens();
     for (const double weight : forest.row_weights) result.weight += weight;
-  }
+  });
   result.loss = total / result.weight;
   result.grad_norm = norm_of(adapter.gradients()) / result.weight;
   result.finite = result.finite && std::isfinite(result.grad_norm);

@@ -12,8 +12,8 @@
 #include "base/median.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "train/batches.h"
 #include "train/forest_builder.h"
-#include "train/row_order.h"
 #include "train/step.h"
 
 namespace lora {
@@ -44,14 +44,11 @@ std::vector<PlannedStep> plan_steps(const ModelConfig& model, const std::vector<
       step.examples.push_back(&examples[order.back()]);
       order.pop_back();
     }
-    for (const std::vector<size_t>& members : deal(step.examples, forests)) {
-      std::vector<const Example*> part;
-      for (const size_t i : members) part.push_back(step.examples[i]);
-      const Forest forest = build_forest(part, forests.share_prefixes, forests.split_length);
+    each_forest(step.examples, forests, [&](const Forest& forest, const auto&) {
       step.size += step_size(model, forest);
       step.tokens += forest.num_tokens;
       ++step.passes;
-    }
+    });
   }
   return steps;
 }

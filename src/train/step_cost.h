@@ -1,5 +1,5 @@
 // What an optimizer step of LoRA must compute, whatever program does it: the numerator of "percent of the speed of light"
-// (run/bench.h) and the basis of estimates of time. A product of matrices counts 2 FLOPs a multiplication; what a better
+// (step_bench.h) and the basis of estimates of time. A product of matrices counts 2 FLOPs a multiplication; what a better
 // program could do without (padding, logits of unsupervised tokens, shared prefixes again, gradients of frozen weights,
 // anything computed twice but attention's scores) counts nothing, and neither does what is not a product.
 #pragma once

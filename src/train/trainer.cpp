@@ -12,9 +12,9 @@
 #include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/profile.h"
+#include "train/batches.h"
 #include "train/checkpoint.h"
 #include "train/metrics.h"
-#include "train/row_order.h"
 #include "train/score.h"
 #include "train/step.h"
 
@@ -38,7 +38,8 @@ class Run {
         options_(options),
         run_(run),
         progress_(progress),
-        length_(run_length(options, static_cast<int64_t>(train_rows.size()))),
+        batches_(train_rows, options),
+        length_(batches_.length()),
         schedule_{options.lr_scheduler_type, options.learning_rate, options.warmup_steps, length_.total_steps,
                   options.num_decay_steps},
         forests_{options.share_prefixes, options.micro_batch_tokens, 0, options.recompute},
@@ -72,25 +73,10 @@ class Run {
                                                std::chrono::duration<double>(state_.seconds));
   }
 
-  // The rows of batch number state_.batch: a permutation of all rows for each epoch, cut in order.
-  std::vector<const Example*> next_batch() {
-    const int64_t epoch = state_.batch / length_.steps_per_epoch,
-                  place = state_.batch % length_.steps_per_epoch;
-    if (epoch != order_epoch_) {
-      order_ = row_order(options_.seed, epoch, train_rows_.size());
-      order_epoch_ = epoch;
-    }
-    const auto begin = static_cast<size_t>(place * options_.batch_size());
-    const size_t end = std::min(order_.size(), begin + static_cast<size_t>(options_.batch_size()));
-    std::vector<const Example*> batch;
-    for (size_t i = begin; i < end; ++i) batch.push_back(&train_rows_[order_[i]]);
-    return batch;
-  }
-
   void step() {
     const double learning_rate = schedule_.at(state_.step);
     const uint64_t mask_seed = mix64(mix64(options_.seed, kMaskStream), static_cast<uint64_t>(state_.batch));
-    const StepResult result = train_step(decoder_, adapter_, *optimizer_, next_batch(), forests_,
+    const StepResult result = train_step(decoder_, adapter_, *optimizer_, batches_.at(state_.batch), forests_,
                                          learning_rate, options_.max_grad_norm, mask_seed);
     ++state_.batch;
     if (!result.finite) return note_bad(result);
@@ -234,6 +220,7 @@ class Run {
   const TrainOptions& options_;
   const TrainingRun& run_;
   Progress& progress_;
+  Batches batches_;
   const RunLength length_;
   const Schedule schedule_;
   const ForestOptions forests_;
@@ -247,8 +234,6 @@ class Run {
   MetricsLine window_;
   double window_weight_ = 0;  // of its supervised tokens
   double last_grad_norm_ = 0;
-  std::vector<size_t> order_;
-  int64_t order_epoch_ = -1;
   std::chrono::steady_clock::time_point began_{};
   struct {
     std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();

@@ -1,6 +1,7 @@
 """Every command: its help, its JSON, and what it leaves on disk."""
 import json
 import math
+import os
 
 import pytest
 
@@ -112,3 +113,14 @@ def test_eight_rows_are_learned_by_heart_with_their_end(tmp_path):
                                  "--max-new-tokens", 24, "--format", "json").stdout)
     assert [x["answer"] for x in answers] == [answer for _, answer in facts]
     assert all(x["stopped"] for x in answers)
+
+
+def test_threads_wait_briefly_unless_the_user_says_otherwise():
+    """libgomp reads this where a program starts, so only the launcher can say it; what libgomp took it prints itself."""
+    def spins(**environment):
+        said = lora("train", "--help", env=os.environ | {"OMP_DISPLAY_ENV": "VERBOSE"} | environment).stderr
+        return [line.split("'")[1] for line in said.splitlines() if "GOMP_SPINCOUNT" in line]
+
+    assert spins() == ["1000"]
+    assert spins(GOMP_SPINCOUNT="77") == ["77"]
+    assert spins(OMP_WAIT_POLICY="PASSIVE") == ["0"]

@@ -30,7 +30,7 @@ CONFIGURATIONS = {
 }
 
 
-QUICK = {"default", "load_in_4bit of fp32"}
+QUICK = {"default", "every block again", "load_in_4bit of fp32"}
 
 
 @pytest.mark.parametrize("name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
