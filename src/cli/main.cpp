@@ -17,7 +17,7 @@ namespace {
 // training becomes several times slower (bench/RESULTS.md). It reads its settings from the environment in which a program
 // starts, so a program cannot choose for itself. A user's own OMP_WAIT_POLICY or GOMP_SPINCOUNT stands.
 void prefer_short_spins() {
-  if (!std::getenv("OMP_WAIT_POLICY")) ::setenv("GOMP_SPINCOUNT", "1000", /*overwrite=*/0);
+  if (!std::getenv("OMP_WAIT_POLICY")) ::setenv("GOMP_SPINCOUNT", "10000", /*overwrite=*/0);
 }
 
 // Comes back only when it cannot be done.

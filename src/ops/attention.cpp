@@ -4,7 +4,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <memory>
+#include <numeric>
 
 #include "base/profile.h"
 #include "ops/cpu/attend.h"
@@ -17,12 +17,16 @@ namespace {
 
 using cpu::Transpose;
 
-// Queries are worked on in tiles, so that a tile of scores stays in the cache and keys after it are skipped.
-constexpr int64_t kTile = 64;
+// Queries are worked on in tiles, so that a tile of scores stays in the cache and keys after it are skipped: up to so many
+// queries, and about so many rows of scores where several query heads read one key head.
+constexpr int64_t kTile = 64, kTileRows = 96, kFewestQueries = 16;
+// How many sums each gradient of a key may be gathered in, so that threads need not wait for each other.
+constexpr int64_t kMostSums = 4;
 
 struct Tile {
   const AttentionBlock* block;
   int64_t begin, end;  // query rows
+  int64_t queries() const { return end - begin; }
 };
 
 int64_t total(const std::vector<KeyRange>& ranges) {
@@ -31,8 +35,8 @@ int64_t total(const std::vector<KeyRange>& ranges) {
   return n;
 }
 
-// The keys that a tile sees, as runs of rows: the block's context, then its own rows up to the tile's last query; with a
-// window, without those that even the tile's first query does not see.
+// A tile and the keys that it sees, as runs of rows: the block's context, then its own rows up to the tile's last query; with
+// a window, without those that even the tile's first query does not see.
 struct VisibleKeys {
   std::vector<KeyRange> ranges;
   int64_t keys = 0;  // rows of all ranges
@@ -62,11 +66,41 @@ struct VisibleKeys {
   }
 };
 
-std::vector<Tile> tiles_of(const AttentionBlock& block) {
-  std::vector<Tile> tiles;
-  for (int64_t begin = block.q_begin; begin < block.q_end; begin += kTile)
-    tiles.push_back({&block, begin, std::min(begin + kTile, block.q_end)});
+int64_t tile_queries(const AttentionShape& shape) {
+  return std::clamp(kTileRows / (shape.num_heads / shape.num_kv_heads), kFewestQueries, kTile);
+}
+
+// Tiles of blocks first … last - 1.
+std::vector<VisibleKeys> tiles_of(const AttentionLayout& layout, size_t first, size_t last,
+                                  const AttentionShape& shape) {
+  const int64_t most = tile_queries(shape);
+  std::vector<VisibleKeys> tiles;
+  for (size_t b = first; b < last; ++b) {
+    const AttentionBlock& block = layout.blocks[b];
+    for (int64_t begin = block.q_begin; begin < block.q_end; begin += most)
+      tiles.emplace_back(Tile{&block, begin, std::min(begin + most, block.q_end)}, shape.window);
+  }
   return tiles;
+}
+
+int64_t cost(const VisibleKeys& tile) {
+  return tile.tile.queries() * tile.keys;
+}
+
+// Cuts items of these costs into `parts` runs of about equal cost: the first item of each, and their number.
+std::vector<size_t> equal_parts(const std::vector<int64_t>& costs, int64_t parts) {
+  const int64_t all = std::accumulate(costs.begin(), costs.end(), int64_t{0});
+  std::vector<size_t> bounds{0};
+  int64_t done = 0;
+  size_t item = 0;
+  for (int64_t part = 1; part < parts; ++part) {
+    // An item belongs to the part that its middle lies in.
+    for (; item < costs.size() && (2 * done + costs[item]) * parts < 2 * all * part; ++item)
+      done += costs[item];
+    bounds.push_back(item);
+  }
+  bounds.push_back(costs.size());
+  return bounds;
 }
 
 // A matrix (rows, heads * head_dim): the address of one head in one row, and the distance between rows.
@@ -83,49 +117,93 @@ Heads<T> heads_of(const at::Tensor& t, const AttentionShape& shape) {
   return {t.data_ptr<Value>(), t.size(1), shape.head_dim};
 }
 
+// A matrix of numbers, rows `stride` apart.
+template <class T>
+struct Matrix {
+  T* data;
+  int64_t stride;
+};
+
+// What the query heads of one key head have in a tile, one below the other: row h * queries + i is query i of the group's
+// head h. In place where there is one head, else in `room`.
+template <class T>
+Matrix<const T> gathered(const Heads<const T>& x, const Tile& tile, int64_t first_head, int64_t group,
+                         std::vector<T>& room) {
+  if (group == 1) return {x.at(tile.begin, first_head), x.stride};
+  room.resize(static_cast<size_t>(group * tile.queries() * x.head_dim));
+  T* to = room.data();
+  for (int64_t h = 0; h < group; ++h)
+    for (int64_t row = tile.begin; row < tile.end; ++row, to += x.head_dim)
+      std::copy_n(x.at(row, first_head + h), x.head_dim, to);
+  return {room.data(), x.head_dim};
+}
+
+// Where such rows are written to, and, with several heads, how they come from there to their places.
+template <class T>
+Matrix<T> room_for(const Heads<T>& x, const Tile& tile, int64_t first_head, int64_t group,
+                   std::vector<T>& room) {
+  if (group == 1) return {x.at(tile.begin, first_head), x.stride};
+  room.resize(static_cast<size_t>(group * tile.queries() * x.head_dim));
+  return {room.data(), x.head_dim};
+}
+template <class T>
+void scatter(const Matrix<T>& from, const Tile& tile, int64_t first_head, int64_t group, const Heads<T>& x) {
+  if (group == 1) return;
+  const T* next = from.data;
+  for (int64_t h = 0; h < group; ++h)
+    for (int64_t row = tile.begin; row < tile.end; ++row, next += x.head_dim)
+      std::copy_n(next, x.head_dim, x.at(row, first_head + h));
+}
+
 // s (rows, keys) = q k^T, unscaled, over the runs of keys.
 template <class T>
-void scores(const Heads<const T>& q, const Heads<const T>& k, const Tile& tile,
-            const std::vector<KeyRange>& ranges, int64_t head, int64_t kv_head, int64_t keys, T* s) {
+void scores(const Matrix<const T>& q, const Heads<const T>& k, int64_t kv_head, const VisibleKeys& visible,
+            int64_t rows, T* s) {
   int64_t column = 0;
-  for (const KeyRange& range : ranges) {
+  for (const KeyRange& range : visible.ranges) {
     const int64_t n = range.end - range.begin;
-    cpu::gemm(Transpose::kNo, Transpose::kYes, tile.end - tile.begin, n, q.head_dim, T{1},
-              q.at(tile.begin, head), q.stride, k.at(range.begin, kv_head), k.stride, T{0}, s + column, keys);
+    cpu::gemm(Transpose::kNo, Transpose::kYes, rows, n, k.head_dim, T{1}, q.data, q.stride,
+              k.at(range.begin, kv_head), k.stride, T{0}, s + column, visible.keys);
     column += n;
   }
 }
 
 // out (rows, head_dim) = p (rows, keys) times the rows of `values` over the runs of keys.
 template <class T>
-void weighted_sum(const T* p, const Heads<const T>& values, int64_t kv_head,
-                  const std::vector<KeyRange>& ranges, int64_t rows, int64_t keys, T* out,
-                  int64_t out_stride) {
+void weighted_sum(const T* p, const Heads<const T>& values, int64_t kv_head, const VisibleKeys& visible,
+                  int64_t rows, const Matrix<T>& out) {
   int64_t column = 0;
   T beta{0};
-  for (const KeyRange& range : ranges) {
+  for (const KeyRange& range : visible.ranges) {
     const int64_t n = range.end - range.begin;
-    cpu::gemm(Transpose::kNo, Transpose::kNo, rows, values.head_dim, n, T{1}, p + column, keys,
-              values.at(range.begin, kv_head), values.stride, beta, out, out_stride);
+    cpu::gemm(Transpose::kNo, Transpose::kNo, rows, values.head_dim, n, T{1}, p + column, visible.keys,
+              values.at(range.begin, kv_head), values.stride, beta, out.data, out.stride);
     column += n;
     beta = T{1};
   }
 }
 
-// rows of `sums` += p^T x over the runs of keys; x (rows, head_dim).
+// rows of `sums` += p^T x over the runs of keys; p (rows, keys), x (rows, head_dim).
 template <class T>
-void scatter_sum(const T* p, const T* x, int64_t x_stride, const Heads<T>& sums, int64_t kv_head,
-                 const std::vector<KeyRange>& ranges, int64_t rows, int64_t keys) {
+void scatter_sum(const T* p, const Matrix<const T>& x, const Heads<T>& sums, int64_t kv_head,
+                 const VisibleKeys& visible, int64_t rows) {
   int64_t column = 0;
-  for (const KeyRange& range : ranges) {
+  for (const KeyRange& range : visible.ranges) {
     const int64_t n = range.end - range.begin;
-    cpu::gemm(Transpose::kYes, Transpose::kNo, n, sums.head_dim, rows, T{1}, p + column, keys, x, x_stride,
-              T{1}, sums.at(range.begin, kv_head), sums.stride);
+    cpu::gemm(Transpose::kYes, Transpose::kNo, n, sums.head_dim, rows, T{1}, p + column, visible.keys, x.data,
+              x.stride, T{1}, sums.at(range.begin, kv_head), sums.stride);
     column += n;
   }
 }
 
-// One head of the forward pass: addresses, scaling and where the log-sum-exp of each (query, head) goes.
+// Room of one thread.
+template <class T>
+struct Room {
+  std::vector<T> p, dp, q, dout, result, slope;
+};
+
+// The forward pass of all query heads that read one key head: addresses, scaling and where the log-sum-exp of each
+// (query, head) goes.
 template <class T>
 struct Forward {
   Heads<const T> q, k, v;
@@ -144,30 +222,33 @@ struct Forward {
     std::fill(row + to, row + visible.keys, T{0});
   }
 
-  // A tile of queries, one head.
-  void tile(const Tile& tile, int64_t head, std::vector<T>& buffer) const {
-    const VisibleKeys visible(tile, shape.window);
-    const int64_t rows = tile.end - tile.begin, keys = visible.keys;
-    buffer.resize(static_cast<size_t>(rows * keys));
-    T* s = buffer.data();
-    scores(q, k, tile, visible.ranges, head, head / group, keys, s);
-    for (int64_t i = 0; i < rows; ++i) softmax(s + i * keys, visible, tile.begin + i, head);
-    weighted_sum(s, v, head / group, visible.ranges, rows, keys, out.at(tile.begin, head), out.stride);
+  // A tile of queries.
+  void tile(const VisibleKeys& visible, int64_t kv_head, Room<T>& room) const {
+    const Tile& tile = visible.tile;
+    const int64_t rows = group * tile.queries(), keys = visible.keys, first_head = kv_head * group;
+    room.p.resize(static_cast<size_t>(rows * keys));
+    T* s = room.p.data();
+    scores(gathered(q, tile, first_head, group, room.q), k, kv_head, visible, rows, s);
+    for (int64_t h = 0; h < group; ++h)
+      for (int64_t i = 0; i < tile.queries(); ++i)
+        softmax(s + (h * tile.queries() + i) * keys, visible, tile.begin + i, first_head + h);
+    const Matrix<T> o = room_for(out, tile, first_head, group, room.result);
+    weighted_sum(s, v, kv_head, visible, rows, o);
+    scatter(o, tile, first_head, group, out);
   }
 
-  // A single query, all heads that read one key head.
-  void query(const Tile& tile, int64_t kv_head, std::vector<T>& buffer) const {
-    const VisibleKeys visible(tile, shape.window);
-    const int64_t keys = visible.keys, first_head = kv_head * group;
-    buffer.resize(static_cast<size_t>(group * keys));
-    T *s = buffer.data(), *o = out.at(tile.begin, first_head);
+  // A single query.
+  void query(const VisibleKeys& visible, int64_t kv_head, Room<T>& room) const {
+    const int64_t keys = visible.keys, first_head = kv_head * group, row = visible.tile.begin;
+    room.p.resize(static_cast<size_t>(group * keys));
+    T *s = room.p.data(), *o = out.at(row, first_head);
     int64_t column = 0;
     for (const KeyRange& range : visible.ranges) {
-      cpu::query_scores(q.at(tile.begin, first_head), group, q.head_dim, k.at(range.begin, kv_head), k.stride,
+      cpu::query_scores(q.at(row, first_head), group, q.head_dim, k.at(range.begin, kv_head), k.stride,
                         range.end - range.begin, s + column, keys);
       column += range.end - range.begin;
     }
-    for (int64_t h = 0; h < group; ++h) softmax(s + h * keys, visible, tile.begin, first_head + h);
+    for (int64_t h = 0; h < group; ++h) softmax(s + h * keys, visible, row, first_head + h);
     std::fill(o, o + group * q.head_dim, T{0});
     column = 0;
     for (const KeyRange& range : visible.ranges) {
@@ -183,95 +264,117 @@ void forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, cons
              const AttentionShape& shape, const at::Tensor& out, const at::Tensor& lse) {
   const Forward<T> pass{heads_of<const T>(q, shape), heads_of<const T>(k, shape), heads_of<const T>(v, shape),
                         heads_of<T>(out, shape),     lse.data_ptr<T>(),           shape};
-  std::vector<Tile> tiles, queries;
-  for (const AttentionBlock& block : layout.blocks)
-    for (const Tile& tile : tiles_of(block)) (tile.end - tile.begin == 1 ? queries : tiles).push_back(tile);
-
-  const auto over = [](const std::vector<Tile>& of, int64_t heads, const auto& work) {
-    at::parallel_for(0, static_cast<int64_t>(of.size()) * heads, 1, [&](int64_t begin, int64_t end) {
-      std::vector<T> buffer;
-      for (int64_t item = begin; item < end; ++item)
-        work(of[static_cast<size_t>(item / heads)], item % heads, buffer);
-    });
-  };
-  over(tiles, shape.num_heads,
-       [&](const Tile& tile, int64_t head, std::vector<T>& buffer) { pass.tile(tile, head, buffer); });
-  over(queries, shape.num_kv_heads,
-       [&](const Tile& tile, int64_t kv_head, std::vector<T>& buffer) { pass.query(tile, kv_head, buffer); });
-}
-
-template <class T>
-void backward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& out,
-              const at::Tensor& lse, const at::Tensor& dout, const AttentionLayout& layout,
-              const AttentionShape& shape, const at::Tensor& dq, const at::Tensor& dk, const at::Tensor& dv) {
-  const auto qh = heads_of<const T>(q, shape), kh = heads_of<const T>(k, shape),
-             vh = heads_of<const T>(v, shape);
-  const auto oh = heads_of<const T>(out, shape), doh = heads_of<const T>(dout, shape);
-  const auto dqh = heads_of<T>(dq, shape), dkh = heads_of<T>(dk, shape), dvh = heads_of<T>(dv, shape);
-  const T* lse_data = lse.data_ptr<T>();
-  const int64_t group = shape.num_heads / shape.num_kv_heads;
-  const auto trees = static_cast<int64_t>(layout.tree_begin.size());
-  const T scale = static_cast<T>(shape.scale), softcap = static_cast<T>(shape.softcap);
-
-  // A key gathers gradients from many queries. One thread owns all queries of a (tree, head), so that no sum is shared
-  // between threads and its order is fixed: the heads of dk and dv are as many as those of q or of k.
-  const int64_t sums = dk.size(1) / shape.head_dim, heads_a_sum = shape.num_heads / sums;
-  at::parallel_for(0, trees * sums, 1, [&](int64_t begin, int64_t end) {
-    std::vector<T> p_buffer, dp_buffer, slope_buffer;
-    for (int64_t item = begin; item < end; ++item) {
-      const auto tree = static_cast<size_t>(item / sums);
-      const int64_t sum = item % sums;
-      const size_t last =
-          tree + 1 < layout.tree_begin.size() ? layout.tree_begin[tree + 1] : layout.blocks.size();
-      for (size_t b = layout.tree_begin[tree]; b < last; ++b) {
-        for (const Tile& tile : tiles_of(layout.blocks[b])) {
-          const VisibleKeys visible(tile, shape.window);
-          const auto& ranges = visible.ranges;
-          const int64_t keys = visible.keys, rows = tile.end - tile.begin;
-          if (softcap > 0) slope_buffer.resize(static_cast<size_t>(keys));
-          p_buffer.resize(static_cast<size_t>(rows * keys));
-          dp_buffer.resize(static_cast<size_t>(rows * keys));
-          T *p = p_buffer.data(), *dp = dp_buffer.data();
-          for (int64_t head = sum * heads_a_sum; head < (sum + 1) * heads_a_sum; ++head) {
-            const int64_t kv_head = head / group;
-            scores(qh, kh, tile, ranges, head, kv_head, keys, p);
-            scores(doh, vh, tile, ranges, head, kv_head, keys, dp);
-            for (int64_t i = 0; i < rows; ++i) {
-              const int64_t row = tile.begin + i;
-              const int64_t from = visible.seen_begin(row), to = visible.seen_end(row), n = to - from;
-              T *pr = p + i * keys, *dpr = dp + i * keys;
-              const T lse_row = lse_data[row * shape.num_heads + head];
-              const T delta = cpu::dot(oh.at(row, head), doh.at(row, head), shape.head_dim);
-              if (softcap > 0) {
-                cpu::softcap(pr + from, n, scale, softcap, slope_buffer.data());
-                cpu::softmax_row_again(pr + from, n, T{1}, lse_row);
-                cpu::softmax_row_backward(pr + from, n, delta, T{1}, dpr + from);
-                cpu::multiply(slope_buffer.data(), n, dpr + from);
-              } else {
-                cpu::softmax_row_again(pr + from, n, scale, lse_row);
-                cpu::softmax_row_backward(pr + from, n, delta, scale, dpr + from);
-              }
-              for (T* numbers : {pr, dpr}) {
-                std::fill(numbers, numbers + from, T{0});
-                std::fill(numbers + to, numbers + keys, T{0});
-              }
-            }
-            scatter_sum<T>(p, doh.at(tile.begin, head), doh.stride, dvh, sum, ranges, rows, keys);
-            scatter_sum<T>(dp, qh.at(tile.begin, head), qh.stride, dkh, sum, ranges, rows, keys);
-            weighted_sum(dp, kh, kv_head, ranges, rows, keys, dqh.at(tile.begin, head), dqh.stride);
-          }
-        }
-      }
+  const std::vector<VisibleKeys> tiles = tiles_of(layout, 0, layout.blocks.size(), shape);
+  const auto heads = static_cast<size_t>(shape.num_kv_heads);
+  std::vector<int64_t> costs;  // of (tile, key head)
+  for (const VisibleKeys& tile : tiles) costs.insert(costs.end(), heads, cost(tile));
+  const int64_t parts = at::get_num_threads();
+  const std::vector<size_t> bounds = equal_parts(costs, parts);
+  at::parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
+    Room<T> room;
+    for (size_t i = bounds[static_cast<size_t>(begin)]; i < bounds[static_cast<size_t>(end)]; ++i) {
+      const VisibleKeys& visible = tiles[i / heads];
+      const auto kv_head = static_cast<int64_t>(i % heads);
+      visible.tile.queries() == 1 ? pass.query(visible, kv_head, room) : pass.tile(visible, kv_head, room);
     }
   });
 }
 
-// How many sums each key's gradients are gathered in: one a key head, or, where that would leave threads waiting for each
-// other, one a query head, which are then added.
-int64_t heads_of_sums(const AttentionLayout& layout, const AttentionShape& shape) {
+// The backward pass of all query heads that read one key head.
+template <class T>
+struct Backward {
+  Heads<const T> q, k, v, dout;
+  const T* lse;  // (Tq, num_heads)
+  Heads<T> dq;
+  const AttentionShape& shape;
+  int64_t group = shape.num_heads / shape.num_kv_heads;
+
+  // Probabilities and gradients of scores of one query and head, in place of its scores and of dout . v.
+  void softmax_backward(T* p, T* dp, const VisibleKeys& visible, int64_t query, int64_t head,
+                        std::vector<T>& slope) const {
+    const T scale = static_cast<T>(shape.scale), softcap = static_cast<T>(shape.softcap);
+    const int64_t from = visible.seen_begin(query), to = visible.seen_end(query), n = to - from;
+    const T lse_row = lse[query * shape.num_heads + head];
+    if (softcap > 0) {
+      slope.resize(static_cast<size_t>(visible.keys));
+      cpu::softcap(p + from, n, scale, softcap, slope.data());
+    }
+    const T row_scale = softcap > 0 ? T{1} : scale;
+    cpu::softmax_row_again(p + from, n, row_scale, lse_row);
+    // The same as out . dout, of numbers that are at hand.
+    const T delta = cpu::dot(p + from, dp + from, n);
+    cpu::softmax_row_backward(p + from, n, delta, row_scale, dp + from);
+    if (softcap > 0) cpu::multiply(slope.data(), n, dp + from);
+    for (T* numbers : {p, dp}) {
+      std::fill(numbers, numbers + from, T{0});
+      std::fill(numbers + to, numbers + visible.keys, T{0});
+    }
+  }
+
+  // Of a tile of queries. dk, dv: sums that no other thread adds to meanwhile.
+  void tile(const VisibleKeys& visible, int64_t kv_head, const Heads<T>& dk, const Heads<T>& dv,
+            Room<T>& room) const {
+    const Tile& tile = visible.tile;
+    const int64_t rows = group * tile.queries(), keys = visible.keys, first_head = kv_head * group;
+    room.p.resize(static_cast<size_t>(rows * keys));
+    room.dp.resize(static_cast<size_t>(rows * keys));
+    T *p = room.p.data(), *dp = room.dp.data();
+    const Matrix<const T> queries = gathered(q, tile, first_head, group, room.q);
+    const Matrix<const T> gradients = gathered(dout, tile, first_head, group, room.dout);
+    scores(queries, k, kv_head, visible, rows, p);
+    scores(gradients, v, kv_head, visible, rows, dp);
+    for (int64_t h = 0; h < group; ++h)
+      for (int64_t i = 0; i < tile.queries(); ++i) {
+        const int64_t row = (h * tile.queries() + i) * keys;
+        softmax_backward(p + row, dp + row, visible, tile.begin + i, first_head + h, room.slope);
+      }
+    scatter_sum(p, gradients, dv, kv_head, visible, rows);
+    scatter_sum(dp, queries, dk, kv_head, visible, rows);
+    const Matrix<T> to = room_for(dq, tile, first_head, group, room.result);
+    weighted_sum(dp, k, kv_head, visible, rows, to);
+    scatter(to, tile, first_head, group, dq);
+  }
+};
+
+// A key gathers gradients from many queries, which one thread adds in a fixed order: all queries of a (tree, key head), or,
+// where that would leave threads waiting for each other, those of one of several parts of equal work, each with its own sum.
+int64_t sums_of(const AttentionLayout& layout, const AttentionShape& shape) {
   const auto items = static_cast<int64_t>(layout.tree_begin.size()) * shape.num_kv_heads;
-  const int threads = at::get_num_threads();
-  return threads > 1 && items < 4 * threads ? shape.num_heads : shape.num_kv_heads;
+  const int64_t threads = at::get_num_threads();
+  return items % threads == 0 || items >= 4 * threads ? 1 : attention_sums(threads);
+}
+
+// dq: (Tq, num_heads * head_dim), written; dk, dv: (sums, Tk, num_kv_heads * head_dim), zero.
+template <class T>
+void backward(const Backward<T>& pass, const AttentionLayout& layout, const at::Tensor& dk,
+              const at::Tensor& dv) {
+  struct Part {
+    std::vector<VisibleKeys> tiles;
+    std::vector<size_t> bounds;
+  };
+  const int64_t sums = dk.size(0), kv_heads = pass.shape.num_kv_heads;
+  std::vector<Part> trees;
+  for (size_t tree = 0; tree < layout.tree_begin.size(); ++tree) {
+    const size_t last =
+        tree + 1 < layout.tree_begin.size() ? layout.tree_begin[tree + 1] : layout.blocks.size();
+    Part part{tiles_of(layout, layout.tree_begin[tree], last, pass.shape), {}};
+    std::vector<int64_t> costs;
+    for (const VisibleKeys& tile : part.tiles) costs.push_back(cost(tile));
+    part.bounds = equal_parts(costs, sums);
+    trees.push_back(std::move(part));
+  }
+  const int64_t items = static_cast<int64_t>(trees.size()) * kv_heads;
+  at::parallel_for(0, sums * items, 1, [&](int64_t begin, int64_t end) {
+    Room<T> room;
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t sum = i / items, kv_head = i % kv_heads;
+      const Part& part = trees[static_cast<size_t>(i % items / kv_heads)];
+      const Heads<T> dks = heads_of<T>(dk[sum], pass.shape), dvs = heads_of<T>(dv[sum], pass.shape);
+      for (size_t t = part.bounds[static_cast<size_t>(sum)]; t < part.bounds[static_cast<size_t>(sum) + 1];
+           ++t)
+        pass.tile(part.tiles[t], kv_head, dks, dvs, room);
+    }
+  });
 }
 
 at::Tensor fused(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionLayout& layout,
@@ -284,21 +387,25 @@ at::Tensor fused(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, 
   std::vector<at::Tensor> outputs{out};
   if (!any_requires_grad({q, k, v})) return out;
   attach_backward(
-      "attention", {q, k, v}, outputs,
-      [qd, kd, vd, o = out.detach(), lse, layout, shape](const auto& gradients, const auto&) {
+      "attention", {q, k, v}, outputs, [qd, kd, vd, lse, layout, shape](const auto& gradients, const auto&) {
         const at::Tensor dout = gradients[0].contiguous();
         const at::Tensor dq = at::empty_like(qd);
-        const int64_t sums = heads_of_sums(layout, shape);
-        at::Tensor dk = at::zeros({kd.size(0), sums * shape.head_dim}, kd.options()), dv = at::zeros_like(dk);
+        const int64_t sums = sums_of(layout, shape);
+        const at::Tensor dk = at::zeros({sums, kd.size(0), kd.size(1)}, kd.options()),
+                         dv = at::zeros_like(dk);
         AT_DISPATCH_FLOATING_TYPES(qd.scalar_type(), "attention_backward", [&] {
-          backward<scalar_t>(qd, kd, vd, o, lse, dout, layout, shape, dq, dk, dv);
+          const auto heads = [&](const at::Tensor& x) { return heads_of<const scalar_t>(x, shape); };
+          const Backward<scalar_t> pass{heads(qd),
+                                        heads(kd),
+                                        heads(vd),
+                                        heads(dout),
+                                        lse.data_ptr<scalar_t>(),
+                                        heads_of<scalar_t>(dq, shape),
+                                        shape};
+          backward<scalar_t>(pass, layout, dk, dv);
         });
-        const auto of_key_heads = [&](const at::Tensor& sum) {
-          if (sums == shape.num_kv_heads) return sum;
-          const int64_t group = shape.num_heads / shape.num_kv_heads;
-          return sum.view({kd.size(0), shape.num_kv_heads, group, shape.head_dim}).sum(2).view(kd.sizes());
-        };
-        return std::vector<at::Tensor>{dq, of_key_heads(dk), of_key_heads(dv)};
+        const auto sum = [](const at::Tensor& parts) { return parts.size(0) == 1 ? parts[0] : parts.sum(0); };
+        return std::vector<at::Tensor>{dq, sum(dk), sum(dv)};
       });
   return outputs[0];
 }
@@ -338,6 +445,15 @@ at::Tensor reference(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
 }
 
 }  // namespace
+
+int64_t attention_room(const AttentionShape& shape, int64_t queries, int64_t keys) {
+  const int64_t rows = shape.num_heads / shape.num_kv_heads * std::min(tile_queries(shape), queries);
+  return rows * (2 * keys + 3 * shape.head_dim);
+}
+
+int64_t attention_sums(int64_t threads) {
+  return std::min(threads, kMostSums);
+}
 
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                      const AttentionLayout& layout, const AttentionShape& shape, Backend backend) {

@@ -15,8 +15,6 @@ using at::Tensor;
 
 // Numbers of a tile that one thread takes to itself, where there are few rows to multiply with: a first-level cache in float.
 constexpr int64_t kSmallTileNumbers = int64_t{1} << 13;
-// Up to so many rows of x, each thread multiplies with rows of W of its own.
-constexpr int64_t kFewRows = 64;
 
 int64_t tile_rows(const FrozenMatrix& W, int64_t numbers) {
   return std::clamp<int64_t>(numbers / std::max<int64_t>(W.cols(), 1), 1, std::max<int64_t>(W.rows(), 1));

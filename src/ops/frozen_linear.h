@@ -13,6 +13,8 @@ namespace lora::ops {
 
 // Numbers of a packed matrix that are unpacked and multiplied together: 2 MiB in float, less than any last-level cache.
 constexpr int64_t kTileNumbers = int64_t{1} << 19;
+// Up to so many rows of x, each thread multiplies with rows of W of its own.
+constexpr int64_t kFewRows = 64;
 
 // x W^T + add. x: (T, in), contiguous; W: (out, in); add: (T, out), (out), or undefined. The second writes to out (T, out),
 // whose rows are contiguous.

@@ -11,6 +11,7 @@
 #include "ops/gated_mlp.h"
 #include "ops/head_loss.h"
 #include "ops/lora_linear.h"
+#include "ops/weight_chunks.h"
 #include "weights/bnb_4bit.h"
 
 namespace lora::ops {
@@ -113,6 +114,29 @@ TEST_P(FrozenLinear, OperationsGiveTheGradientsOfTheDenseMatrix) {
     for (size_t i = 0; i < got.size(); ++i)
       EXPECT_LE(distance(got[i], expected[i]), tolerance) << "result " << i;
   }
+}
+
+// Matrices that are unpacked in several chunks, and in one chunk with another.
+TEST_P(FrozenLinear, GroupsLargerThanAChunkGiveTheGradientsOfDenseMatrices) {
+  const int64_t in = 1024, rows = 130, wide = kChunkNumbers / in + 70;
+  const std::vector<FrozenMatrix> packed_group{packed(33, in), packed(wide, in), packed(20, in)};
+  const Tensor x = randn({rows, in}).requires_grad_(true), norm = randn({in});
+  std::vector<Projection> group[2];
+  std::vector<Tensor> leaves{x}, mix;
+  for (const FrozenMatrix& W : packed_group) {
+    const LoraTerm term{randn({2, in}).requires_grad_(true), randn({W.rows(), 2}).requires_grad_(true), 0.7};
+    leaves.insert(leaves.end(), {term.A, term.B});
+    group[0].push_back({W, randn({W.rows()}), term});
+    group[1].push_back({W.to_dense(dtype_), group[0].back().bias, term});
+    mix.push_back(randn({rows, W.rows()}));
+  }
+  std::vector<Tensor> results[2];
+  for (const int i : {0, 1}) {
+    results[i] = norm_linear(x, norm, 1e-5, group[i], {}, i == 0 ? Backend::kFused : Backend::kReference);
+    for (const Tensor& g : torch::autograd::grad(results[i], leaves, mix)) results[i].push_back(g);
+  }
+  for (size_t i = 0; i < results[0].size(); ++i)
+    EXPECT_LE(distance(results[0][i], results[1][i]), dtype_ == at::kDouble ? 1e-11 : 1e-5) << "result " << i;
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, FrozenLinear, ::testing::Values(at::kDouble, at::kFloat));

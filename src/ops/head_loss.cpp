@@ -16,9 +16,9 @@ namespace {
 
 using at::Tensor;
 
-// Rows a chunk: logits of about 32 MiB in float32, so that a vocabulary of 262k costs no more memory than one of 32k.
+// Rows a chunk: logits of about 64 MiB in float32, so that a vocabulary of 262k costs no more memory than one of 32k.
 int64_t chunk_rows(int64_t vocab) {
-  return std::clamp<int64_t>((int64_t{8} << 20) / vocab, 16, 256);
+  return std::clamp<int64_t>((int64_t{16} << 20) / vocab, 16, 512);
 }
 
 // logits (n, vocab), fresh from the head, in place: the gradient of each row's nll by them.

@@ -23,30 +23,43 @@ std::vector<Tensor> norm_linear(const Tensor& x, const Tensor& norm_weight, doub
     for (const Projection& p : projections) outputs.push_back(plain_product(h, p, keys));
     return outputs;
   }
-  std::vector<SavedProjection> saved(projections.begin(), projections.end());
+  SavedGroup saved(projections.begin(), projections.end());
   const Tensor xd = x.detach().contiguous();
   const Tensor rstd = norm ? at::empty({xd.size(0)}, xd.options()) : Tensor();
-  {
-    const c10::NoGradGuard no_grad;
-    const Tensor h = norm ? norm_forward(xd, norm_weight, eps, rstd) : xd;
-    for (SavedProjection& s : saved) outputs.push_back(product_forward(h, s, keys));
-  }
   for (const Projection& p : projections) inputs.insert(inputs.end(), {p.A(), p.B()});
+  {
+    const bool kept = any_requires_grad(inputs);
+    const c10::NoGradGuard no_grad;
+    ProductInput input{xd};
+    if (norm) {
+      input.h = at::empty_like(xd);
+      input.make = [&](int64_t begin, int64_t end) {
+        norm_rows(xd, norm_weight, eps, begin, end, input.h, rstd);
+      };
+    }
+    outputs = products_forward(input, saved, keys, kept);
+  }
   attach_backward(
       "norm_linear", inputs, outputs,
       [xd, norm_weight, rstd, saved, keys](const auto& gradients, const std::vector<bool>& needed) {
-        const Tensor h = norm_weight.defined() ? norm_again(xd, norm_weight, rstd) : xd;
-        std::vector<Tensor> result(1);
-        Tensor dh;
-        for (size_t i = 0; i < saved.size(); ++i) {
-          const LoraGradients g =
-              product_backward(h, saved[i], gradients[i].contiguous(), keys, needed[0], dh);
+        const bool normed = norm_weight.defined();
+        ProductInput input{xd};
+        RowWork done;
+        const Tensor dx = needed[0] ? at::empty_like(xd) : Tensor();
+        if (normed) {
+          input.h = at::empty_like(xd);
+          input.make = [&](int64_t begin, int64_t end) {
+            norm_rows_again(xd, norm_weight, rstd, begin, end, input.h);
+          };
+          if (needed[0])
+            done = [&](int64_t begin, int64_t end) {
+              norm_rows_backward(xd, norm_weight, rstd, begin, end, dx);
+            };
+        }
+        std::vector<Tensor> dy, result{dx};
+        for (const Tensor& g : gradients) dy.push_back(g.contiguous());
+        for (const LoraGradients& g : products_backward(input, saved, dy, keys, dx, done))
           result.insert(result.end(), {g.A, g.B});
-        }
-        if (needed[0]) {
-          if (norm_weight.defined()) norm_backward(xd, norm_weight, rstd, dh);
-          result[0] = dh;
-        }
         return result;
       });
   return outputs;
@@ -59,18 +72,21 @@ Tensor linear_residual(const Tensor& x, const Tensor& residual, const Projection
     const Tensor y = plain_product(x, projection, keys);
     return residual.defined() ? residual + y : y;
   }
-  SavedProjection saved(projection);
+  SavedGroup saved{SavedProjection(projection)};
   const Tensor xd = x.detach().contiguous();
+  const std::vector<Tensor> inputs{x, residual, projection.A(), projection.B()};
   std::vector<Tensor> outputs;
   {
+    const bool kept = any_requires_grad(inputs);
     const c10::NoGradGuard no_grad;
-    outputs.push_back(product_forward(xd, saved, keys, residual.defined() ? residual.detach() : residual));
+    outputs = products_forward({xd}, saved, keys, kept,
+                               residual.defined() ? residual.detach().contiguous() : residual);
   }
-  attach_backward("linear_residual", {x, residual, projection.A(), projection.B()}, outputs,
+  attach_backward("linear_residual", inputs, outputs,
                   [xd, saved, keys](const auto& gradients, const std::vector<bool>& needed) {
                     const Tensor dy = gradients[0].contiguous();
-                    Tensor dx;
-                    const LoraGradients g = product_backward(xd, saved, dy, keys, needed[0], dx);
+                    const Tensor dx = needed[0] ? at::empty_like(xd) : Tensor();
+                    const LoraGradients g = products_backward({xd}, saved, {dy}, keys, dx)[0];
                     return std::vector<Tensor>{dx, dy, g.A, g.B};
                   });
   return outputs[0];

@@ -2,50 +2,247 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "base/hash.h"
 #include "base/profile.h"
+#include "ops/cpu/gemm.h"
 #include "ops/cpu/kernels.h"
 #include "ops/frozen_linear.h"
+#include "ops/row_blocks.h"
 #include "ops/rows.h"
+#include "ops/weight_chunks.h"
 
 namespace lora::ops {
 namespace {
 
 using at::Tensor;
+using cpu::Transpose;
 
-// y (T, d) = mask * x, or y += mask * x.
-void apply_dropout(const Tensor& x, const TokenKeys& keys, const LoraTerm& term, bool accumulate,
-                   const Tensor& y) {
+template <class T>
+T* row(const Tensor& t, int64_t i) {
+  return t.data_ptr<T>() + i * t.stride(0);
+}
+
+// y = mask * x, or y += mask * x, over rows begin … end - 1 of a pass; x and y, (end - begin, d), contiguous.
+template <class T>
+void drop(const T* x, const TokenKeys& keys, const LoraTerm& term, int64_t begin, int64_t end, int64_t d,
+          bool accumulate, T* y) {
   const ProfilePart part("dropout");
-  const int64_t d = x.size(1);
   const int64_t* key = keys.data_ptr<int64_t>();
-  AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "dropout", [&] {
-    const scalar_t* in = x.data_ptr<scalar_t>();
-    scalar_t* out = y.data_ptr<scalar_t>();
-    for_rows(x.size(0), d, [&](int64_t begin, int64_t end) {
-      for (int64_t t = begin; t < end; ++t)
-        cpu::dropout_row(in + t * d, mix64(term.dropout_key, static_cast<uint64_t>(key[t])), term.dropout, d,
-                         accumulate, out + t * d);
+  for (int64_t t = begin; t < end; ++t, x += d, y += d)
+    cpu::dropout_row(x, mix64(term.dropout_key, static_cast<uint64_t>(key[t])), term.dropout, d, accumulate,
+                     y);
+}
+
+bool drops(const SavedGroup& group) {
+  return std::ranges::any_of(group,
+                             [](const SavedProjection& p) { return p.has_lora() && p.lora->dropout > 0; });
+}
+
+// A thread's room for a block of what dropout leaves of h: (workers, kBlockRows, in).
+Tensor dropout_room(const SavedGroup& group, const Tensor& h) {
+  return drops(group) ? at::empty({row_workers(h.size(0)), kBlockRows, h.size(1)}, h.options()) : Tensor();
+}
+
+// What LoRA reads of a block: its rows of h, or in `room` what this module's mask leaves of them.
+template <class T>
+const T* lora_input(const T* h, const LoraTerm& term, const TokenKeys& keys, const RowBlock& block,
+                    int64_t in, const Tensor& room) {
+  if (term.dropout == 0) return h;
+  T* dropped = row<T>(room, block.worker);
+  drop(h, keys, term, block.begin, block.end, in, false, dropped);
+  return dropped;
+}
+
+// u of a block's rows.
+template <class T>
+void low_rank_rows(const T* h, int64_t in, const RowBlock& block, const TokenKeys& keys, const Tensor& room,
+                   SavedProjection& p) {
+  const ProfilePart part("adapter");
+  const int64_t r = p.u.size(1);
+  const T* x = lora_input(h, *p.lora, keys, block, in, room);
+  cpu::gemm(Transpose::kNo, Transpose::kYes, block.rows(), r, in, T{1}, x, in,
+            p.lora->A.template const_data_ptr<T>(), in, T{0}, row<T>(p.u, block.begin), r);
+}
+
+// What a block of y holds before its products: y's rows, columns part.begin … part.end. Returns whether there is anything.
+template <class T>
+bool begin_rows(const Tensor& bias, const Tensor& residual, const RowBlock& block, const WeightRows<T>& part,
+                const Tensor& y) {
+  if (!bias.defined() && !residual.defined()) return false;
+  const T* added = bias.defined() ? bias.const_data_ptr<T>() : nullptr;
+  for (int64_t t = block.begin; t < block.end; ++t) {
+    T* to = row<T>(y, t);
+    if (residual.defined())
+      std::copy(row<T>(residual, t) + part.begin, row<T>(residual, t) + part.end, to + part.begin);
+    else
+      std::fill(to + part.begin, to + part.end, T{0});
+    if (added)
+      for (int64_t j = part.begin; j < part.end; ++j) to[j] += added[j];
+  }
+  return true;
+}
+
+// The terms that belong to some of a block's rows.
+template <class T>
+void add_of_rows(const T* h, int64_t in, const std::vector<LoraRows>& of_rows, const RowBlock& block,
+                 const WeightRows<T>& part, const Tensor& y) {
+  std::vector<T> u;
+  for (const auto& [rows_begin, rows_end, term] : of_rows) {
+    const int64_t begin = std::max(block.begin, rows_begin), end = std::min(block.end, rows_end);
+    if (begin >= end) continue;
+    const int64_t r = term.A.size(0);
+    u.resize(static_cast<size_t>((end - begin) * r));
+    cpu::gemm(Transpose::kNo, Transpose::kYes, end - begin, r, in, T{1}, h + (begin - block.begin) * in, in,
+              term.A.template const_data_ptr<T>(), in, T{0}, u.data(), r);
+    cpu::gemm(Transpose::kNo, Transpose::kYes, end - begin, part.end - part.begin, r,
+              static_cast<T>(term.scale), u.data(), r, term.B.template const_data_ptr<T>() + part.begin * r,
+              r, T{1}, row<T>(y, begin) + part.begin, y.stride(0));
+  }
+}
+
+// The forward pass of a group. `saved`: the same group where u is to be filled, or null. ys: one for each, or none.
+template <class T>
+void forward(const ProductInput& input, const SavedGroup& group, SavedGroup* saved, const TokenKeys& keys,
+             const Tensor& residual, const std::vector<Tensor>& ys) {
+  const Tensor& h = input.h;
+  const int64_t in = h.size(1);
+  const Tensor room = saved ? dropout_room(group, h) : Tensor();
+  std::vector<const FrozenMatrix*> matrices;
+  if (!ys.empty())
+    for (const SavedProjection& p : group) matrices.push_back(&p.weight);
+  for_weight_chunks<T>(matrices, [&](const WeightChunk<T>& chunk) {
+    for_row_blocks(h.size(0), [&](const RowBlock& block) {
+      const T* x = row<T>(h, block.begin);
+      if (chunk.first) {
+        if (input.make) input.make(block.begin, block.end);
+        if (saved)
+          for (SavedProjection& p : *saved)
+            if (p.has_lora()) low_rank_rows(x, in, block, keys, room, p);
+      }
+      for (const WeightRows<T>& part : chunk.parts) {
+        const SavedProjection& p = group[part.matrix];
+        const Tensor& y = ys[part.matrix];
+        T* out = row<T>(y, block.begin) + part.begin;
+        {
+          const ProfilePart gemm("gemm");
+          const bool begun = begin_rows(p.bias, residual, block, part, y);
+          cpu::gemm(Transpose::kNo, Transpose::kYes, block.rows(), part.end - part.begin, in, T{1}, x, in,
+                    part.data, part.stride, begun ? T{1} : T{0}, out, y.stride(0));
+        }
+        if (!p.has_lora() && p.lora_of_rows.empty()) continue;
+        const ProfilePart adapter("adapter");
+        if (p.has_lora()) {
+          const int64_t r = p.u.size(1);
+          cpu::gemm(Transpose::kNo, Transpose::kYes, block.rows(), part.end - part.begin, r,
+                    static_cast<T>(p.lora->scale), row<T>(p.u, block.begin), r,
+                    p.lora->B.template const_data_ptr<T>() + part.begin * r, r, T{1}, out, y.stride(0));
+        }
+        add_of_rows(x, in, p.lora_of_rows, block, part, y);
+      }
     });
   });
 }
 
-// What LoRA reads: h itself, or h with this module's mask laid over it.
-Tensor lora_input(const Tensor& h, const LoraTerm& term, const TokenKeys& keys) {
-  if (term.dropout == 0) return h;
-  Tensor dropped = at::empty_like(h);
-  apply_dropout(h, keys, term, false, dropped);
-  return dropped;
+std::vector<Tensor> results(const Tensor& h, const SavedGroup& group) {
+  std::vector<Tensor> ys;
+  for (const SavedProjection& p : group) ys.push_back(at::empty({h.size(0), p.weight.rows()}, h.options()));
+  return ys;
 }
 
-void add_low_rank(const SavedProjection& saved, Tensor& y) {
-  const ProfilePart part("adapter");
-  if (saved.lora) y.addmm_(saved.u, saved.lora->B.t(), 1, saved.lora->scale);
+void make_room_for_u(const Tensor& h, SavedGroup& group) {
+  for (SavedProjection& p : group)
+    if (p.has_lora()) p.u = at::empty({h.size(0), p.lora->A.size(0)}, h.options());
 }
 
-void add_of_rows(const Tensor& h, const std::vector<LoraRows>& of_rows, const Tensor& y) {
-  for (const auto& [begin, end, term] : of_rows)
+// For answers: few rows, read by kernels that divide the matrices among threads, not the rows.
+Tensor few_rows_forward(const Tensor& h, const SavedProjection& p, const Tensor& residual) {
+  const Tensor y = frozen_linear(h, p.weight, residual.defined() ? residual : p.bias);
+  if (residual.defined() && p.bias.defined()) y.add_(p.bias);
+  if (p.has_lora()) y.addmm_(at::mm(h, p.lora->A.t()), p.lora->B.t(), 1, p.lora->scale);
+  for (const auto& [begin, end, term] : p.lora_of_rows)
     y.slice(0, begin, end).addmm_(at::mm(h.slice(0, begin, end), term.A.t()), term.B.t(), 1, term.scale);
+  return y;
+}
+
+// Gradients of A and B, summed by each worker over its own rows.
+struct GradientSums {
+  Tensor A;  // (workers, r, in)
+  Tensor B;  // (workers, r, out): turned, as the gradient of y is read along its rows
+};
+
+// What a block adds to the gradients of A and B, and to dh. `begun`: whether dh holds something already.
+template <class T>
+void low_rank_backward(const T* h, int64_t in, const RowBlock& block, const SavedProjection& p,
+                       const Tensor& dy, const TokenKeys& keys, const Tensor& room, const GradientSums& sums,
+                       std::vector<T>& du, bool begun, T* dh) {
+  const ProfilePart adapter("adapter");
+  const LoraTerm& term = *p.lora;
+  const int64_t n = block.rows(), r = p.u.size(1), out = dy.size(1), dy_stride = dy.stride(0);
+  const T scale = static_cast<T>(term.scale);
+  const T *g = row<T>(dy, block.begin), *A = term.A.template const_data_ptr<T>();
+  du.resize(static_cast<size_t>(n * r));
+  cpu::gemm(Transpose::kNo, Transpose::kNo, n, r, out, scale, g, dy_stride,
+            term.B.template const_data_ptr<T>(), r, T{0}, du.data(), r);
+  cpu::gemm(Transpose::kYes, Transpose::kNo, r, out, n, scale, row<T>(p.u, block.begin), r, g, dy_stride,
+            T{1}, row<T>(sums.B, block.worker), out);
+  const T* x = lora_input(h, term, keys, block, in, room);
+  cpu::gemm(Transpose::kYes, Transpose::kNo, r, in, n, T{1}, du.data(), r, x, in, T{1},
+            row<T>(sums.A, block.worker), in);
+  if (!dh) return;
+  T* to = term.dropout == 0 ? dh : row<T>(room, block.worker);
+  cpu::gemm(Transpose::kNo, Transpose::kNo, n, in, r, T{1}, du.data(), r, A, in,
+            begun && to == dh ? T{1} : T{0}, to, in);
+  if (to != dh) drop(to, keys, term, block.begin, block.end, in, begun, dh);
+}
+
+template <class T>
+std::vector<LoraGradients> backward(const ProductInput& input, const SavedGroup& group,
+                                    const std::vector<Tensor>& dys, const TokenKeys& keys, const Tensor& dh,
+                                    const RowWork& done) {
+  const Tensor& h = input.h;
+  const int64_t in = h.size(1), workers = row_workers(h.size(0));
+  const Tensor room = dropout_room(group, h);
+  std::vector<GradientSums> sums(group.size());
+  for (size_t i = 0; i < group.size(); ++i) {
+    if (!group[i].has_lora()) continue;
+    const int64_t r = group[i].u.size(1);
+    sums[i] = {at::zeros({workers, r, in}, h.options()),
+               at::zeros({workers, r, dys[i].size(1)}, h.options())};
+  }
+  std::vector<const FrozenMatrix*> matrices;
+  if (dh.defined())
+    for (const SavedProjection& p : group) matrices.push_back(&p.weight);
+  for_weight_chunks<T>(matrices, [&](const WeightChunk<T>& chunk) {
+    for_row_blocks(h.size(0), [&](const RowBlock& block) {
+      T* to = dh.defined() ? row<T>(dh, block.begin) : nullptr;
+      bool begun = !chunk.first;
+      if (chunk.first) {
+        if (input.make) input.make(block.begin, block.end);
+        std::vector<T> du;
+        for (size_t i = 0; i < group.size(); ++i) {
+          if (!group[i].has_lora()) continue;
+          low_rank_backward(row<T>(h, block.begin), in, block, group[i], dys[i], keys, room, sums[i], du,
+                            begun, to);
+          begun = true;
+        }
+      }
+      for (const WeightRows<T>& part : chunk.parts) {
+        const ProfilePart gemm("gemm");
+        const Tensor& dy = dys[part.matrix];
+        cpu::gemm(Transpose::kNo, Transpose::kNo, block.rows(), in, part.end - part.begin, T{1},
+                  row<T>(dy, block.begin) + part.begin, dy.stride(0), part.data, part.stride,
+                  begun ? T{1} : T{0}, to, in);
+        begun = true;
+      }
+      if (chunk.last && done) done(block.begin, block.end);
+    });
+  });
+  std::vector<LoraGradients> gradients(group.size());
+  for (size_t i = 0; i < group.size(); ++i)
+    if (group[i].has_lora()) gradients[i] = {sums[i].A.sum(0), sums[i].B.sum(0).t()};
+  return gradients;
 }
 
 }  // namespace
@@ -56,53 +253,45 @@ SavedProjection::SavedProjection(const Projection& projection)
       lora(projection.lora),
       lora_of_rows(projection.lora_of_rows) {
   if (!lora) return;
-  lora->A = lora->A.detach();
-  lora->B = lora->B.detach();
+  lora->A = lora->A.detach().contiguous();
+  lora->B = lora->B.detach().contiguous();
 }
 
-void low_rank_forward(const Tensor& h, SavedProjection& saved, const TokenKeys& keys) {
-  const ProfilePart part("adapter");
-  if (saved.lora) saved.u = at::mm(lora_input(h, *saved.lora, keys), saved.lora->A.t());
-}
-
-Tensor product_forward(const Tensor& h, SavedProjection& saved, const TokenKeys& keys,
-                       const Tensor& residual) {
-  Tensor y = frozen_linear(h, saved.weight, residual.defined() ? residual : saved.bias);
-  if (residual.defined() && saved.bias.defined()) y.add_(saved.bias);
-  low_rank_forward(h, saved, keys);
-  add_low_rank(saved, y);
-  add_of_rows(h, saved.lora_of_rows, y);
-  return y;
-}
-
-Tensor product_again(const Tensor& h, const SavedProjection& saved) {
-  Tensor y = frozen_linear(h, saved.weight, saved.bias);
-  add_low_rank(saved, y);
-  return y;
-}
-
-LoraGradients product_backward(const Tensor& h, const SavedProjection& saved, const Tensor& dy,
-                               const TokenKeys& keys, bool need_dh, Tensor& dh) {
-  if (need_dh) {
-    const bool fresh = !dh.defined();
-    if (fresh) dh = at::empty_like(h);
-    frozen_linear_transposed_out(dy, saved.weight, !fresh, dh);
+std::vector<Tensor> products_forward(const ProductInput& input, SavedGroup& group, const TokenKeys& keys,
+                                     bool kept, const Tensor& residual) {
+  const Tensor& h = input.h;
+  if (!kept && h.size(0) <= kFewRows && !drops(group)) {
+    if (input.make) input.make(0, h.size(0));
+    std::vector<Tensor> ys;
+    for (const SavedProjection& p : group) ys.push_back(few_rows_forward(h, p, residual));
+    return ys;
   }
-  if (!saved.lora) return {};
-  const ProfilePart part("adapter");
-  const LoraTerm& term = *saved.lora;
-  const Tensor du = at::mm(dy, term.B).mul_(term.scale);  // (T, r)
-  LoraGradients gradients;
-  gradients.B =
-      at::mm(saved.u.t(), dy).mul_(term.scale).t();  // faster this way round: dy is read along its rows
-  gradients.A = at::mm(du.t(), lora_input(h, term, keys));
-  if (need_dh) {
-    if (term.dropout == 0) {
-      dh.addmm_(du, term.A);
-    } else {
-      apply_dropout(at::mm(du, term.A), keys, term, true, dh);
-    }
-  }
+  make_room_for_u(h, group);
+  const std::vector<Tensor> ys = results(h, group);
+  AT_DISPATCH_FLOATING_TYPES(h.scalar_type(), "products_forward",
+                             [&] { forward<scalar_t>(input, group, &group, keys, residual, ys); });
+  return ys;
+}
+
+std::vector<Tensor> products_again(const ProductInput& input, const SavedGroup& group) {
+  const std::vector<Tensor> ys = results(input.h, group);
+  AT_DISPATCH_FLOATING_TYPES(input.h.scalar_type(), "products_again",
+                             [&] { forward<scalar_t>(input, group, nullptr, {}, {}, ys); });
+  return ys;
+}
+
+void low_rank_forward(const ProductInput& input, SavedGroup& group, const TokenKeys& keys) {
+  make_room_for_u(input.h, group);
+  AT_DISPATCH_FLOATING_TYPES(input.h.scalar_type(), "low_rank_forward",
+                             [&] { forward<scalar_t>(input, group, &group, keys, {}, {}); });
+}
+
+std::vector<LoraGradients> products_backward(const ProductInput& input, const SavedGroup& group,
+                                             const std::vector<Tensor>& dy, const TokenKeys& keys,
+                                             const Tensor& dh, const RowWork& done) {
+  std::vector<LoraGradients> gradients;
+  AT_DISPATCH_FLOATING_TYPES(input.h.scalar_type(), "products_backward",
+                             [&] { gradients = backward<scalar_t>(input, group, dy, keys, dh, done); });
   return gradients;
 }
 
@@ -124,11 +313,14 @@ Tensor plain_product(const Tensor& h, const Projection& p, const TokenKeys& keys
 Tensor dropout_mask(const TokenKeys& keys, uint64_t dropout_key, double p, int64_t width,
                     const at::TensorOptions& options) {
   const Tensor ones = at::ones({keys.size(0), width}, options.device(at::kCPU));
-  Tensor mask = at::empty_like(ones);
+  const Tensor mask = at::empty_like(ones);
   LoraTerm term;
   term.dropout = p;
   term.dropout_key = dropout_key;
-  apply_dropout(ones, keys, term, false, mask);
+  AT_DISPATCH_FLOATING_TYPES(ones.scalar_type(), "dropout_mask", [&] {
+    drop(ones.const_data_ptr<scalar_t>(), keys, term, 0, keys.size(0), width, false,
+         mask.data_ptr<scalar_t>());
+  });
   return mask.to(options.device());
 }
 

@@ -11,43 +11,36 @@ namespace lora::ops {
 
 using at::Tensor;
 
-Tensor norm_forward(const Tensor& x, const Tensor& weight, double eps, const Tensor& rstd) {
+void norm_rows(const Tensor& x, const Tensor& weight, double eps, int64_t begin, int64_t end, const Tensor& y,
+               const Tensor& rstd) {
   const ProfilePart part("norm");
-  const Tensor y = at::empty_like(x);
   const int64_t d = x.size(1);
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "rms_norm", [&] {
-    for_rows(x.size(0), d, [&](int64_t begin, int64_t end) {
-      cpu::rms_norm(x.data_ptr<scalar_t>() + begin * d, weight.data_ptr<scalar_t>(),
-                    static_cast<scalar_t>(eps), end - begin, d, y.data_ptr<scalar_t>() + begin * d,
-                    rstd.data_ptr<scalar_t>() + begin);
-    });
+    cpu::rms_norm(x.const_data_ptr<scalar_t>() + begin * d, weight.const_data_ptr<scalar_t>(),
+                  static_cast<scalar_t>(eps), end - begin, d, y.data_ptr<scalar_t>() + begin * d,
+                  rstd.data_ptr<scalar_t>() + begin);
   });
-  return y;
 }
 
-Tensor norm_again(const Tensor& x, const Tensor& weight, const Tensor& rstd) {
+void norm_rows_again(const Tensor& x, const Tensor& weight, const Tensor& rstd, int64_t begin, int64_t end,
+                     const Tensor& y) {
   const ProfilePart part("norm");
-  const Tensor y = at::empty_like(x);
   const int64_t d = x.size(1);
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "rms_norm", [&] {
-    for_rows(x.size(0), d, [&](int64_t begin, int64_t end) {
-      cpu::rms_norm_again(x.data_ptr<scalar_t>() + begin * d, weight.data_ptr<scalar_t>(),
-                          rstd.data_ptr<scalar_t>() + begin, end - begin, d,
-                          y.data_ptr<scalar_t>() + begin * d);
-    });
+    cpu::rms_norm_again(x.const_data_ptr<scalar_t>() + begin * d, weight.const_data_ptr<scalar_t>(),
+                        rstd.const_data_ptr<scalar_t>() + begin, end - begin, d,
+                        y.data_ptr<scalar_t>() + begin * d);
   });
-  return y;
 }
 
-void norm_backward(const Tensor& x, const Tensor& weight, const Tensor& rstd, const Tensor& dy) {
+void norm_rows_backward(const Tensor& x, const Tensor& weight, const Tensor& rstd, int64_t begin, int64_t end,
+                        const Tensor& dy) {
   const ProfilePart part("norm");
   const int64_t d = x.size(1);
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "rms_norm_backward", [&] {
-    for_rows(x.size(0), d, [&](int64_t begin, int64_t end) {
-      scalar_t* g = dy.data_ptr<scalar_t>() + begin * d;
-      cpu::rms_norm_backward(x.data_ptr<scalar_t>() + begin * d, weight.data_ptr<scalar_t>(),
-                             rstd.data_ptr<scalar_t>() + begin, g, end - begin, d, g);
-    });
+    scalar_t* g = dy.data_ptr<scalar_t>() + begin * d;
+    cpu::rms_norm_backward(x.const_data_ptr<scalar_t>() + begin * d, weight.const_data_ptr<scalar_t>(),
+                           rstd.const_data_ptr<scalar_t>() + begin, g, end - begin, d, g);
   });
 }
 
@@ -59,10 +52,14 @@ Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps, Backend backe
   if (backend == Backend::kReference) return plain_norm(x, weight, eps);
   const Tensor xd = x.detach().contiguous();
   const Tensor rstd = at::empty({xd.size(0)}, xd.options());
-  std::vector<Tensor> outputs{norm_forward(xd, weight, eps, rstd)};
+  std::vector<Tensor> outputs{at::empty_like(xd)};
+  for_rows(xd.size(0), xd.size(1), [&, y = outputs[0]](int64_t begin, int64_t end) {
+    norm_rows(xd, weight, eps, begin, end, y, rstd);
+  });
   attach_backward("rms_norm", {x}, outputs, [xd, weight, rstd](const auto& gradients, const auto&) {
     const Tensor dx = gradients[0].clone(at::MemoryFormat::Contiguous);
-    norm_backward(xd, weight, rstd, dx);
+    for_rows(xd.size(0), xd.size(1),
+             [&](int64_t begin, int64_t end) { norm_rows_backward(xd, weight, rstd, begin, end, dx); });
     return std::vector<Tensor>{dx};
   });
   return outputs[0];

@@ -11,14 +11,16 @@ namespace lora::ops {
 // y = x / sqrt(mean(x^2) + eps) * weight. x: (T, d); weight: (d), frozen.
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps, Backend backend);
 
-// Outside of autograd, x contiguous:
-// y, and in rstd (T) the factor of each row.
-at::Tensor norm_forward(const at::Tensor& x, const at::Tensor& weight, double eps, const at::Tensor& rstd);
+// Outside of autograd, rows begin … end - 1 on the calling thread; x, y, dy (T, d), contiguous, rstd (T):
+// y, and in rstd the factor of each row.
+void norm_rows(const at::Tensor& x, const at::Tensor& weight, double eps, int64_t begin, int64_t end,
+               const at::Tensor& y, const at::Tensor& rstd);
 // y again from the factors that were kept.
-at::Tensor norm_again(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& rstd);
+void norm_rows_again(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& rstd, int64_t begin,
+                     int64_t end, const at::Tensor& y);
 // In place: turns dy, the gradient of y, into the gradient of x.
-void norm_backward(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& rstd,
-                   const at::Tensor& dy);
+void norm_rows_backward(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& rstd, int64_t begin,
+                        int64_t end, const at::Tensor& dy);
 
 // The plain twin.
 at::Tensor plain_norm(const at::Tensor& x, const at::Tensor& weight, double eps);

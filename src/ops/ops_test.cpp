@@ -15,6 +15,7 @@
 #include "ops/lora_linear.h"
 #include "ops/norm.h"
 #include "ops/rope.h"
+#include "ops/row_blocks.h"
 #include "ops/rows.h"
 
 namespace lora::ops {
@@ -113,6 +114,26 @@ TEST_P(LoraLinear, GatedMlpAgrees) {
         }
 }
 
+// As many rows as are divided among threads, and those of a thread into blocks; an adapter on one of two projections.
+TEST_P(LoraLinear, ManyRowsAgree) {
+  const int64_t rows = 2 * 4 * kBlockRows + 5;
+  const TokenKeys all = at::randint(1L << 40, {rows}, at::kLong);
+  std::vector<Projection> gate_up{projection(9, 13, GetParam(), 4), projection(9, 13, GetParam(), 5, true)};
+  gate_up[1].lora.reset();
+  const Projection down = projection(13, 9, GetParam(), 6, true);
+  const Tensor x = leaf({rows, 13}), residual = leaf({rows, 13}), w = randn({13});
+  const GatedMlp mlp{w, 1e-5, gate_up, down, Activation::kSilu, true};
+  expect_twins_agree(
+      {x, residual, gate_up[0].A(), gate_up[0].B(), down.A(), down.B()},
+      [&](Backend backend) {
+        std::vector<Tensor> results = norm_linear(x, w, 1e-5, gate_up, all, backend);
+        results.push_back(linear_residual(results[0], residual, down, all, backend));
+        results.push_back(gated_mlp(x, mlp, all, backend));
+        return results;
+      },
+      1e-10);
+}
+
 TEST_P(LoraLinear, GatedMlpNeedNotComputeItsResultToBeDifferentiated) {
   const double p = GetParam();
   const GatedMlp mlp{
@@ -169,6 +190,19 @@ TEST(Attention, AgreesOverPackedExamplesAndSharedPrefixes) {
                      [&](Backend b) { return std::vector<Tensor>{attention(q, k, v, layout, shape, b)}; });
 }
 
+// What one key head gathers in one tree is more than a thread's share of the work.
+TEST(Attention, ATreeDividedAmongThreadsAgrees) {
+  torch::manual_seed(9);
+  const AttentionLayout layout{{{0, 150, 0, {}}, {150, 260, 150, {{0, 150}}}, {260, 262, 260, {{0, 150}}}},
+                               {0}};
+  for (const int64_t heads : {1, 3, 24}) {
+    const AttentionShape shape{heads, 1, 4, 0.4};
+    const Tensor q = leaf({262, heads * 4}), k = leaf({262, 4}), v = leaf({262, 4});
+    expect_twins_agree({q, k, v},
+                       [&](Backend b) { return std::vector<Tensor>{attention(q, k, v, layout, shape, b)}; });
+  }
+}
+
 // Windows shorter and longer than a tile, than a block, than all; with and without capped scores.
 TEST(Attention, AgreesWithWindowsAndCaps) {
   torch::manual_seed(7);
@@ -216,8 +250,8 @@ TEST(Attention, ReadsCachedKeysElsewhere) {
 
 TEST(HeadLoss, AgreesOverSeveralChunks) {
   torch::manual_seed(6);
-  const Tensor h = leaf({300, 6}), w = randn({11, 6}), targets = at::randint(11, {300}, at::kLong);
-  const Tensor weights = at::rand({300}, kDouble);
+  const Tensor h = leaf({1100, 6}), w = randn({11, 6}), targets = at::randint(11, {1100}, at::kLong);
+  const Tensor weights = at::rand({1100}, kDouble);
   for (const HeadShape shape : {HeadShape{}, HeadShape{0.3, 0}, HeadShape{1, 2.5}, HeadShape{0.7, 1.5}}) {
     const auto loss = [&](Backend b) { return head_loss(h, w, shape, targets, weights, b); };
     expect_twins_agree({h}, [&](Backend b) { return std::vector<Tensor>{loss(b).loss}; });

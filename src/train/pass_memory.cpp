@@ -3,14 +3,15 @@
 #include <algorithm>
 #include <set>
 
-#include "ops/frozen_linear.h"
+#include "ops/attention.h"
 #include "ops/head_loss.h"
+#include "ops/row_blocks.h"
+#include "ops/weight_chunks.h"
 
 namespace lora {
 namespace {
 
-constexpr int64_t kFloat = 4;           // bytes of a number
-constexpr int64_t kAttentionTile = 64;  // queries whose scores lie in memory at once (ops/attention.cpp)
+constexpr int64_t kFloat = 4;  // bytes of a number
 
 // Numbers in a layer of a pass: `rows` are the tokens that go on after attention, fewer in the last layer.
 struct LayerNumbers {
@@ -32,7 +33,6 @@ LayerNumbers layer_numbers(const PassModel& model, int64_t layer, int64_t tokens
   };
   const int64_t d = c.hidden_size, ff = c.intermediate_size, q = c.num_attention_heads * c.head_dim,
                 kv = c.num_key_value_heads * c.head_dim, heads = c.num_attention_heads;
-  const int64_t dropped = model.dropout ? 1 : 0;
   const bool before = c.norm_placement != NormPlacement::kAfter,
              after = c.norm_placement != NormPlacement::kBefore;
 
@@ -62,12 +62,12 @@ LayerNumbers layer_numbers(const PassModel& model, int64_t layer, int64_t tokens
     if (after) n.kept += rows * (d + 1);
   }
 
-  // The MLP: gradient of its result, what it read, the gated numbers, their gradient, what dropout left of them.
-  const int64_t mlp = rows * (2 * d + (2 + (has(Module::kDown) ? dropped : 0)) * ff);
-  // Attention: gradients of its result, of q, k, v, and of both residual paths. Several threads gather those of k and v by
-  // query head first (ops/attention.cpp).
-  const int64_t gathered = model.threads > 1 && q > kv ? 2 * q : 0;
-  const int64_t attention = rows * 2 * q + tokens * (2 * kv + gathered + (2 + dropped) * d);
+  // The MLP: gradient of its result, of what it read, what it read, the gated numbers, their gradient.
+  const int64_t mlp = rows * (3 * d + 2 * ff);
+  // Attention: gradients of its result, of q, k, v, and of both residual paths. Several threads may gather those of k and v
+  // in several sums first.
+  const int64_t gathered = model.threads > 1 ? ops::attention_sums(model.threads) * 2 * kv : 0;
+  const int64_t attention = rows * 2 * q + tokens * (2 * kv + gathered + 2 * d);
   n.backward = std::max(mlp, attention);
   // Beside x: what attention gave, the sum, its norm; gate, up, the gated numbers, the result. Or q, k and v, turned and not,
   // and what attention gives.
@@ -76,13 +76,27 @@ LayerNumbers layer_numbers(const PassModel& model, int64_t layer, int64_t tokens
   return n;
 }
 
-// Scores of a tile of queries, twice in the backward pass, for each thread.
-int64_t attention_bytes(const PassModel& model, const PassSize& size) {
-  return model.threads * 2 * std::min(kAttentionTile, size.tokens) * size.keys * kFloat;
+// What threads have to themselves in a layer: scores of a tile of queries, or sums of the adapter's gradients and what
+// dropout leaves of a block of rows.
+int64_t threads_bytes(const PassModel& model, const PassSize& size) {
+  const ModelConfig& c = model.config;
+  const int64_t workers = std::clamp<int64_t>(size.tokens / ops::kFewestRows, 1, model.threads);
+  const int64_t q = c.num_attention_heads * c.head_dim,
+                widest = std::max({c.hidden_size, c.intermediate_size, q});
+  const ops::AttentionShape shape{c.num_attention_heads, c.num_key_value_heads, c.head_dim, 1};
+  const int64_t sums = model.r * 2 * (c.hidden_size + std::max(c.intermediate_size, q));
+  const int64_t dropped = model.dropout ? std::min(ops::kBlockRows, size.tokens) * widest : 0;
+  return std::max(model.threads * ops::attention_room(shape, size.tokens, size.keys),
+                  workers * (sums + dropped)) *
+         kFloat;
 }
 
+// Unpacked weights.
 int64_t tile_bytes(const PassModel& model) {
-  return model.packed ? ops::kTileNumbers * kFloat : 0;
+  if (!model.packed) return 0;
+  const ModelConfig& c = model.config;
+  const int64_t qkv = (c.num_attention_heads + 2 * c.num_key_value_heads) * c.head_dim;
+  return std::min(ops::kChunkNumbers, c.hidden_size * std::max(qkv, 2 * c.intermediate_size)) * kFloat;
 }
 
 // What layers and head share: rope's tables, keys of the dropout masks.
@@ -135,7 +149,7 @@ PassBytes training_pass(const PassModel& model, const PassSize& size, Recompute 
   const int64_t head = layer_bytes(kept) +
                        ops::head_loss_bytes(size.supervised, c.hidden_size, c.vocab_size, true, kFloat) +
                        layer_bytes((size.last_rows + size.supervised) * c.hidden_size);
-  highest += attention_bytes(model, size) + layer_bytes(size.tokens * c.hidden_size);
+  highest += threads_bytes(model, size) + layer_bytes(size.tokens * c.hidden_size);
   PassBytes bytes;
   bytes.activations = layer_bytes(kept) + shared;
   bytes.logits = head - layer_bytes(kept);
@@ -153,7 +167,7 @@ PassBytes reading_pass(const PassModel& model, const PassSize& size, int64_t log
   bytes.logits = logit_rows > 0
                      ? layer_bytes(logit_rows * (c.vocab_size + c.hidden_size))
                      : ops::head_loss_bytes(size.supervised, c.hidden_size, c.vocab_size, false, kFloat);
-  bytes.workspace = std::max<int64_t>(0, layer_bytes(highest) + attention_bytes(model, size) - bytes.logits) +
+  bytes.workspace = std::max<int64_t>(0, layer_bytes(highest) + threads_bytes(model, size) - bytes.logits) +
                     tile_bytes(model);
   return bytes;
 }

@@ -321,8 +321,9 @@ void DropoutRowT(const T* x, uint64_t row_key, double p, int64_t n, bool accumul
   const auto threshold = static_cast<int32_t>(p * 2147483648.0);
   const T keep = static_cast<T>(1.0 / (1.0 - p));
   HWY_ALIGN int32_t bits[HWY_MAX_BYTES / sizeof(int32_t)];
-  for (int64_t i = 0; i < n; i += lanes) {
-    const auto j = hn::Iota(du, static_cast<uint32_t>(i));
+  auto j = hn::Iota(du, 0u);  // once: it is built number by number
+  const auto next = hn::Set(du, static_cast<uint32_t>(lanes));
+  for (int64_t i = 0; i < n; i += lanes, j = hn::Add(j, next)) {
     const auto random = hn::BitCast(di, hn::ShiftRight<1>(RandomBits(du, j, key0, key1)));
     const int64_t m = n - i < lanes ? n - i : lanes;
     if constexpr (sizeof(T) == 4) {
