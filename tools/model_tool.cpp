@@ -7,7 +7,7 @@
 //   adapter         a folder in PEFT's format; or new_adapter {r, lora_alpha, lora_dropout, use_rslora, target_modules,
 //                   seed}; or neither: the base alone
 //   examples        [{"ids":[…],"supervised":[0|1, …]}, …]
-//   share_prefixes  (true), max_tokens (512), reference (false): see ForestOptions and ops::Backend
+//   share_prefixes  (true), max_tokens (512), recompute ("none"), reference (false): see ForestOptions and ops::Backend
 //   dtype           ("float32") or "float64": what is computed in and written
 //   base            ("packed") as the file has it, "dense", or "4bit": see BaseStorage
 //   mask_seed       (0) for gradients
@@ -73,7 +73,8 @@ class Job {
     for (const json& e : options_.value("examples", json::array()))
       examples_.push_back({e.at("ids"), e.at("supervised"), examples_.size() + 1});
     forests_ = {options_.value("share_prefixes", true), options_.value("max_tokens", int64_t{512}),
-                decoder_.config().long_rope_length()};
+                decoder_.config().long_rope_length(),
+                recompute_named(options_.value("recompute", "none")).value()};
     if (options_.contains("adapter")) {
       adapter_ = load_peft(options_["adapter"].get<std::string>(), decoder_.config(), dtype_);
     } else if (options_.contains("new_adapter")) {

@@ -146,12 +146,14 @@ void check_local_judge(const JudgeSettings& judge, const std::string& where) {
          .found = fmt::format("[judge] has no base_url, and there is no file or folder \"{}\"",
                               judge.endpoint.model),
          .expected = "base_url = \"https://…/v1\" for an endpoint, or the path of a model on this machine"});
-  if (judge.rubric.mode == JudgeMode::kRubric)
+  if (judge.rubric.mode == JudgeMode::kRubric && judge.rubric.criteria.size() == 1)
     throw Error::input(
         {.where = where,
          .found =
-             "mode is \"rubric\", which grades each answer twice; a local judge would only repeat itself",
-         .fix = "Take mode = \"pairwise\", whose two orders are two questions."});
+             "mode is \"rubric\" with one criterion; a local judge, which grades each answer twice, would "
+             "only repeat itself",
+         .fix =
+             "Name two criteria or more, whose two orders are two questions, or take mode = \"pairwise\"."});
 }
 
 JudgeSettings read_judge(const toml::node& node, const std::string& file) {

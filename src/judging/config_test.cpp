@@ -160,7 +160,9 @@ TEST_F(JudgingConfigTest, AJudgeWithoutAnAddressIsALocalModel) {
             std::string::npos);
   EXPECT_NE(refusal(judge + "temperature = 1").find("[judge] without base_url has no key"),
             std::string::npos);
-  EXPECT_NE(refusal(judge + "mode = \"rubric\"").find("only repeat itself"), std::string::npos);
+  EXPECT_EQ(read(judge + "mode = \"rubric\"\n").judge->rubric.mode, JudgeMode::kRubric);
+  EXPECT_NE(refusal(judge + "mode = \"rubric\"\ncriteria = [\"truth\"]").find("only repeat itself"),
+            std::string::npos);
   EXPECT_NE(refusal("[judge]\nmodel = \"gpt-4o\"").find("there is no file or folder"), std::string::npos);
 }
 

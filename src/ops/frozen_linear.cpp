@@ -6,7 +6,7 @@
 
 #include "base/profile.h"
 #include "ops/cpu/few_rows.h"
-#include "ops/rows.h"
+#include "ops/weight_chunks.h"
 
 namespace lora::ops {
 namespace {
@@ -16,38 +16,24 @@ using at::Tensor;
 // Numbers of a tile that one thread takes to itself, where there are few rows to multiply with: a first-level cache in float.
 constexpr int64_t kSmallTileNumbers = int64_t{1} << 13;
 
-int64_t tile_rows(const FrozenMatrix& W, int64_t numbers) {
-  return std::clamp<int64_t>(numbers / std::max<int64_t>(W.cols(), 1), 1, std::max<int64_t>(W.rows(), 1));
-}
-
-void unpack_tile(const FrozenMatrix& W, int64_t begin, int64_t end, const Tensor& tile) {
-  const ProfilePart part("unpack");
-  AT_DISPATCH_FLOATING_TYPES(tile.scalar_type(), "unpack", [&] {
-    scalar_t* to = tile.data_ptr<scalar_t>();
-    for_rows(end - begin, W.cols(), [&](int64_t from, int64_t until) {
-      W.unpack(begin + from, begin + until, to + from * W.cols());
+// body(first row, end, the rows (end - first, in) unpacked) over parts of W.
+template <class Body>
+void for_parts(const FrozenMatrix& W, at::ScalarType dtype, const Body& body) {
+  AT_DISPATCH_FLOATING_TYPES(dtype, "for_parts", [&] {
+    for_weight_chunks<scalar_t>({&W}, [&](const WeightChunk<scalar_t>& chunk) {
+      for (const WeightRows<scalar_t>& part : chunk.parts)
+        body(part.begin, part.end,
+             at::from_blob(const_cast<scalar_t*>(part.data), {part.end - part.begin, W.cols()},
+                           at::TensorOptions().dtype(dtype)));
     });
   });
-}
-
-// body(first row, end, the rows (end - first, in) unpacked).
-template <class Body>
-void for_tiles(const FrozenMatrix& W, at::ScalarType dtype, const Body& body) {
-  const int64_t step = tile_rows(W, kTileNumbers);
-  const Tensor buffer = at::empty({step, W.cols()}, at::TensorOptions().dtype(dtype));
-  for (int64_t begin = 0; begin < W.rows(); begin += step) {
-    const int64_t end = std::min(begin + step, W.rows());
-    const Tensor tile = buffer.slice(0, 0, end - begin);
-    unpack_tile(W, begin, end, tile);
-    body(begin, end, tile);
-  }
 }
 
 template <class T>
 void few_rows(const Tensor& x, const FrozenMatrix& W, bool accumulate, const Tensor& out) {
   const int64_t m = x.size(0), in = W.cols(), stride = cpu::few_rows_stride<T>(m);
   // Whole blocks of the kernel.
-  const int64_t step = std::max<int64_t>(8, tile_rows(W, kSmallTileNumbers) / 8 * 8);
+  const int64_t step = std::max<int64_t>(8, kSmallTileNumbers / std::max<int64_t>(in, 1) / 8 * 8);
   const int64_t tiles = (W.rows() + step - 1) / step;
   const Tensor turned = at::empty({in, stride}, x.options());
   cpu::turn_rows(x.const_data_ptr<T>(), m, in, turned.data_ptr<T>());
@@ -80,12 +66,12 @@ void frozen_linear_out(const Tensor& x, const FrozenMatrix& W, const Tensor& add
                                  [&] { few_rows<scalar_t>(x.contiguous(), W, add.defined(), y); });
     return;
   }
-  for_tiles(W, x.scalar_type(), [&](int64_t begin, int64_t end, const Tensor& tile) {
+  for_parts(W, x.scalar_type(), [&](int64_t begin, int64_t end, const Tensor& rows) {
     Tensor part = y.slice(1, begin, end);
     if (add.defined())
-      at::addmm_out(part, add.slice(add.dim() - 1, begin, end), x, tile.t());
+      at::addmm_out(part, add.slice(add.dim() - 1, begin, end), x, rows.t());
     else
-      at::mm_out(part, x, tile.t());
+      at::mm_out(part, x, rows.t());
   });
 }
 
@@ -105,9 +91,9 @@ void frozen_linear_transposed_out(const Tensor& dy, const FrozenMatrix& W, bool 
     accumulate ? dx.addmm_(dy, W.dense()) : at::mm_out(dx, dy, W.dense());
     return;
   }
-  for_tiles(W, dy.scalar_type(), [&](int64_t begin, int64_t end, const Tensor& tile) {
+  for_parts(W, dy.scalar_type(), [&](int64_t begin, int64_t end, const Tensor& rows) {
     const Tensor part = dy.slice(1, begin, end);
-    begin > 0 || accumulate ? dx.addmm_(part, tile) : at::mm_out(dx, part, tile);
+    begin > 0 || accumulate ? dx.addmm_(part, rows) : at::mm_out(dx, part, rows);
   });
 }
 

@@ -1,5 +1,5 @@
-// Products with a frozen matrix, dense or packed. A packed one is unpacked some rows at a time into a buffer that stays in
-// the cache, and each part multiplied by the same BLAS as a dense one, so that the numbers differ from the dense products by
+// Products with a frozen matrix, dense or packed. A packed one is unpacked some rows at a time (weight_chunks.h), and each
+// part multiplied by the same BLAS as a dense one, so that the numbers differ from the dense products by
 // the order of a sum at most. Neither autograd nor adapters here.
 #pragma once
 
@@ -11,8 +11,6 @@
 
 namespace lora::ops {
 
-// Numbers of a packed matrix that are unpacked and multiplied together: 2 MiB in float, less than any last-level cache.
-constexpr int64_t kTileNumbers = int64_t{1} << 19;
 // Up to so many rows of x, each thread multiplies with rows of W of its own.
 constexpr int64_t kFewRows = 64;
 

@@ -75,12 +75,13 @@ void for_weight_chunks(const std::vector<const FrozenMatrix*>& matrices, const B
       chunks.back().parts.push_back({m, 0, W.rows(), W.dense().const_data_ptr<T>(), W.dense().stride(0)});
       continue;
     }
+    const int64_t cols = std::max<int64_t>(W.cols(), 1);
     for (int64_t begin = 0, end = 0; begin < W.rows(); begin = end) {
-      int64_t room = (kChunkNumbers - numbers.back()) / W.cols();
+      int64_t room = (kChunkNumbers - numbers.back()) / cols;
       if (room < 1 && numbers.back() > 0) {
         chunks.emplace_back();
         numbers.push_back(0);
-        room = kChunkNumbers / W.cols();
+        room = kChunkNumbers / cols;
       }
       end = std::min(W.rows(), begin + std::max<int64_t>(room, 1));
       chunks.back().parts.push_back({m, begin, end, nullptr, W.cols()});

@@ -229,13 +229,14 @@ void finish(RunConfig& c) {
   require_range("eval_batch_size", static_cast<double>(c.eval_batch_size), 1, 4096);
   require_range("latency_questions", static_cast<double>(c.latency_questions), 0, 1e6);
   require_range("price_per_hour", c.price_per_hour, 0, 1e9);
-  require_range("micro_batch_tokens", static_cast<double>(c.train.micro_batch_tokens), 1, 1 << 24);
+  require_range("micro_batch_tokens", static_cast<double>(c.micro_batch_tokens), 0, 1 << 24);
   require_range("threads", static_cast<double>(c.threads), 0, 4096);
   require(optimizer_known(c.train.optim), "optim", "\"" + c.train.optim + "\"", "adamw or adamw_8bit");
   require(c.eval_strategy == "steps" || c.eval_strategy == "no", "eval_strategy",
           "\"" + c.eval_strategy + "\"", "steps or no");
   require(c.recompute == "auto" || recompute_named(c.recompute), "recompute", "\"" + c.recompute + "\"",
           "auto, none, cheap or block");
+  if (c.micro_batch_tokens > 0) c.train.micro_batch_tokens = c.micro_batch_tokens;
   c.train.recompute = recompute_named(c.recompute).value_or(Recompute::kNone);
   c.memory_limit_bytes = c.memory_limit.empty() ? 0 : parse_byte_size(c.memory_limit, "memory_limit");
   require(!c.dataset_text_field.empty(), "dataset_text_field", "empty", "the key of plain-text rows");

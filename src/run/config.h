@@ -49,6 +49,8 @@ struct RunConfig {
   std::string checks_file;         // declared checks in a file of their own
   DeclaredChecks checks = {};      // of [[check]] tables, or, after finish(), of checks_file
   JudgingConfig judging = {};      // [judge] and [[contestant]] tables
+  int64_t micro_batch_tokens =
+      0;  // most tokens in a pass; 0: train.micro_batch_tokens, or what run/plan.h chooses
   std::string recompute = "auto";  // none, cheap or block; auto: as memory_limit needs, else none
   std::string memory_limit;        // "3GB": passes are chosen so that the run stays below it; empty: no limit
   int64_t threads = 0;             // 0: all cores

@@ -164,9 +164,11 @@ const std::vector<ConfigKey>& config_keys() {
     k.push_back(key("share_prefixes", Type::kBool,
                     "lay a prefix that examples share once; off: slower, the same result",
                     [](RunConfig& c) -> auto& { return c.train.share_prefixes; }));
-    k.push_back(key("micro_batch_tokens", Type::kInteger,
-                    "most tokens in one pass: more is faster and takes more memory",
-                    [](RunConfig& c) -> auto& { return c.train.micro_batch_tokens; }));
+    k.push_back(
+        key("micro_batch_tokens", Type::kInteger,
+            "most tokens in one pass: more is faster and takes more memory; 0: 1024, more where rows share "
+            "long prompts, less under memory_limit",
+            [](RunConfig& c) -> auto& { return c.micro_batch_tokens; }));
     k.push_back(key(
         "recompute", Type::kString,
         "what a pass computes again rather than keeps: none, cheap (a quarter more work), block (half more), "

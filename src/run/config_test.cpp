@@ -96,7 +96,7 @@ TEST_F(Config, ValuesOutOfRangeAreNamed) {
                            "valid_size = -1",
                            "max_new_tokens = -1",
                            "eval_batch_size = 0",
-                           "micro_batch_tokens = 0",
+                           "micro_batch_tokens = -1",
                            "threads = -1",
                            "optim = \"sgd\"",
                            "eval_strategy = \"sometimes\"",

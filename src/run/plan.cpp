@@ -200,106 +200,167 @@ void note_machine(const PlannedRun& plan, std::vector<std::string>& notes) {
                                 text(plan.disk.total()), text(plan.disk.free)));
 }
 
+// Puts a plan together, step by step.
+class Planner {
+ public:
+  Planner(const RunConfig& config, const TextSession& text, const ModelConfig& model, const Split& split,
+          const PlannedRows& rows, const PlanOptions& options)
+      : config_(config),
+        checkpoint_(text.checkpoint()),
+        model_(model),
+        rows_(rows),
+        options_(options),
+        train_(config.train),
+        memory_{model,
+                config.adapter,
+                config.train.optim,
+                base_bytes(checkpoint_, model, at::kFloat, storage_of(config)),
+                resident_bytes(),
+                at::get_num_threads()} {
+    plan_.test_rows = options.whole_run ? split.test.size() : 0;
+    if (!options.whole_run) return;
+    asked_.emplace(config, text, model, split);
+    memory_.answers = asked_->shape();
+  }
+
+  PlannedRun run() {
+    count();
+    const PassLimits limits = choose();
+    const RunPasses training = training_passes(model_, rows_.train, train_),
+                    scoring = scoring_passes(model_, rows_.valid, train_);
+    weigh(training, scoring, limits);
+    if (options_.measure_time) time(training, scoring);
+    plan_.disk = plan_disk(config_, model_, plan_);
+    plan_.notes = plan_notes(model_, config_.adapter, train_,
+                             {static_cast<int64_t>(rows_.train.size()), plan_.supervised});
+    note_machine(plan_, plan_.notes);
+    return plan_;
+  }
+
+ private:
+  void count() {
+    plan_.model = config_.model;
+    plan_.parameters = model_.num_parameters();
+    plan_.trainable = adapter_weights(model_, config_.adapter);
+    plan_.train_rows = rows_.train.size();
+    plan_.valid_rows = rows_.valid.size();
+    for (const Example& row : rows_.train) {
+      plan_.tokens += static_cast<int64_t>(row.ids.size());
+      plan_.supervised += row.num_supervised();
+      plan_.longest_row = std::max(plan_.longest_row, row.input_length());
+    }
+    plan_.length = run_length(train_, static_cast<int64_t>(rows_.train.size()));
+    plan_.examples_a_step = std::min<int64_t>(train_.batch_size(), static_cast<int64_t>(rows_.train.size()));
+  }
+
+  // The peak of a run whose passes have up to so many tokens.
+  int64_t bytes_of(int64_t tokens, Recompute recompute) const {
+    MemoryInput one = memory_;
+    one.training = {largest_size(rows_, tokens)};
+    return plan_memory(one, recompute).total();
+  }
+
+  // Larger passes where rows share long prompts, in half of the memory that is free.
+  void widen() {
+    constexpr int64_t kSampledTokens = int64_t{1} << 17;
+    const int64_t usual = train_.micro_batch_tokens,
+                  memory = plan_.memory_limit > 0 ? plan_.memory_limit : plan_.memory_available / 2;
+    const auto laid = [&](int64_t tokens) {
+      TrainOptions train = train_;
+      train.micro_batch_tokens = tokens;
+      return training_passes(model_, rows_.train, train, kSampledTokens).size.unique_tokens;
+    };
+    train_.micro_batch_tokens = passes_for_shared_prompts(
+        usual, laid, [&](int64_t tokens) { return bytes_of(tokens, train_.recompute) <= memory; });
+    if (train_.micro_batch_tokens > usual)
+      plan_.why = fmt::format(
+          "{} tokens a pass, since in passes of {} the prompts that rows share would be laid too often",
+          train_.micro_batch_tokens, usual);
+  }
+
+  // The passes: as configured, or as the limit and the rows have it.
+  PassLimits choose() {
+    plan_.memory_limit = config_.memory_limit_bytes;
+    plan_.memory_available = available_memory();
+    if (config_.micro_batch_tokens == 0 && train_.share_prefixes) widen();
+    PassLimits limits{plan_.memory_limit, train_.micro_batch_tokens, plan_.longest_row};
+    if (config_.recompute != "auto") limits.recompute = train_.recompute;
+    if (plan_.memory_limit > 0) {
+      MemoryInput smallest = memory_;
+      smallest.training = {largest_size(rows_, plan_.longest_row)};
+      const bool asks = plan_memory(smallest, limits.recompute.value_or(Recompute::kBlock)).cache > 0;
+      const PassChoice choice = choose_passes(
+          limits, [&](int64_t tokens, Recompute recompute) { return bytes_of(tokens, recompute); },
+          advice(config_, memory_.base, asks));
+      train_.micro_batch_tokens = choice.micro_batch_tokens;
+      train_.recompute = choice.recompute;
+      plan_.why = choice.why;
+    }
+    plan_.micro_batch_tokens = train_.micro_batch_tokens;
+    plan_.recompute = train_.recompute;
+    return limits;
+  }
+
+  // Memory by category, and the largest pass that would fit.
+  void weigh(const RunPasses& training, const RunPasses& scoring, PassLimits limits) {
+    const auto steps = static_cast<double>(training.steps);
+    plan_.passes_a_step = static_cast<double>(training.passes.size()) / steps;
+    plan_.unique_tokens_a_step = static_cast<double>(training.size.unique_tokens) / steps;
+    memory_.training = training.passes;
+    memory_.scoring = scoring.passes;
+    plan_.memory = plan_memory(memory_, train_.recompute);
+
+    if (plan_.memory_limit <= 0) limits.memory_limit = plan_.memory_available + plan_.memory.program;
+    plan_.largest_pass =
+        largest_pass(limits, train_.recompute, kLargestPass,
+                     [&](int64_t tokens, Recompute recompute) { return bytes_of(tokens, recompute); });
+    const double unique_a_row = plan_.unique_tokens_a_step / static_cast<double>(plan_.examples_a_step);
+    plan_.rows_of_largest_pass =
+        unique_a_row > 0 ? static_cast<double>(plan_.largest_pass) / unique_a_row : 0;
+  }
+
+  // Measured on the first layers of the model.
+  void time(const RunPasses& training, const RunPasses& scoring) {
+    TrainOptions trial_options = train_;
+    const double flops =
+        2 * step_cost(model_, 0, {1, 0, 0}).frozen / static_cast<double>(model_.num_hidden_layers) +
+        4.0 * static_cast<double>(model_.vocab_size * model_.hidden_size);  // of a token
+    trial_options.micro_batch_tokens = std::clamp(static_cast<int64_t>(kTrialFlops / flops), kSmallestTrial,
+                                                  std::max(kSmallestTrial, train_.micro_batch_tokens));
+    TrialOptions how{.storage = storage_of(config_), .repeats = options_.repeats};
+    if (asked_) {
+      how.batch = asked_->batch();
+      how.prompt_tokens = asked_->prompt_tokens();
+    }
+    const StepTrial trial = try_steps(checkpoint_, model_, config_.adapter, train_,
+                                      typical_pass(model_, rows_.train, trial_options), how);
+    PlannedTime& time = plan_.time.emplace();
+    const auto total = static_cast<double>(plan_.length.total_steps);
+    const double step_seconds =
+        training_seconds(trial, model_, config_.adapter, training) / static_cast<double>(training.steps);
+    const int64_t interval = checkpoint_interval(train_, plan_.length.total_steps);
+    const auto scorings = rows_.valid.empty() ? 0.0 : 1 + std::ceil(total / static_cast<double>(interval));
+    time.training = step_seconds * total + scorings * scoring_seconds(trial, model_, scoring);
+    time.tokens_per_second = training.tokens_a_step() * total / time.training;
+    if (asked_) time.asking = asked_->seconds(trial);
+  }
+
+  const RunConfig& config_;
+  const Checkpoint& checkpoint_;
+  const ModelConfig& model_;
+  const PlannedRows& rows_;
+  const PlanOptions options_;
+  TrainOptions train_;  // with the passes that were chosen
+  MemoryInput memory_;
+  std::optional<Questioning> asked_;
+  PlannedRun plan_;
+};
+
 }  // namespace
 
 PlannedRun plan_run(const RunConfig& config, const TextSession& text, const ModelConfig& model,
                     const Split& split, const PlannedRows& rows, const PlanOptions& options) {
-  const Checkpoint& checkpoint = text.checkpoint();
-  PlannedRun plan;
-  plan.model = config.model;
-  plan.parameters = model.num_parameters();
-  plan.trainable = adapter_weights(model, config.adapter);
-  plan.train_rows = rows.train.size();
-  plan.valid_rows = rows.valid.size();
-  plan.test_rows = options.whole_run ? split.test.size() : 0;
-  for (const Example& row : rows.train) {
-    plan.tokens += static_cast<int64_t>(row.ids.size());
-    plan.supervised += row.num_supervised();
-    plan.longest_row = std::max(plan.longest_row, row.input_length());
-  }
-  plan.length = run_length(config.train, static_cast<int64_t>(rows.train.size()));
-  plan.examples_a_step =
-      std::min<int64_t>(config.train.batch_size(), static_cast<int64_t>(rows.train.size()));
-
-  MemoryInput memory{model,
-                     config.adapter,
-                     config.train.optim,
-                     base_bytes(checkpoint, model, at::kFloat, storage_of(config)),
-                     resident_bytes(),
-                     at::get_num_threads()};
-  std::optional<Questioning> asked;
-  if (options.whole_run) {
-    asked.emplace(config, text, model, split);
-    memory.answers = asked->shape();
-  }
-
-  // The passes: as configured, or as the limit allows.
-  TrainOptions train = config.train;
-  plan.memory_limit = config.memory_limit_bytes;
-  plan.memory_available = available_memory();
-  PassLimits limits{plan.memory_limit, train.micro_batch_tokens, plan.longest_row};
-  if (config.recompute != "auto") limits.recompute = train.recompute;
-  const auto bytes_of = [&](int64_t tokens, Recompute recompute) {
-    MemoryInput one = memory;
-    one.training = {largest_size(rows, tokens)};
-    return plan_memory(one, recompute).total();
-  };
-  if (plan.memory_limit > 0) {
-    MemoryInput smallest = memory;
-    smallest.training = {largest_size(rows, plan.longest_row)};
-    const bool asks = plan_memory(smallest, limits.recompute.value_or(Recompute::kBlock)).cache > 0;
-    const PassChoice choice = choose_passes(limits, bytes_of, advice(config, memory.base, asks));
-    train.micro_batch_tokens = choice.micro_batch_tokens;
-    train.recompute = choice.recompute;
-    plan.why = choice.why;
-  }
-  plan.micro_batch_tokens = train.micro_batch_tokens;
-  plan.recompute = train.recompute;
-
-  const RunPasses passes = training_passes(model, rows.train, train),
-                  scoring = scoring_passes(model, rows.valid, train);
-  const auto steps = static_cast<double>(passes.steps);
-  plan.passes_a_step = static_cast<double>(passes.passes.size()) / steps;
-  plan.unique_tokens_a_step = static_cast<double>(passes.size.unique_tokens) / steps;
-  memory.training = passes.passes;
-  memory.scoring = scoring.passes;
-  plan.memory = plan_memory(memory, train.recompute);
-
-  limits.memory_limit =
-      plan.memory_limit > 0 ? plan.memory_limit : plan.memory_available + plan.memory.program;
-  plan.largest_pass = largest_pass(limits, train.recompute, kLargestPass, bytes_of);
-  const double unique_a_row = plan.unique_tokens_a_step / static_cast<double>(plan.examples_a_step);
-  plan.rows_of_largest_pass = unique_a_row > 0 ? static_cast<double>(plan.largest_pass) / unique_a_row : 0;
-
-  if (options.measure_time) {
-    TrainOptions trial_options = train;
-    const double flops =
-        2 * step_cost(model, 0, {1, 0, 0}).frozen / static_cast<double>(model.num_hidden_layers) +
-        4.0 * static_cast<double>(model.vocab_size * model.hidden_size);  // of a token
-    trial_options.micro_batch_tokens = std::clamp(static_cast<int64_t>(kTrialFlops / flops), kSmallestTrial,
-                                                  std::max(kSmallestTrial, train.micro_batch_tokens));
-    TrialOptions how{.storage = storage_of(config), .repeats = options.repeats};
-    if (asked) {
-      how.batch = asked->batch();
-      how.prompt_tokens = asked->prompt_tokens();
-    }
-    const StepTrial trial = try_steps(checkpoint, model, config.adapter, train,
-                                      typical_pass(model, rows.train, trial_options), how);
-    PlannedTime& time = plan.time.emplace();
-    const auto total = static_cast<double>(plan.length.total_steps);
-    const double step_seconds = training_seconds(trial, model, config.adapter, passes) / steps;
-    const int64_t interval = checkpoint_interval(train, plan.length.total_steps);
-    const auto scorings = rows.valid.empty() ? 0.0 : 1 + std::ceil(total / static_cast<double>(interval));
-    time.training = step_seconds * total + scorings * scoring_seconds(trial, model, scoring);
-    time.tokens_per_second = passes.tokens_a_step() * total / time.training;
-    if (asked) time.asking = asked->seconds(trial);
-  }
-  plan.disk = plan_disk(config, model, plan);
-
-  plan.notes =
-      plan_notes(model, config.adapter, train, {static_cast<int64_t>(rows.train.size()), plan.supervised});
-  note_machine(plan, plan.notes);
-  return plan;
+  return Planner(config, text, model, split, rows, options).run();
 }
 
 Json plan_json(const PlannedRun& plan) {

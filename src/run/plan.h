@@ -76,7 +76,7 @@ struct PlannedRows {
   std::vector<Example> train, valid;
 };
 
-// `config` after finish(). With memory_limit, micro_batch_tokens and recompute are chosen. Errors: kInput when the base
+// `config` after finish(). micro_batch_tokens, unless given, and, with memory_limit, recompute are chosen. Errors: kInput when the base
 // cannot be read, or when nothing fits memory_limit.
 PlannedRun plan_run(const RunConfig& config, const TextSession& text, const ModelConfig& model,
                     const Split& split, const PlannedRows& rows, const PlanOptions& options);

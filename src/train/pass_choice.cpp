@@ -76,6 +76,17 @@ PassChoice choose_passes(const PassLimits& limits,
   return *best;
 }
 
+int64_t passes_for_shared_prompts(int64_t usual, const std::function<int64_t(int64_t tokens)>& laid,
+                                  const std::function<bool(int64_t tokens)>& fits) {
+  std::vector<int64_t> sizes{usual};
+  for (const int64_t halves : {3, 4, 6, 8})  // of the usual size
+    if (const int64_t size = usual * halves / 2; fits(size)) sizes.push_back(size);
+  const auto least = static_cast<double>(laid(sizes.back()));
+  return *std::ranges::find_if(sizes, [&](int64_t size) {
+    return size == sizes.back() || static_cast<double>(laid(size)) <= 1.1 * least;
+  });
+}
+
 int64_t largest_pass(const PassLimits& limits, Recompute recompute, int64_t most,
                      const std::function<int64_t(int64_t tokens, Recompute recompute)>& bytes_of) {
   int64_t fits = 0, too_large = most + 1;

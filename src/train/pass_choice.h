@@ -34,6 +34,11 @@ PassChoice choose_passes(const PassLimits& limits,
                          const std::function<int64_t(int64_t tokens, Recompute recompute)>& bytes_of,
                          const std::string& advice);
 
+// A prompt that rows share is laid in every pass that reads it. The smallest passes, of `usual` tokens or up to four times as
+// many, in which steps lay no more than a tenth more tokens (`laid`) than in the largest that `fits`.
+int64_t passes_for_shared_prompts(int64_t usual, const std::function<int64_t(int64_t tokens)>& laid,
+                                  const std::function<bool(int64_t tokens)>& fits);
+
 // The most tokens a pass may hold in `memory` bytes with this level, at most `most`; 0: not even the longest row fits.
 int64_t largest_pass(const PassLimits& limits, Recompute recompute, int64_t most,
                      const std::function<int64_t(int64_t tokens, Recompute recompute)>& bytes_of);

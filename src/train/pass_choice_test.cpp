@@ -101,5 +101,20 @@ TEST(PassChoice, TheLargestPassIsFoundToTheToken) {
             0);
 }
 
+// Two rows of 150 tokens in a pass of 1024, each pass with a prompt of 600 anew.
+TEST(PassChoice, PassesGrowForPromptsThatRowsShare) {
+  const auto laid = [](int64_t tokens) {
+    const int64_t rows = std::max<int64_t>(1, (tokens - 600) / 150);
+    return (8 + rows - 1) / rows * 600 + 8 * 150;
+  };
+  const auto always = [](int64_t) { return true; };
+  EXPECT_EQ(passes_for_shared_prompts(1024, laid, always), 2048);
+  // As far as memory reaches.
+  EXPECT_EQ(passes_for_shared_prompts(1024, laid, [](int64_t tokens) { return tokens < 2000; }), 1536);
+  EXPECT_EQ(passes_for_shared_prompts(1024, laid, [](int64_t) { return false; }), 1024);
+  // Nothing is shared.
+  EXPECT_EQ(passes_for_shared_prompts(1024, [](int64_t) { return 5000; }, always), 1024);
+}
+
 }  // namespace
 }  // namespace lora

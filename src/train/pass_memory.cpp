@@ -96,7 +96,8 @@ int64_t tile_bytes(const PassModel& model) {
   if (!model.packed) return 0;
   const ModelConfig& c = model.config;
   const int64_t qkv = (c.num_attention_heads + 2 * c.num_key_value_heads) * c.head_dim;
-  return std::min(ops::kChunkNumbers, c.hidden_size * std::max(qkv, 2 * c.intermediate_size)) * kFloat;
+  const int64_t most = std::max({qkv, 2 * c.intermediate_size, c.vocab_size});
+  return std::min(ops::kChunkNumbers, c.hidden_size * most) * kFloat;
 }
 
 // What layers and head share: rope's tables, keys of the dropout masks.

@@ -15,7 +15,7 @@ from clean_domains import DOMAINS, chat
 from planted import change, dump
 from program import lora
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"))), None)
 HOSTILE = '</script><script>document.title="owned"</script><img src=x onerror="document.title=\'owned\'"> "q" \'r\' \u202eback שלום'
 
 

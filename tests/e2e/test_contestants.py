@@ -211,9 +211,9 @@ def write_run(folder, count=6):
     return folder
 
 
-def judge_with(model, run, config):
+def judge_with(model, run, config, mode="pairwise"):
     """`lora judge` with a model on this machine that cannot judge; gives judge.json and the transcripts."""
-    config.write_text(f'[judge]\nmodel = "{model}"\nmax_tokens = 24\ncontrols = 6\n')
+    config.write_text(f'[judge]\nmodel = "{model}"\nmode = "{mode}"\nmax_tokens = 24\ncontrols = 6\n')
     process = start("judge", run, "--config", config)
     out, err = process.communicate(timeout=1500)
     assert process.returncode == 0, err
@@ -222,7 +222,7 @@ def judge_with(model, run, config):
     assert "the judge is not used" in out
     assert judged["local"]["model"] == str(model) and judged["local"]["completion_tokens"] > 0 and "endpoint" not in judged
     transcripts = read_lines(run / "eval" / "judge_transcripts.jsonl")
-    both = [t for t in transcripts if t["purpose"] == "answers" and t["id"] == 0 and not t["again"]]
+    both = [t for t in transcripts if t["purpose"] == "answers" and t["id"] == 0 and not t["again"] and t.get("side", "a") == "a"]
     assert [t["round"] for t in both] == [1, 2] and both[0]["messages"] != both[1]["messages"], "both orders"
     # Its words are those that the model says: asked for one of them again by `lora generate`.
     system, user = (m["content"] for m in both[0]["messages"])
@@ -234,9 +234,10 @@ def judge_with(model, run, config):
     return judged, transcripts
 
 
-def test_a_model_that_babbles_is_no_judge(tiny, tmp_path):
-    judged, transcripts = judge_with(tiny, write_run(tmp_path / "run"), tmp_path / "judge.toml")
-    assert judged["local"]["failed"] == 0 and len([t for t in transcripts if not t["again"]]) == 36
+@pytest.mark.parametrize("mode, asked", [("pairwise", 36), ("rubric", 72)])
+def test_a_model_that_babbles_is_no_judge(tiny, tmp_path, mode, asked):
+    judged, transcripts = judge_with(tiny, write_run(tmp_path / "run"), tmp_path / "judge.toml", mode)
+    assert judged["local"]["failed"] == 0 and len([t for t in transcripts if not t["again"]]) == asked
     assert any("no verdict" in reason for reason in judged["reasons"])
 
 
@@ -272,7 +273,7 @@ def test_the_page_shows_what_a_later_judge_said(tiny, trained, held_out, tmp_pat
 @pytest.mark.parametrize("keys, said", [
     ('model = "gpt-4o"', 'there is no file or folder "gpt-4o"'),
     ('model = "{gguf}"\ntemperature = 1', "[judge] without base_url has no key"),
-    ('model = "{gguf}"\nmode = "rubric"', "only repeat itself"),
+    ('model = "{gguf}"\nmode = "rubric"\ncriteria = ["truth"]', "only repeat itself"),
 ])
 def test_local_judges_that_cannot_be(tmp_path, keys, said):
     run = write_run(tmp_path / "run")

@@ -83,13 +83,16 @@ def test_gradients_of_the_bundled_model(tmp_path, rows, tuned, adapter):
 @pytest.mark.slow
 @needs_model
 def test_layouts_of_the_bundled_model_agree(tmp_path, rows, adapter):
-    """However a step is laid into passes, in float32 as it is trained. float64: src/train/exactness_test.cpp."""
+    """However a step is laid into passes, and whatever a pass computes again, in float32 as it is trained. float64:
+    src/train/exactness_test.cpp."""
     layouts = {
         "one packed forest": dict(share_prefixes=False, max_tokens=1 << 20),
         "each row alone": dict(share_prefixes=False, max_tokens=1),
         "some rows at a time": dict(share_prefixes=False, max_tokens=400),
         "shared prefixes": dict(share_prefixes=True, max_tokens=1 << 20),
         "shared, some at a time": dict(share_prefixes=True, max_tokens=400),
+        "gate and up again": dict(share_prefixes=False, max_tokens=1 << 20, recompute="cheap"),
+        "every block again": dict(share_prefixes=True, max_tokens=400, recompute="block"),
         "plain operations": dict(share_prefixes=False, max_tokens=1 << 20, reference=True),
     }
     runs = {name: tool(tmp_path, what="gradients", examples=rows[:8], model=GGUF, adapter=adapter, **layout)

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/hash.h"
 
 namespace lora {
@@ -58,12 +60,14 @@ std::string material_before(const JudgeRubric& rubric, const JudgeQuestion& ques
   return text;
 }
 
-std::string rubric_end(const JudgeRubric& rubric) {
+std::string rubric_end(const JudgeRubric& rubric, bool turned) {
   std::string text =
       "Explain in a few sentences what is good and bad in the answer. Then give each criterion a whole "
       "number from 1 "
       "(useless) to 5 (cannot be better). End with exactly these lines, each with its number:\n";
-  for (const std::string& criterion : rubric.criteria) text += criterion + ": NUMBER\n";
+  std::vector<std::string> criteria = rubric.criteria;
+  if (turned) std::ranges::reverse(criteria);
+  for (const std::string& criterion : criteria) text += criterion + ": NUMBER\n";
   return text;
 }
 
@@ -90,12 +94,12 @@ std::vector<Message> pairwise_prompt(const JudgeRubric& rubric, const JudgeQuest
 }
 
 std::vector<Message> rubric_prompt(const JudgeRubric& rubric, const JudgeQuestion& question,
-                                   std::string_view answer) {
+                                   std::string_view answer, bool turned) {
   const std::string conversation = conversation_text(question.messages);
   const Marks marks(fmt::format("{}\n{}\n{}", conversation, question.reference, answer));
   return messages_of(kRubricTask, what_counts(rubric) +
                                       material_before(rubric, question, conversation, marks) +
-                                      marks.around("answer", answer) + rubric_end(rubric));
+                                      marks.around("answer", answer) + rubric_end(rubric, turned));
 }
 
 std::vector<Message> ask_again(std::vector<Message> messages, const JudgeRubric& rubric,
@@ -115,7 +119,8 @@ std::string prompt_hash(const JudgeRubric& rubric) {
   std::string text =
       fmt::format("{}\n{}\n{}\n{}", rubric.mode == JudgeMode::kPairwise ? kPairwiseTask : kRubricTask,
                   kMaterial, what_counts(rubric), rubric.show_reference);
-  text += rubric.mode == JudgeMode::kPairwise ? std::string(kPairwiseEnd) : rubric_end(rubric);
+  text += rubric.mode == JudgeMode::kPairwise ? std::string(kPairwiseEnd)
+                                              : rubric_end(rubric, false) + rubric_end(rubric, true);
   return sha256_hex(text);
 }
 

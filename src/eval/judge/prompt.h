@@ -31,9 +31,10 @@ struct JudgeQuestion {
 std::vector<Message> pairwise_prompt(const JudgeRubric& rubric, const JudgeQuestion& question,
                                      std::string_view first, std::string_view second);
 
-// One answer. The judge is to end with a line "criterion: score" for each criterion.
+// One answer. The judge is to end with a line "criterion: score" for each criterion, which it is given in reverse order when
+// `turned`: what an answer gets must not hang on which criterion comes first.
 std::vector<Message> rubric_prompt(const JudgeRubric& rubric, const JudgeQuestion& question,
-                                   std::string_view answer);
+                                   std::string_view answer, bool turned);
 
 // `messages`, the judge's answer without a verdict, and the request to give one.
 std::vector<Message> ask_again(std::vector<Message> messages, const JudgeRubric& rubric,

@@ -38,8 +38,9 @@ std::vector<Asked> what_to_ask(const JudgeRubric& rubric, const std::vector<Judg
       } else {
         // Equal answers are graded as two answers would be.
         const int apart = pair.a_text == pair.b_text ? 2 : 0;
-        asked.push_back({i, round, "a", {rubric_prompt(rubric, question, pair.a_text), round}});
-        asked.push_back({i, round, "b", {rubric_prompt(rubric, question, pair.b_text), round + apart}});
+        asked.push_back({i, round, "a", {rubric_prompt(rubric, question, pair.a_text, round == 1), round}});
+        asked.push_back(
+            {i, round, "b", {rubric_prompt(rubric, question, pair.b_text, round == 1), round + apart}});
       }
     }
   }

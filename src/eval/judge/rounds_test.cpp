@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "eval/judge/controls.h"
 #include "eval/judge/testing.h"
 
@@ -98,6 +100,16 @@ TEST(JudgeRounds, ByCriteriaTheHigherSumWinsInBothGradings) {
   const JudgedPair judged = judge_one(ScriptedJudge(grade), "red", "blue", rubric);
   EXPECT_EQ(judged.winner, Winner::kA);
   EXPECT_EQ(judged.rounds[1].b_scores, (std::vector<int>{1, 5}));
+  // The second grading is asked for in the other order.
+  ScriptedJudge judge(grade);
+  judge_pairs(judge, rubric, kQuestions, {{JudgePair::Purpose::kAnswers, 0, "tuned", "base", "red", "blue"}},
+              {});
+  const auto style_first = [](const JudgePrompt& prompt) {
+    const std::string& text = prompt.messages[1].content;
+    return text.rfind("style: NUMBER") < text.rfind("truth: NUMBER");
+  };
+  EXPECT_EQ(std::ranges::count_if(judge.asked, style_first), 2);
+  EXPECT_EQ(judge.asked.size(), 4u);
   const JudgedPair moody =
       judge_one(ScriptedJudge([&](const JudgePrompt& prompt) {
                   return prompt.sample == 0 ? grade(prompt) : JudgeAnswer{.text = "truth: 3\nstyle: 3"};
