@@ -10,7 +10,6 @@
 #include "ops/cpu/kernels.h"
 #include "ops/frozen_linear.h"
 #include "ops/row_blocks.h"
-#include "ops/rows.h"
 #include "ops/weight_chunks.h"
 
 namespace lora::ops {

@@ -36,31 +36,32 @@ struct WeightChunk {
 // Unpacks what is packed of a chunk into `room`, all parts at once.
 template <class T>
 void unpack(const std::vector<const FrozenMatrix*>& matrices, WeightChunk<T>& chunk, T* room) {
-  struct Job {
-    const FrozenMatrix* matrix;
-    int64_t begin, end, first;  // rows of the matrix; number of the first among the rows of all jobs
-    T* to;
+  // each(part, its matrix, number of its first row among the rows of all, where that row goes)
+  const auto each_packed = [&](const auto& each) {
+    int64_t first = 0;
+    T* to = room;
+    for (WeightRows<T>& part : chunk.parts) {
+      const FrozenMatrix& W = *matrices[part.matrix];
+      if (!W.is_packed()) continue;
+      each(part, W, first, to);
+      first += part.end - part.begin;
+      to += (part.end - part.begin) * W.cols();
+    }
+    return first;
   };
-  std::vector<Job> jobs;
-  int64_t rows = 0, widest = 1;
-  for (WeightRows<T>& part : chunk.parts) {
-    const FrozenMatrix& W = *matrices[part.matrix];
-    if (!W.is_packed()) continue;
-    part.data = room;
-    jobs.push_back({&W, part.begin, part.end, rows, room});
-    rows += part.end - part.begin;
-    room += (part.end - part.begin) * W.cols();
+  int64_t widest = 1;
+  const int64_t rows = each_packed([&](WeightRows<T>& part, const FrozenMatrix& W, int64_t, T* to) {
+    part.data = to;
     widest = std::max(widest, W.cols());
-  }
-  if (jobs.empty()) return;
+  });
+  if (rows == 0) return;
   const ProfilePart profile("unpack");
   for_rows(rows, widest, [&](int64_t from, int64_t until) {
-    for (const Job& job : jobs) {
-      const int64_t begin = std::max<int64_t>(0, from - job.first),
-                    end = std::min(job.end - job.begin, until - job.first);
-      if (begin < end)
-        job.matrix->unpack(job.begin + begin, job.begin + end, job.to + begin * job.matrix->cols());
-    }
+    each_packed([&](const WeightRows<T>& part, const FrozenMatrix& W, int64_t first, T* to) {
+      const int64_t begin = std::max<int64_t>(0, from - first),
+                    end = std::min(part.end - part.begin, until - first);
+      if (begin < end) W.unpack(part.begin + begin, part.begin + end, to + begin * W.cols());
+    });
   });
 }
 

@@ -24,6 +24,7 @@
 #include "run/run_data.h"
 #include "run/run_folder.h"
 #include "run/session.h"
+#include "train/checkpoint.h"
 #include "train/example.h"
 
 namespace lora {

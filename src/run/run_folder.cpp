@@ -12,6 +12,7 @@
 #include "base/version.h"
 #include "data/chat_jsonl.h"
 #include "report/token_view.h"
+#include "train/checkpoint.h"
 
 namespace lora {
 namespace {
@@ -70,15 +71,6 @@ void write_rows(const RunConfig& config, Scope scope, const Split& split, const 
 }
 
 }  // namespace
-
-void make_folder(const std::filesystem::path& folder) {
-  std::error_code code;
-  fs::create_directories(folder, code);
-  if (code)
-    throw Error::machine({.where = folder.string(),
-                          .found = "the folder cannot be made: " + code.message(),
-                          .fix = "Choose an output_dir that can be written."});
-}
 
 std::string make_run_hash(const RunConfig& config, Scope scope, const Session& session) {
   Json identity;

@@ -2,7 +2,6 @@
 // before anything is trained. What a training adds is the trainer's (train/checkpoint.h), what answers add eval/'s.
 #pragma once
 
-#include <filesystem>
 #include <string>
 
 #include "data/split.h"
@@ -21,8 +20,5 @@ std::string make_run_hash(const RunConfig& config, Scope scope, const Session& s
 // it holds anything else, a finished run among them: nothing is overwritten.
 void open_run_folder(const RunConfig& config, Scope scope, const std::string& run_hash, const Split& split,
                      const Session& session);
-
-// The folder and those above it. Errors: kMachine when it cannot be made.
-void make_folder(const std::filesystem::path& folder);
 
 }  // namespace lora

@@ -53,14 +53,18 @@ void read_optimizer(const fs::path& path, Optimizer& optimizer) {
 
 }  // namespace
 
-CheckpointFolder::CheckpointFolder(fs::path root, std::string run_hash, std::function<bool(int64_t)> keeps)
-    : root_(std::move(root)), run_hash_(std::move(run_hash)), keeps_(std::move(keeps)) {
+void make_folder(const fs::path& folder) {
   std::error_code code;
-  fs::create_directories(root_, code);
+  fs::create_directories(folder, code);
   if (code)
-    throw Error::machine({.where = root_.string(),
+    throw Error::machine({.where = folder.string(),
                           .found = "the folder cannot be made: " + code.message(),
                           .fix = "Choose an output_dir that can be written."});
+}
+
+CheckpointFolder::CheckpointFolder(fs::path root, std::string run_hash, std::function<bool(int64_t)> keeps)
+    : root_(std::move(root)), run_hash_(std::move(run_hash)), keeps_(std::move(keeps)) {
+  make_folder(root_);
 }
 
 fs::path CheckpointFolder::path_of(int64_t step) const {

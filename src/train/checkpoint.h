@@ -24,6 +24,9 @@ struct TrainState {
   int64_t best_step = 0;
 };
 
+// A folder of a run, and those above it. Errors: kMachine when it cannot be made.
+void make_folder(const std::filesystem::path& folder);
+
 class CheckpointFolder {
  public:
   // `root`: output_dir/checkpoints, made when absent. `run_hash` names what a resumed run must share with this one

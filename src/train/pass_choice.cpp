@@ -81,6 +81,7 @@ int64_t passes_for_shared_prompts(int64_t usual, const std::function<int64_t(int
   std::vector<int64_t> sizes{usual};
   for (const int64_t halves : {3, 4, 6, 8})  // of the usual size
     if (const int64_t size = usual * halves / 2; fits(size)) sizes.push_back(size);
+  if (sizes.size() == 1) return usual;
   const auto least = static_cast<double>(laid(sizes.back()));
   return *std::ranges::find_if(sizes, [&](int64_t size) {
     return size == sizes.back() || static_cast<double>(laid(size)) <= 1.1 * least;

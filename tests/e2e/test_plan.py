@@ -91,6 +91,29 @@ def test_changing_the_passes_continues_a_run(tmp_path, tiny, rows):
     assert "finished" in error_line(again, 2)
 
 
+def test_passes_grow_for_prompts_that_rows_share(tiny, tmp_path):
+    """Passes of 1024 tokens would lay the long system prompt again and again; without one, or with a size that is given, none grows."""
+    def rows(prompt):
+        path = tmp_path / f"{len(prompt)}.jsonl"
+        path.write_text("".join(json.dumps({"messages": [
+            {"role": "system", "content": prompt}, {"role": "user", "content": f"What is {n} and {n * n}?"},
+            {"role": "assistant", "content": f"It is {n + n * n}."}]}) + "\n" for n in range(100, 196)))
+        return path
+
+    flags = ("--for", "train", "--no-time", "--valid-size", 8, "--per-device-train-batch-size", 32)
+    long, short = rows("a b c d " * 40), rows("Add.")
+    grown = plan_of(tiny, long, *flags)
+    assert grown["micro_batch_tokens"] > 1024 and "1024" in grown["why"]
+    given = plan_of(tiny, long, *flags, "--micro-batch-tokens", 1024)
+    assert given["micro_batch_tokens"] == 1024 and "why" not in given
+    assert grown["unique_tokens_per_step"] < 0.9 * given["unique_tokens_per_step"]
+    assert plan_of(tiny, short, *flags)["micro_batch_tokens"] == 1024
+    arguments = ("train", "--model", tiny, "--train-data", long, "--output-dir", tmp_path / "run", "--max-steps", 1, "--valid-size", 8,
+                 "--per-device-train-batch-size", 32)
+    assert f"passes: {grown['micro_batch_tokens']} tokens a pass" in succeed(*arguments).stderr
+    assert json.loads((tmp_path / "run" / "plan.json").read_text())["micro_batch_tokens"] == grown["micro_batch_tokens"]
+
+
 def test_notes_are_not_errors(tiny, rows):
     unusual = ("--learning-rate", "1e-2", "--num-train-epochs", 12, "--lora-alpha", 256, "--lora-dropout", 0,
                "--valid-size", 4, "--test-size", 4)
