@@ -28,7 +28,7 @@ python_tests() { # DIRECTORY [pytest option...]
   reference=$LORA_CACHE/venv-$(sha256sum <requirements/dev.txt | cut -c1-12)
   # LORA_NO_SKIP: with everything set up, a skipped test is a failure (tests/conftest.py).
   LORA_NO_SKIP=1 HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false \
-    "$reference/bin/python" -m pytest -q --durations=5 -p no:cacheprovider "${extra[@]}" "$@" "$directory"
+    "$reference/bin/python" -m pytest -q -rs --durations=5 -p no:cacheprovider "${extra[@]}" "$@" "$directory"
 }
 
 stage_setup() { ./setup --dev; }

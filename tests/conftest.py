@@ -36,7 +36,8 @@ set_default("LORA_DUMP_TENSOR", build / "tools" / "dump_tensor")
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
-    if report.skipped and os.environ.get("LORA_NO_SKIP") and not hasattr(report, "wasxfail"):
+    if report.skipped and os.environ.get("LORA_NO_SKIP") and not hasattr(report, "wasxfail") \
+            and "needs_gpu" not in item.keywords:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         report.outcome, report.longrepr = "failed", f"skipped although everything is set up: {reason}"
 

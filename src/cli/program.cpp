@@ -16,6 +16,8 @@
 namespace lora::cli {
 namespace {
 
+constexpr std::string_view kNoMemory =
+    "there is not enough memory. Lower micro_batch_tokens or eval_batch_size, or use a smaller model";
 constexpr int kWrongUse = 2, kMachineFailed = 3, kInterruptedCode = 130;
 
 struct DataCommand {
@@ -36,6 +38,16 @@ int exit_code(ErrorKind kind) {
       return kInterruptedCode;
   }
   return kMachineFailed;
+}
+
+// Whether LibTorch, whose errors are not std::bad_alloc, found no memory: its own words for it on a GPU and on the CPU.
+bool is_out_of_memory(const std::exception& error) {
+  const std::string_view what = error.what();
+  return what.find("out of memory") != what.npos || what.find("can't allocate memory") != what.npos;
+}
+
+std::string_view first_line(std::string_view text) {
+  return text.substr(0, text.find('\n'));
 }
 
 }  // namespace
@@ -66,16 +78,17 @@ int run_program(int argc, char** argv, const std::function<void(CLI::App&, Actio
     fmt::print(stderr, "lora: {}\n", error.what());
     return exit_code(error.kind());
   } catch (const std::bad_alloc&) {
-    fmt::print(
-        stderr,
-        "lora: the machine has not enough memory. Lower micro_batch_tokens or eval_batch_size, or use a "
-        "smaller model.\n");
+    fmt::print(stderr, "lora: {}.\n", kNoMemory);
     return kMachineFailed;
   } catch (const std::filesystem::filesystem_error& error) {
     fmt::print(stderr, "lora: {}: {}. Choose a path that can be read and written.\n", error.path1().string(),
                error.code().message());
     return kMachineFailed;
   } catch (const std::exception& error) {
+    if (is_out_of_memory(error)) {
+      fmt::print(stderr, "lora: {}: {}\n", kNoMemory, first_line(error.what()));
+      return kMachineFailed;
+    }
     fmt::print(stderr,
                "lora: internal error: {}\nThis is a bug of lora.cpp; please report it with the command.\n",
                error.what());

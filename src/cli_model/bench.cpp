@@ -173,7 +173,12 @@ int execute(const BenchOptions& options) {
     progress.print(
         "note: memory_limit chooses no passes here; `lora plan` names the micro_batch_tokens and recompute "
         "that it leads to");
-  const Session session(config.model, {config.threads, config.reference, config.text, config.load_in_4bit});
+  if (config.device != "cpu")
+    throw Error::input({.where = "device",
+                        .found = "device is \"" + config.device + "\"",
+                        .expected = "cpu: the limit that `lora bench` compares with is the CPU's"});
+  const Session session(config.model,
+                        {config.threads, config.device, config.reference, config.text, config.load_in_4bit});
   const BenchRows rows = make_rows(options, config, session);
   Profile profile;
   const StepBench result =

@@ -33,6 +33,8 @@ struct ModelOptions {
         "model's own");
     command.add_flag("--load-in-4bit,--load_in_4bit", session.load_in_4bit,
                      "quantize the base to NF4 when it is loaded; on for an adapter trained so");
+    command.add_option("--device", session.device,
+                       "where the model computes: cpu, cuda or cuda:N; a GPU takes the plain operations");
     command.add_flag("--reference", session.reference, "plain operations in place of the fused ones");
   }
 };

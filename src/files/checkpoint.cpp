@@ -242,17 +242,20 @@ std::string Checkpoint::fingerprint() const {
       const size_t begin = i == kSamples - 1 ? last : last / (kSamples - 1) * i;
       text.append(reinterpret_cast<const char*>(bytes.data()) + begin, kSampleBytes);
     }
+    // The system maps whole neighbourhoods of the samples, up to 2 MB of each: together nearly the file.
+    release_mapped_pages(bytes);
   }
-  // The system reads in whole neighbourhoods of the samples, which else stay until the end of a run.
   release_pages();
   return sha256_hex(text);
 }
 
 std::string Checkpoint::full_hash() const {
   std::string text;
-  for (const TensorInfo& tensor : tensors_)
+  for (const TensorInfo& tensor : tensors_) {
     text += tensor.name + '\0' + std::string(dtype_name(tensor.dtype)) + tensor.shape_text() + '\0' +
             sha256_hex(tensor.bytes);
+    release_mapped_pages(tensor.bytes);
+  }
   return sha256_hex(text);
 }
 

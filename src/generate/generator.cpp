@@ -42,7 +42,7 @@ class Schedule {
         answers_(answers),
         on_token_(on_token),
         places_(prompts.size()),
-        cache_(decoder.config(), 0, decoder.dtype()) {
+        cache_(decoder.config(), 0, decoder.options()) {
     std::vector<const Adapter*> adapters;
     for (const GenerationPrompt& prompt : prompts)
       if (std::ranges::find(adapters, prompt.adapter) == adapters.end()) adapters.push_back(prompt.adapter);

@@ -35,7 +35,7 @@ struct Decoder::Context {
   std::vector<AdapterTokens> adapters{};  // with a cache, in place of `adapter`
   // Of the last layer only these rows are read, ascending; it computes keys and values of all, and nothing else of the
   // others. Undefined: all rows.
-  Tensor last_rows{};                  // (L)
+  Tensor last_rows{};                  // (L), where the decoder computes
   ops::AttentionLayout last_layout{};  // of these rows' queries
   ops::TokenKeys last_keys{};          // (L), or undefined
   std::vector<AdapterTokens> last_adapters{};
@@ -161,7 +161,9 @@ struct Decoder::Block {
 };
 
 Decoder::Decoder(ModelConfig config, ModelWeights weights, ops::Backend backend)
-    : config_(std::move(config)), weights_(std::move(weights)), backend_(backend) {}
+    : config_(std::move(config)),
+      weights_(std::move(weights)),
+      backend_(options().device().is_cpu() ? backend : ops::Backend::kReference) {}
 
 // What the last layer need not compute: all but keys and values of rows that nobody asks for.
 void Decoder::prune(Context& context, const std::vector<int64_t>& rows, int64_t tokens) const {
@@ -169,9 +171,10 @@ void Decoder::prune(Context& context, const std::vector<int64_t>& rows, int64_t 
   std::ranges::sort(kept);
   kept.erase(std::unique(kept.begin(), kept.end()), kept.end());
   if (kept.empty() || static_cast<int64_t>(kept.size()) == tokens) return;
-  context.last_rows = index_tensor(kept);
+  const Tensor places = index_tensor(kept);
+  context.last_rows = places.to(options().device());
   context.last_layout = ops::queries_of(context.layout, kept);
-  if (context.keys.defined()) context.last_keys = context.keys.index_select(0, context.last_rows);
+  if (context.keys.defined()) context.last_keys = context.keys.index_select(0, places);
   const auto place = [&](int64_t token) { return std::ranges::lower_bound(kept, token) - kept.begin(); };
   for (const auto& [begin, end, adapter] : context.adapters)
     if (place(begin) < place(end)) context.last_adapters.push_back({place(begin), place(end), adapter});
@@ -183,12 +186,13 @@ Tensor Decoder::hidden(const std::shared_ptr<Context>& context, const std::vecto
                        const std::vector<int64_t>* rows) const {
   std::vector<int64_t> lengths = example_lengths;
   if (lengths.empty()) lengths = lengths_of_trees(positions, context->layout);
-  context->rope = rope_table(config_.rope, config_.head_dim, positions, lengths, dtype());
+  context->rope = rope_table(config_.rope, config_.head_dim, positions, lengths, options());
   if (std::ranges::any_of(config_.layers,
                           [](const LayerConfig& l) { return l.rope == LayerConfig::Rope::kLocal; }))
-    context->local_rope = rope_table(config_.local_rope, config_.head_dim, positions, lengths, dtype());
+    context->local_rope = rope_table(config_.local_rope, config_.head_dim, positions, lengths, options());
   if (rows) prune(*context, *rows, static_cast<int64_t>(ids.size()));
-  Tensor x = weights_.embedding.gather(index_tensor(ids), dtype());  // (T, hidden)
+  Tensor x =
+      weights_.embedding.gather(index_tensor(ids), weights_.dtype()).to(options().device());  // (T, hidden)
   if (config_.embedding_multiplier != 1) x.mul_(config_.embedding_multiplier);
   for (int64_t layer = 0; layer < config_.num_hidden_layers; ++layer) {
     const Block block{*this, *context, layer};
@@ -200,7 +204,7 @@ Tensor Decoder::hidden(const std::shared_ptr<Context>& context, const std::vecto
             : block.run(x);
   }
   if (rows) {
-    Tensor places = index_tensor(*rows);
+    Tensor places = index_tensor(*rows).to(x.device());
     if (context->last_rows.defined()) places = at::searchsorted(context->last_rows, places);
     x = x.index_select(0, places);
   }
@@ -219,13 +223,15 @@ ops::HeadLoss Decoder::loss(const Forest& forest, const Adapter* adapter, std::o
   const Tensor x =
       hidden(context, forest.ids, forest.positions, forest.example_lengths, &forest.rows);  // (S, hidden)
   const Tensor row_weights = at::tensor(forest.row_weights, at::kDouble).to(x.options());   // (S)
-  return ops::head_loss(x, weights_.head, head_shape(), index_tensor(forest.targets), row_weights, backend_);
+  const Tensor targets = index_tensor(forest.targets).to(x.device());
+  const ops::HeadLoss loss = ops::head_loss(x, weights_.head, head_shape(), targets, row_weights, backend_);
+  return {loss.loss.cpu(), loss.nll.cpu()};
 }
 
 Tensor Decoder::logits(const Forest& forest, const Adapter* adapter) const {
   const auto context = std::make_shared<Context>(forest.layout, adapter, std::nullopt);
   const Tensor x = hidden(context, forest.ids, forest.positions, forest.example_lengths, nullptr);
-  return ops::head_logits(x, weights_.head, head_shape());
+  return ops::head_logits(x, weights_.head, head_shape()).cpu();
 }
 
 Tensor Decoder::forward_cached(const CachedTokens& tokens, KvCache& cache) const {
@@ -234,9 +240,9 @@ Tensor Decoder::forward_cached(const CachedTokens& tokens, KvCache& cache) const
   const auto context = std::make_shared<Context>(tokens.layout, nullptr, std::nullopt);
   context->cache = &cache;
   context->adapters = tokens.adapters;
-  context->cache_rows = index_tensor(tokens.cache_rows);
+  context->cache_rows = index_tensor(tokens.cache_rows).to(options().device());
   const Tensor x = hidden(context, tokens.ids, tokens.positions, {}, &tokens.rows);
-  return ops::head_logits(x, weights_.head, head_shape());
+  return ops::head_logits(x, weights_.head, head_shape()).cpu();
 }
 
 }  // namespace lora

@@ -41,11 +41,13 @@ struct CachedTokens {
 
 class Decoder {
  public:
+  // On a device other than the CPU it is ops::Backend::kReference that runs, whatever `backend` is.
   Decoder(ModelConfig config, ModelWeights weights, ops::Backend backend = ops::Backend::kFused);
 
   const ModelConfig& config() const { return config_; }
   const ModelWeights& weights() const { return weights_; }
-  at::ScalarType dtype() const { return weights_.dtype(); }
+  // Type and device of what it computes with. What it takes, an adapter too, and what it gives lie on the CPU.
+  at::TensorOptions options() const { return weights_.norm.options(); }
 
   // Sum of nll over the forest's scored rows (differentiable with respect to the adapter), and each row's nll.
   // `mask_seed` names the dropout masks of this step; nullopt is evaluation: nothing is dropped.

@@ -84,7 +84,7 @@ TEST_P(Families, CachedEqualsWhole) {
     std::vector<at::Tensor> whole;
     for (const auto& [text, adapter] : texts) whole.push_back(d.logits(text, adapter));
     for (const bool all_rows : {true, false}) {
-      KvCache cache(config_, 3 * length + 3, at::kDouble);
+      KvCache cache(config_, 3 * length + 3, d.options());
       for (int64_t from = 0; from < length;) {
         const int64_t to = from == 0 ? prompt : from + 1, n = to - from, asked = all_rows ? n : 1;
         CachedTokens tokens;

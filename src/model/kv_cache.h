@@ -14,8 +14,8 @@ struct KvCache {
   std::vector<at::Tensor> keys,
       values;  // per layer: (capacity, num_key_value_heads * head_dim); keys are rotated
 
-  // Room for `capacity` tokens, in the dtype that the decoder computes in.
-  KvCache(const ModelConfig& config, int64_t capacity, at::ScalarType dtype);
+  // Room for `capacity` tokens, as the decoder computes (Decoder::options).
+  KvCache(const ModelConfig& config, int64_t capacity, const at::TensorOptions& options);
   // At least `capacity` rows; what rows hold stays. Grows by half or more, so that many small growths cost little.
   void reserve(int64_t capacity);
   int64_t capacity() const { return keys.empty() ? 0 : keys[0].size(0); }

@@ -24,7 +24,7 @@ Tensor frequencies(const RopeConfig& rope, int64_t head_dim, const std::vector<d
 }  // namespace
 
 RopeTable rope_table(const RopeConfig& rope, int64_t head_dim, const std::vector<int64_t>& positions,
-                     const std::vector<int64_t>& lengths, at::ScalarType dtype) {
+                     const std::vector<int64_t>& lengths, const at::TensorOptions& options) {
   const Tensor position = at::tensor(positions, at::TensorOptions().dtype(at::kLong)).to(at::kDouble);
   Tensor angle = at::outer(position, frequencies(rope, head_dim, rope.factors));
   if (!rope.long_factors.empty()) {
@@ -34,7 +34,7 @@ RopeTable rope_table(const RopeConfig& rope, int64_t head_dim, const std::vector
                       at::outer(position, frequencies(rope, head_dim, rope.long_factors)), angle);
   }
   const auto rounded = [&](const Tensor& t) {
-    return (rope.attention_factor == 1 ? t : t * rope.attention_factor).to(dtype);
+    return (rope.attention_factor == 1 ? t : t * rope.attention_factor).to(options);
   };
   return {rounded(angle.cos()), rounded(angle.sin())};
 }

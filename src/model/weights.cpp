@@ -25,8 +25,9 @@ std::string layer_prefix(int64_t layer) {
 // Looks tensors up by their Hugging Face names, and remembers which were used.
 class Loader {
  public:
-  Loader(const Checkpoint& checkpoint, const ModelConfig& config, at::ScalarType dtype, BaseStorage storage)
-      : checkpoint_(checkpoint), config_(config), dtype_(dtype), storage_(storage) {
+  Loader(const Checkpoint& checkpoint, const ModelConfig& config, at::ScalarType dtype, BaseStorage storage,
+         const c10::Device& device = c10::kCPU)
+      : checkpoint_(checkpoint), config_(config), dtype_(dtype), storage_(storage), device_(device) {
     if (checkpoint.is_gguf()) architecture_ = checkpoint.gguf().get_string("general.architecture");
   }
 
@@ -34,24 +35,24 @@ class Loader {
   FrozenMatrix load_embedding(const std::string& hf_name, bool in_file = false) {
     const std::vector<int64_t> shape{config_.vocab_size, config_.hidden_size};
     if (in_file && !is_bnb_4bit(checkpoint_, hf_name)) return FrozenMatrix::of_file(find(hf_name, shape));
-    return load_matrix(hf_name, shape, 0, false);
+    return placed(load_matrix(hf_name, shape, 0, false));
   }
 
   FrozenMatrix load_module_weight(const std::string& hf_name, Module module) {
     const auto [out, in] = module_shape(config_, module);
-    return load_matrix(hf_name, {out, in}, rope_heads(module), storage_ == BaseStorage::kFourBit);
+    return placed(load_matrix(hf_name, {out, in}, rope_heads(module), storage_ == BaseStorage::kFourBit));
   }
 
   at::Tensor load_module_bias(const std::string& hf_name, Module module) {
     const at::Tensor bias = load_tensor(find(hf_name, {module_shape(config_, module).first}), dtype_);
     const int64_t heads = rope_heads(module);
-    return heads > 0 ? undo_rope_permutation(bias, heads) : bias;
+    return (heads > 0 ? undo_rope_permutation(bias, heads) : bias).to(device_);
   }
 
   at::Tensor load_norm(const std::string& hf_name, int64_t width) {
     at::Tensor weight = load_tensor(find(hf_name, {width}), dtype_);
     const bool stored_with_one = checkpoint_.is_gguf() && gguf_norms_have_one_added(architecture_);
-    return config_.norm_adds_one && !stored_with_one ? weight.add_(1) : weight;
+    return (config_.norm_adds_one && !stored_with_one ? weight.add_(1) : weight).to(device_);
   }
 
   // What load_embedding, load_module_weight, load_module_bias and load_norm would take.
@@ -94,6 +95,10 @@ class Loader {
     require_shape(name, info->shape, shape);
     used_.insert(info->name);
     return *info;
+  }
+
+  FrozenMatrix placed(FrozenMatrix matrix) const {
+    return device_.is_cpu() || storage_ == BaseStorage::kPassing ? matrix : matrix.on(device_);
   }
 
   // q and k of some GGUF architectures lie in another row order: of how many heads, or 0.
@@ -188,6 +193,7 @@ class Loader {
   const ModelConfig& config_;
   at::ScalarType dtype_;
   BaseStorage storage_;
+  c10::Device device_;
   std::string architecture_;
   std::set<std::string> used_;
 };
@@ -243,8 +249,8 @@ ModelWeights load_layers(Loader& loader, const Checkpoint& checkpoint, const Mod
 }  // namespace
 
 ModelWeights load_weights(const Checkpoint& checkpoint, const ModelConfig& config, at::ScalarType dtype,
-                          BaseStorage storage) {
-  Loader loader(checkpoint, config, dtype, storage);
+                          BaseStorage storage, const c10::Device& device) {
+  Loader loader(checkpoint, config, dtype, storage, device);
   ModelWeights weights = load_layers(loader, checkpoint, config, config.num_hidden_layers, /*in_file=*/false);
   loader.refuse_leftovers();
   checkpoint.release_pages();
@@ -277,6 +283,25 @@ BaseBytes base_bytes(const Checkpoint& checkpoint, const ModelConfig& config, at
   }
   loader.refuse_leftovers();
   return bytes;
+}
+
+ModelWeights ModelWeights::on(const c10::Device& device) const {
+  const auto vector = [&](const at::Tensor& t) { return t.defined() ? t.to(device) : t; };
+  ModelWeights moved;
+  moved.embedding = embedding.on(device);
+  moved.norm = vector(norm);
+  moved.head = head.is(embedding) ? moved.embedding : head.on(device);
+  for (const BlockWeights& b : blocks) {
+    BlockWeights& block = moved.blocks.emplace_back();
+    for (const auto norm : {&BlockWeights::norm_before_attention, &BlockWeights::norm_after_attention,
+                            &BlockWeights::norm_before_mlp, &BlockWeights::norm_after_mlp,
+                            &BlockWeights::q_norm, &BlockWeights::k_norm})
+      block.*norm = vector(b.*norm);
+    for (size_t m = 0; m < b.modules.size(); ++m)
+      if (b.modules[m].weight.defined())
+        block.modules[m] = {b.modules[m].weight.on(device), vector(b.modules[m].bias)};
+  }
+  return moved;
 }
 
 size_t ModelWeights::bytes() const {

@@ -38,7 +38,8 @@ struct ModelWeights {
   std::vector<std::shared_ptr<const MappedFile>> files;  // that packed matrices point into
 
   at::ScalarType dtype() const { return norm.scalar_type(); }
-  size_t bytes() const;  // of all, in memory or of mapped files
+  ModelWeights on(const c10::Device& device) const;  // all of them, matrices dense
+  size_t bytes() const;                              // of all, in memory or of mapped files
 };
 
 // The norms that a block of this model has: where each stands, its name in Hugging Face below model.layers.N, its width.
@@ -58,10 +59,12 @@ enum class BaseStorage {
 };
 
 // Loads every tensor that `config` asks for, to be computed with in `dtype`. kFourBit takes each matrix's memory in full
-// precision for one matrix at a time. Strict: Errors (kInput) name a tensor that is missing, of another shape, or left
+// precision for one matrix at a time. On another device than the CPU matrices are dense (FrozenMatrix::on), with the numbers
+// that `storage` gives them; those of kPassing stay in the file. Strict: Errors (kInput) name a tensor that is missing, of another shape, or left
 // over.
 ModelWeights load_weights(const Checkpoint& checkpoint, const ModelConfig& config,
-                          at::ScalarType dtype = at::kFloat, BaseStorage storage = BaseStorage::kPacked);
+                          at::ScalarType dtype = at::kFloat, BaseStorage storage = BaseStorage::kPacked,
+                          const c10::Device& device = c10::kCPU);
 
 // The first `layers` layers alone, with embedding and head, as load_weights holds them but for matrices in fp32 of these
 // two, which stay in the file: enough to measure what a layer costs without loading a model. What it leaves out it does not

@@ -97,4 +97,8 @@ void frozen_linear_transposed_out(const Tensor& dy, const FrozenMatrix& W, bool 
   });
 }
 
+Tensor dense_for(const Tensor& x, const FrozenMatrix& W) {
+  return W.to_dense(x.scalar_type()).to(x.device());
+}
+
 }  // namespace lora::ops

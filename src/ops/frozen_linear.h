@@ -24,4 +24,7 @@ void frozen_linear_out(const at::Tensor& x, const FrozenMatrix& W, const at::Ten
 void frozen_linear_transposed_out(const at::Tensor& dy, const FrozenMatrix& W, bool accumulate,
                                   const at::Tensor& out);
 
+// W as the plain products with x read it: of its type, on its device.
+at::Tensor dense_for(const at::Tensor& x, const FrozenMatrix& W);
+
 }  // namespace lora::ops

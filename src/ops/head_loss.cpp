@@ -94,9 +94,9 @@ HeadLoss head_loss(const Tensor& hidden, const FrozenMatrix& weight, const HeadS
 }
 
 Tensor head_logits(const Tensor& hidden, const FrozenMatrix& weight, const HeadShape& shape) {
-  Tensor logits = weight.is_packed() && !any_requires_grad({hidden})
+  Tensor logits = weight.is_packed() && hidden.is_cpu() && !any_requires_grad({hidden})
                       ? frozen_linear(hidden.contiguous(), weight, {})
-                      : at::linear(hidden, weight.to_dense(hidden.scalar_type()));
+                      : at::linear(hidden, dense_for(hidden, weight));
   if (shape.scale != 1) logits = logits * shape.scale;
   if (shape.softcap > 0) logits = at::tanh(logits / shape.softcap) * shape.softcap;
   return logits;

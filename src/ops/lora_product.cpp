@@ -295,17 +295,19 @@ std::vector<LoraGradients> products_backward(const ProductInput& input, const Sa
 }
 
 Tensor plain_product(const Tensor& h, const Projection& p, const TokenKeys& keys) {
-  Tensor y = at::linear(h, p.weight.to_dense(h.scalar_type()),
-                        p.bias.defined() ? std::optional<Tensor>(p.bias) : std::nullopt);
+  Tensor y =
+      at::linear(h, dense_for(h, p.weight), p.bias.defined() ? std::optional<Tensor>(p.bias) : std::nullopt);
   if (p.lora) {
     const LoraTerm& term = *p.lora;
     const Tensor input = term.dropout == 0
                              ? h
                              : h * dropout_mask(keys, term.dropout_key, term.dropout, h.size(1), h.options());
-    y = y + at::linear(at::linear(input, term.A), term.B) * term.scale;
+    y = y + at::linear(at::linear(input, term.A.to(h.device())), term.B.to(h.device())) * term.scale;
   }
   for (const auto& [begin, end, term] : p.lora_of_rows)
-    y.slice(0, begin, end).add_(at::linear(at::linear(h.slice(0, begin, end), term.A), term.B) * term.scale);
+    y.slice(0, begin, end)
+        .add_(at::linear(at::linear(h.slice(0, begin, end), term.A.to(h.device())), term.B.to(h.device())) *
+              term.scale);
   return y;
 }
 

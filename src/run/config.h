@@ -54,6 +54,7 @@ struct RunConfig {
   std::string recompute = "auto";  // none, cheap or block; auto: as memory_limit needs, else none
   std::string memory_limit;        // "3GB": passes are chosen so that the run stays below it; empty: no limit
   int64_t threads = 0;             // 0: all cores
+  std::string device = "cpu";      // where the model computes: cpu, cuda or cuda:N
   bool reference = false;          // the plain twins of the fused operations
 
   // Bytes of memory_limit; 0: none. Filled by finish().

@@ -180,6 +180,9 @@ const std::vector<ConfigKey>& config_keys() {
         [](RunConfig& c) -> auto& { return c.memory_limit; }));
     k.push_back(key("threads", Type::kInteger, "CPU threads; 0: all cores",
                     [](RunConfig& c) -> auto& { return c.threads; }));
+    k.push_back(key("device", Type::kString,
+                    "where the model computes: cpu, or an NVIDIA GPU (cuda, cuda:N) by the plain operations",
+                    [](RunConfig& c) -> auto& { return c.device; }));
     k.push_back(key("reference", Type::kBool,
                     "plain operations in place of the fused ones: slow, to compare with",
                     [](RunConfig& c) -> auto& { return c.reference; }));

@@ -145,7 +145,7 @@ class Pipeline {
     plan(*text, model);
     session_ = std::make_unique<const Session>(
         config_.model, std::move(text),
-        SessionOptions{config_.threads, config_.reference, {}, config_.load_in_4bit});
+        SessionOptions{config_.threads, config_.device, config_.reference, {}, config_.load_in_4bit});
     if (config_.load_in_4bit)
       if (auto told = load_in_4bit_note(*session_)) note(std::move(*told));
     length_ = run_length(config_.train, static_cast<int64_t>(rows_.train.size()));

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/error.h"
 #include "base/memory.h"
 #include "base/progress.h"
 #include "eval/summary.h"
@@ -224,20 +225,34 @@ class Planner {
   }
 
   PlannedRun run() {
+    if (on_gpu() && config_.memory_limit_bytes > 0)
+      throw Error::input(
+          {.where = "memory_limit",
+           .found = "the model computes on " + config_.device,
+           .fix = "memory_limit is of the CPU's memory: leave it out, and set micro_batch_tokens."});
     count();
     const PassLimits limits = choose();
     const RunPasses training = training_passes(model_, rows_.train, train_),
                     scoring = scoring_passes(model_, rows_.valid, train_);
     weigh(training, scoring, limits);
-    if (options_.measure_time) time(training, scoring);
+    if (options_.measure_time && !on_gpu()) time(training, scoring);
     plan_.disk = plan_disk(config_, model_, plan_);
     plan_.notes = plan_notes(model_, config_.adapter, train_,
                              {static_cast<int64_t>(rows_.train.size()), plan_.supervised});
-    note_machine(plan_, plan_.notes);
+    if (on_gpu())
+      plan_.notes.push_back(
+          fmt::format("device: memory is planned as if the CPU computed; on {} the base is unpacked and the "
+                      "plain operations keep all "
+                      "that they compute, and neither that nor the time is planned",
+                      config_.device));
+    else
+      note_machine(plan_, plan_.notes);
     return plan_;
   }
 
  private:
+  bool on_gpu() const { return config_.device != "cpu"; }
+
   void count() {
     plan_.model = config_.model;
     plan_.parameters = model_.num_parameters();
@@ -282,7 +297,7 @@ class Planner {
   PassLimits choose() {
     plan_.memory_limit = config_.memory_limit_bytes;
     plan_.memory_available = available_memory();
-    if (config_.micro_batch_tokens == 0 && train_.share_prefixes) widen();
+    if (config_.micro_batch_tokens == 0 && train_.share_prefixes && !on_gpu()) widen();
     PassLimits limits{plan_.memory_limit, train_.micro_batch_tokens, plan_.longest_row};
     if (config_.recompute != "auto") limits.recompute = train_.recompute;
     if (plan_.memory_limit > 0) {

@@ -25,7 +25,7 @@ bool changes_result(const std::string& key) {
   return key != "output_dir" && key != "eval_batch_size" && key != "logging_steps" && key != "threads" &&
          key != "model" && key != "train_data" && key != "eval_data" && key != "checks" &&
          key != "check_ignore" && key != "micro_batch_tokens" && key != "recompute" &&
-         key != "memory_limit" && key != "latency_questions" && key != "price_per_hour";
+         key != "memory_limit" && key != "device" && key != "latency_questions" && key != "price_per_hour";
 }
 
 // Whether a folder may become a run's: absent, empty, or left by a run that was killed before its run.json stood.
@@ -79,6 +79,7 @@ std::string make_run_hash(const RunConfig& config, Scope scope, const Session& s
   for (const auto& [key, value] : all.items())
     if (changes_result(key)) identity["config"][key] = value;
   identity["threads"] = at::get_num_threads();
+  if (config.device != "cpu") identity["device"] = config.device;
   identity["base"] = session.text().checkpoint().fingerprint();
   identity["text"] = session.renderer().fingerprint();
   identity["train_data"] = sha256_file(config.train_data);

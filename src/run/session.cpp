@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/profile.h"
+#include "ops/device.h"
 #include "weights/bnb_4bit.h"
 
 namespace lora {
@@ -57,7 +58,8 @@ Session::Session(const std::filesystem::path& model, std::unique_ptr<TextSession
     : base_path_(model.string()),
       load_in_4bit_(options.load_in_4bit),
       backend_(options.reference ? ops::Backend::kReference : ops::Backend::kFused),
-      text_(std::move(text)) {
+      text_(std::move(text)),
+      device_(ops::open_device(options.device)) {
   const ProfileScope scope("load");
   keep_freed_memory();
   if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
@@ -69,7 +71,7 @@ Session::Session(const std::filesystem::path& model, std::unique_ptr<TextSession
                         .expected = "at least a row for each token",
                         .fix = "Tokenizer and weights do not belong together; download the model again."});
   ModelWeights weights = load_weights(text_->checkpoint(), config, at::kFloat,
-                                      load_in_4bit_ ? BaseStorage::kFourBit : BaseStorage::kPacked);
+                                      load_in_4bit_ ? BaseStorage::kFourBit : BaseStorage::kPacked, device_);
   decoder_ = std::make_unique<Decoder>(std::move(config), std::move(weights), backend_);
 }
 
@@ -83,7 +85,8 @@ bool Session::quantized_on_load() const {
 
 Decoder Session::unquantized() const {
   const ModelConfig& config = decoder_->config();
-  return {config, load_weights(text_->checkpoint(), config, at::kFloat, BaseStorage::kPassing), backend_};
+  return {config, load_weights(text_->checkpoint(), config, at::kFloat, BaseStorage::kPassing, device_),
+          backend_};
 }
 
 AdapterRecord Session::record() const {

@@ -21,15 +21,17 @@ TextOptions or_as_trained(TextOptions options, const std::filesystem::path& fold
 bool trained_in_4bit(const std::filesystem::path& folder);
 
 struct SessionOptions {
-  int64_t threads = 0;     // 0: all cores
-  bool reference = false;  // plain operations in place of the fused ones
+  int64_t threads = 0;         // 0: all cores
+  std::string device = "cpu";  // as ops::open_device has it
+  bool reference = false;      // plain operations in place of the fused ones
   TextOptions text = {};
   bool load_in_4bit = false;  // see BaseStorage::kFourBit
 };
 
 class Session {
  public:
-  // Errors: kInput as the parts have them; kInput when tokenizer and embedding do not belong together.
+  // Errors: kInput as the parts have them, a device that is not there among them; kInput when tokenizer and embedding do not
+  // belong together.
   Session(const std::filesystem::path& model, const SessionOptions& options);
   // The same where the text of `model` is open already; options.text is not read.
   Session(const std::filesystem::path& model, std::unique_ptr<TextSession> text,
@@ -55,6 +57,7 @@ class Session {
   bool load_in_4bit_ = false;
   ops::Backend backend_ = ops::Backend::kFused;
   std::unique_ptr<TextSession> text_;
+  c10::Device device_;
   std::unique_ptr<Decoder> decoder_;
 };
 

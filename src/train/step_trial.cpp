@@ -76,7 +76,7 @@ double optimizer_rate(const std::string& optim, int64_t parameters, int64_t repe
 double decoding_seconds(const Decoder& decoder, const ModelConfig& model, const Adapter& adapter,
                         const TrialOptions& trial) {
   const int64_t room = trial.prompt_tokens + 1;
-  KvCache cache(decoder.config(), trial.batch * room, at::kFloat);
+  KvCache cache(decoder.config(), trial.batch * room, decoder.options());
   for (auto* side : {&cache.keys, &cache.values})
     for (at::Tensor& rows : *side) rows.zero_();
   CachedTokens tokens;

@@ -141,7 +141,7 @@ void FrozenMatrix::unpack(int64_t begin, int64_t end, double* out) const {
 }
 
 at::Tensor FrozenMatrix::gather(const at::Tensor& ids, at::ScalarType dtype) const {
-  if (!packed_) return dense_.index_select(0, ids).to(dtype);
+  if (!packed_) return dense_.index_select(0, ids.to(dense_.device())).to(dtype);
   const at::Tensor places = ids.to(at::kLong).contiguous();
   const int64_t* id = places.const_data_ptr<int64_t>();
   for (int64_t i = 0; i < places.numel(); ++i)
@@ -164,6 +164,18 @@ at::Tensor FrozenMatrix::to_dense(at::ScalarType dtype) const {
   at::parallel_for(0, packed_->rows, std::max<int64_t>(1, kGrain / std::max<int64_t>(width, 1)),
                    [&](int64_t begin, int64_t end) { packed_->unpack(begin, end, to + begin * width); });
   return dtype == at::kFloat ? out : out.to(dtype);
+}
+
+FrozenMatrix FrozenMatrix::on(const c10::Device& device) const {
+  at::ScalarType exact = at::kFloat;
+  if (!packed_) {
+    exact = dense_.scalar_type();
+  } else {
+    const DType type = packed_->four_bit ? packed_->four_bit->dtype : packed_->dtype;
+    if (type == DType::kBF16) exact = at::kBFloat16;
+    if (type == DType::kF16) exact = at::kHalf;
+  }
+  return to_dense(exact).to(device);
 }
 
 }  // namespace lora

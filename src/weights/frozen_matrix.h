@@ -49,8 +49,12 @@ class FrozenMatrix {
   void unpack(int64_t begin, int64_t end, double* out) const;
 
   // The rows named by `ids` (n) int64, and the whole matrix: as `dtype`, on the CPU (a dense one: on its own device).
+  // `ids` lie on the CPU.
   at::Tensor gather(const at::Tensor& ids, at::ScalarType dtype) const;
   at::Tensor to_dense(at::ScalarType dtype) const;
+
+  // The same numbers, dense, on `device`: in bfloat16 or half precision where all of them are such, in float else.
+  FrozenMatrix on(const c10::Device& device) const;
 
  private:
   struct Packed;
