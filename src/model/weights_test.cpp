@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "files/gguf_writer.h"
 #include "files/safetensors.h"
+#include "model/make_believe_device.h"
 #include "model/testing.h"
 #include "weights/bnb_4bit.h"
 
@@ -226,6 +227,21 @@ TEST_F(Weights, LinearLayersAreQuantizedWhenLoaded) {
   EXPECT_EQ(weights.blocks[2].module(Module::kDown).weight.type(), "nf4");
   EXPECT_LT(weights.bytes(), weights_.bytes());
   EXPECT_EQ(base_bytes(checkpoint, config, at::kFloat, BaseStorage::kFourBit).total(), weights.bytes());
+}
+
+TEST_F(Weights, OnAnotherDeviceTheNumbersAreTheSame) {
+  write_hf(hf_json(config_), tensors_);
+  const Checkpoint checkpoint = Checkpoint::open(folder_.path());
+  const ModelConfig config = read_model_config(checkpoint);
+  const c10::Device device = testing::make_believe_device();
+  for (const BaseStorage storage : {BaseStorage::kPacked, BaseStorage::kDense, BaseStorage::kFourBit, BaseStorage::kPassing}) {
+    const ModelWeights here = load_weights(checkpoint, config, at::kFloat, storage);
+    ModelWeights there = load_weights(checkpoint, config, at::kFloat, storage, device);
+    EXPECT_EQ(there.norm.device(), device);
+    EXPECT_EQ(there.head.is(there.embedding), config.tie_word_embeddings);
+    EXPECT_EQ(there.blocks[0].module(Module::kQ).weight.is_packed(), storage == BaseStorage::kPassing);
+    expect_equal(hf_tensors(config, there.on(at::kCPU)), hf_tensors(config, here));
+  }
 }
 
 TEST_F(Weights, TheFirstLayersCanBeLoadedAlone) {

@@ -89,6 +89,13 @@ void expect_rows(const FrozenMatrix& matrix, const at::Tensor& expected, const s
   EXPECT_THROW(matrix.gather(at::tensor(std::vector<int64_t>{rows}, at::kLong), at::kFloat), std::exception);
 }
 
+// What a GPU gets: the same numbers, in two bytes each where they fit into them.
+void expect_small_and_equal(const FrozenMatrix& matrix, bool small) {
+  const FrozenMatrix dense = matrix.on(at::kCPU);
+  EXPECT_EQ(dense.bytes(), static_cast<size_t>(matrix.rows() * matrix.cols()) * (small ? 2 : 4)) << matrix.type();
+  EXPECT_TRUE(at::equal(dense.to_dense(at::kFloat), matrix.to_dense(at::kFloat))) << matrix.type();
+}
+
 TEST(FrozenMatrix, RowsOfAFileAreThoseOfLoadTensor) {
   for (const Kind& kind : kKinds) {
     const int64_t block = dtype_layout(kind.dtype).block_size;
@@ -98,6 +105,7 @@ TEST(FrozenMatrix, RowsOfAFileAreThoseOfLoadTensor) {
       expect_rows(matrix, load_tensor(stored.info), std::string(dtype_name(kind.dtype)));
       EXPECT_EQ(matrix.bytes(), stored.bytes.size());
       EXPECT_EQ(matrix.type(), dtype_name(kind.dtype));
+      expect_small_and_equal(matrix, kind.dtype == DType::kBF16 || kind.dtype == DType::kF16);
     }
   }
 }
@@ -127,6 +135,7 @@ TEST(FrozenMatrix, FourBitsOfAnyWidth) {
         const FrozenMatrix matrix = FrozenMatrix::of_four_bit(weight);
         expect_rows(matrix, expected, "nf4, " + std::to_string(cols) + " wide");
         EXPECT_EQ(matrix.type(), "nf4");
+        expect_small_and_equal(matrix, dtype != at::kFloat);
         EXPECT_TRUE(at::equal(dequantize_4bit(weight), expected));
       }
 }
