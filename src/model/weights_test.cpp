@@ -234,7 +234,8 @@ TEST_F(Weights, OnAnotherDeviceTheNumbersAreTheSame) {
   const Checkpoint checkpoint = Checkpoint::open(folder_.path());
   const ModelConfig config = read_model_config(checkpoint);
   const c10::Device device = testing::make_believe_device();
-  for (const BaseStorage storage : {BaseStorage::kPacked, BaseStorage::kDense, BaseStorage::kFourBit, BaseStorage::kPassing}) {
+  for (const BaseStorage storage :
+       {BaseStorage::kPacked, BaseStorage::kDense, BaseStorage::kFourBit, BaseStorage::kPassing}) {
     const ModelWeights here = load_weights(checkpoint, config, at::kFloat, storage);
     ModelWeights there = load_weights(checkpoint, config, at::kFloat, storage, device);
     EXPECT_EQ(there.norm.device(), device);

@@ -11,7 +11,7 @@
 #include "ops/gated_mlp.h"
 #include "ops/head_loss.h"
 #include "ops/lora_linear.h"
-#include "ops/weight_chunks.h"
+#include "ops/weight_panels.h"
 #include "weights/bnb_4bit.h"
 
 namespace lora::ops {
@@ -118,7 +118,7 @@ TEST_P(FrozenLinear, OperationsGiveTheGradientsOfTheDenseMatrix) {
 
 // Matrices that are unpacked in several chunks, and in one chunk with another.
 TEST_P(FrozenLinear, GroupsLargerThanAChunkGiveTheGradientsOfDenseMatrices) {
-  const int64_t in = 1024, rows = 130, wide = kChunkNumbers / in + 70;
+  const int64_t in = 1024, rows = 130, wide = kPanelNumbers / in + 70;
   const std::vector<FrozenMatrix> packed_group{packed(33, in), packed(wide, in), packed(20, in)};
   const Tensor x = randn({rows, in}).requires_grad_(true), norm = randn({in});
   std::vector<Projection> group[2];

@@ -3,19 +3,23 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 #include "base/hash.h"
 #include "base/profile.h"
 #include "ops/cpu/gemm.h"
 #include "ops/cpu/kernels.h"
+#include "ops/cpu/panels.h"
 #include "ops/frozen_linear.h"
 #include "ops/row_blocks.h"
-#include "ops/weight_chunks.h"
+#include "ops/weight_panels.h"
 
 namespace lora::ops {
 namespace {
 
 using at::Tensor;
+using cpu::PanelFactor;
 using cpu::Transpose;
 
 template <class T>
@@ -67,7 +71,7 @@ void low_rank_rows(const T* h, int64_t in, const RowBlock& block, const TokenKey
 
 // What a block of y holds before its products: y's rows, columns part.begin … part.end. Returns whether there is anything.
 template <class T>
-bool begin_rows(const Tensor& bias, const Tensor& residual, const RowBlock& block, const WeightRows<T>& part,
+bool begin_rows(const Tensor& bias, const Tensor& residual, const RowBlock& block, const WeightPart<T>& part,
                 const Tensor& y) {
   if (!bias.defined() && !residual.defined()) return false;
   const T* added = bias.defined() ? bias.const_data_ptr<T>() : nullptr;
@@ -86,7 +90,7 @@ bool begin_rows(const Tensor& bias, const Tensor& residual, const RowBlock& bloc
 // The terms that belong to some of a block's rows.
 template <class T>
 void add_of_rows(const T* h, int64_t in, const std::vector<LoraRows>& of_rows, const RowBlock& block,
-                 const WeightRows<T>& part, const Tensor& y) {
+                 const WeightPart<T>& part, const Tensor& y) {
   std::vector<T> u;
   for (const auto& [rows_begin, rows_end, term] : of_rows) {
     const int64_t begin = std::max(block.begin, rows_begin), end = std::min(block.end, rows_end);
@@ -101,6 +105,19 @@ void add_of_rows(const T* h, int64_t in, const std::vector<LoraRows>& of_rows, c
   }
 }
 
+// B of a projection as the panels of another r rows of its weight's, scaled: (r, out). Undefined without lora.
+template <class T>
+Tensor panels_of_B(const SavedProjection& p) {
+  if (!p.has_lora()) return {};
+  const Tensor& B = p.lora->B;
+  const int64_t out = B.size(0), r = B.size(1), step = cpu::panel_step<T>();
+  Tensor panels = at::empty({cpu::panel_numbers<T>(r, out)}, B.options());
+  for (int64_t row = 0; row < out; row += step)
+    cpu::pack_turned(B.const_data_ptr<T>() + row * r, r, std::min(step, out - row), r,
+                     static_cast<T>(p.lora->scale), row, panels.data_ptr<T>());
+  return panels;
+}
+
 // The forward pass of a group. `saved`: the same group where u is to be filled, or null. ys: one for each, or none.
 template <class T>
 void forward(const ProductInput& input, const SavedGroup& group, SavedGroup* saved, const TokenKeys& keys,
@@ -109,9 +126,13 @@ void forward(const ProductInput& input, const SavedGroup& group, SavedGroup* sav
   const int64_t in = h.size(1);
   const Tensor room = saved ? dropout_room(group, h) : Tensor();
   std::vector<const FrozenMatrix*> matrices;
+  std::vector<Tensor> B;
   if (!ys.empty())
-    for (const SavedProjection& p : group) matrices.push_back(&p.weight);
-  for_weight_chunks<T>(matrices, [&](const WeightChunk<T>& chunk) {
+    for (const SavedProjection& p : group) {
+      matrices.push_back(&p.weight);
+      B.push_back(panels_of_B<T>(p));
+    }
+  for_weight_panels<T>(matrices, PanelsOf::kRows, [&](const WeightPanels<T>& chunk) {
     for_row_blocks(h.size(0), [&](const RowBlock& block) {
       const T* x = row<T>(h, block.begin);
       if (chunk.first) {
@@ -120,24 +141,24 @@ void forward(const ProductInput& input, const SavedGroup& group, SavedGroup* sav
           for (SavedProjection& p : *saved)
             if (p.has_lora()) low_rank_rows(x, in, block, keys, room, p);
       }
-      for (const WeightRows<T>& part : chunk.parts) {
+      for (const WeightPart<T>& part : chunk.parts) {
         const SavedProjection& p = group[part.matrix];
         const Tensor& y = ys[part.matrix];
-        T* out = row<T>(y, block.begin) + part.begin;
         {
           const ProfilePart gemm("gemm");
           const bool begun = begin_rows(p.bias, residual, block, part, y);
-          cpu::gemm(Transpose::kNo, Transpose::kYes, block.rows(), part.end - part.begin, in, T{1}, x, in,
-                    part.data, part.stride, begun ? T{1} : T{0}, out, y.stride(0));
+          std::array<PanelFactor<T>, 2> factors{{{x, in, in, part.panels}, {}}};
+          if (p.has_lora()) {
+            const int64_t r = p.u.size(1);
+            factors[1] = {row<T>(p.u, block.begin), r, r,
+                          B[part.matrix].template data_ptr<T>() + part.begin * r};
+          }
+          cpu::panel_product(std::span<const PanelFactor<T>>(factors).first(p.has_lora() ? 2 : 1),
+                             block.rows(), part.end - part.begin, begun, row<T>(y, block.begin) + part.begin,
+                             y.stride(0));
         }
-        if (!p.has_lora() && p.lora_of_rows.empty()) continue;
+        if (p.lora_of_rows.empty()) continue;
         const ProfilePart adapter("adapter");
-        if (p.has_lora()) {
-          const int64_t r = p.u.size(1);
-          cpu::gemm(Transpose::kNo, Transpose::kYes, block.rows(), part.end - part.begin, r,
-                    static_cast<T>(p.lora->scale), row<T>(p.u, block.begin), r,
-                    p.lora->B.template const_data_ptr<T>() + part.begin * r, r, T{1}, out, y.stride(0));
-        }
         add_of_rows(x, in, p.lora_of_rows, block, part, y);
       }
     });
@@ -171,16 +192,28 @@ struct GradientSums {
   Tensor B;  // (workers, r, out): turned, as the gradient of y is read along its rows
 };
 
-// What a block adds to the gradients of A and B, and to dh. `begun`: whether dh holds something already.
+// A of a projection as the panels of another r rows of its weight's: (r, in). Undefined without lora.
+template <class T>
+Tensor panels_of_A(const SavedProjection& p) {
+  if (!p.has_lora()) return {};
+  const Tensor& A = p.lora->A;
+  const int64_t r = A.size(0), in = A.size(1);
+  Tensor panels = at::empty({cpu::panel_numbers<T>(r, in)}, A.options());
+  for (int64_t row = 0; row < r; ++row)
+    cpu::pack_row(A.const_data_ptr<T>() + row * in, in, row, r, panels.data_ptr<T>());
+  return panels;
+}
+
+// What a block adds to the gradients of A and B. du (rows, r): the gradient of u, written.
 template <class T>
 void low_rank_backward(const T* h, int64_t in, const RowBlock& block, const SavedProjection& p,
                        const Tensor& dy, const TokenKeys& keys, const Tensor& room, const GradientSums& sums,
-                       std::vector<T>& du, bool begun, T* dh) {
+                       std::vector<T>& du) {
   const ProfilePart adapter("adapter");
   const LoraTerm& term = *p.lora;
   const int64_t n = block.rows(), r = p.u.size(1), out = dy.size(1), dy_stride = dy.stride(0);
   const T scale = static_cast<T>(term.scale);
-  const T *g = row<T>(dy, block.begin), *A = term.A.template const_data_ptr<T>();
+  const T* g = row<T>(dy, block.begin);
   du.resize(static_cast<size_t>(n * r));
   cpu::gemm(Transpose::kNo, Transpose::kNo, n, r, out, scale, g, dy_stride,
             term.B.template const_data_ptr<T>(), r, T{0}, du.data(), r);
@@ -189,11 +222,18 @@ void low_rank_backward(const T* h, int64_t in, const RowBlock& block, const Save
   const T* x = lora_input(h, term, keys, block, in, room);
   cpu::gemm(Transpose::kYes, Transpose::kNo, r, in, n, T{1}, du.data(), r, x, in, T{1},
             row<T>(sums.A, block.worker), in);
-  if (!dh) return;
-  T* to = term.dropout == 0 ? dh : row<T>(room, block.worker);
-  cpu::gemm(Transpose::kNo, Transpose::kNo, n, in, r, T{1}, du.data(), r, A, in,
-            begun && to == dh ? T{1} : T{0}, to, in);
-  if (to != dh) drop(to, keys, term, block.begin, block.end, in, begun, dh);
+}
+
+// dh += du A where dropout stands between.
+template <class T>
+void add_through_dropout(const std::vector<T>& du, const LoraTerm& term, const TokenKeys& keys,
+                         const RowBlock& block, int64_t in, const Tensor& room, T* dh) {
+  const ProfilePart adapter("adapter");
+  const int64_t r = term.A.size(0);
+  T* dropped = row<T>(room, block.worker);
+  cpu::gemm(Transpose::kNo, Transpose::kNo, block.rows(), in, r, T{1}, du.data(), r,
+            term.A.template const_data_ptr<T>(), in, T{0}, dropped, in);
+  drop(dropped, keys, term, block.begin, block.end, in, true, dh);
 }
 
 template <class T>
@@ -211,30 +251,42 @@ std::vector<LoraGradients> backward(const ProductInput& input, const SavedGroup&
                at::zeros({workers, r, dys[i].size(1)}, h.options())};
   }
   std::vector<const FrozenMatrix*> matrices;
+  std::vector<Tensor> A(group.size());
   if (dh.defined())
-    for (const SavedProjection& p : group) matrices.push_back(&p.weight);
-  for_weight_chunks<T>(matrices, [&](const WeightChunk<T>& chunk) {
+    for (size_t i = 0; i < group.size(); ++i) {
+      matrices.push_back(&group[i].weight);
+      if (group[i].has_lora() && group[i].lora->dropout == 0) A[i] = panels_of_A<T>(group[i]);
+    }
+  for_weight_panels<T>(matrices, PanelsOf::kColumns, [&](const WeightPanels<T>& chunk) {
     for_row_blocks(h.size(0), [&](const RowBlock& block) {
-      T* to = dh.defined() ? row<T>(dh, block.begin) : nullptr;
-      bool begun = !chunk.first;
+      std::vector<std::vector<T>> du(group.size());
       if (chunk.first) {
         if (input.make) input.make(block.begin, block.end);
-        std::vector<T> du;
-        for (size_t i = 0; i < group.size(); ++i) {
-          if (!group[i].has_lora()) continue;
-          low_rank_backward(row<T>(h, block.begin), in, block, group[i], dys[i], keys, room, sums[i], du,
-                            begun, to);
-          begun = true;
-        }
+        for (size_t i = 0; i < group.size(); ++i)
+          if (group[i].has_lora())
+            low_rank_backward(row<T>(h, block.begin), in, block, group[i], dys[i], keys, room, sums[i],
+                              du[i]);
       }
-      for (const WeightRows<T>& part : chunk.parts) {
+      if (!dh.defined()) return;
+      T* to = row<T>(dh, block.begin);
+      {
         const ProfilePart gemm("gemm");
-        const Tensor& dy = dys[part.matrix];
-        cpu::gemm(Transpose::kNo, Transpose::kNo, block.rows(), in, part.end - part.begin, T{1},
-                  row<T>(dy, block.begin) + part.begin, dy.stride(0), part.data, part.stride,
-                  begun ? T{1} : T{0}, to, in);
-        begun = true;
+        std::vector<PanelFactor<T>> factors;
+        for (const WeightPart<T>& part : chunk.parts) {
+          const Tensor& dy = dys[part.matrix];
+          factors.push_back(
+              {row<T>(dy, block.begin) + part.begin, dy.stride(0), part.end - part.begin, part.panels});
+        }
+        for (size_t i = 0; i < group.size(); ++i)
+          if (chunk.first && A[i].defined()) {
+            const int64_t r = group[i].u.size(1);
+            factors.push_back({du[i].data(), r, r, A[i].template data_ptr<T>()});
+          }
+        cpu::panel_product(std::span<const PanelFactor<T>>(factors), block.rows(), in, !chunk.first, to, in);
       }
+      for (size_t i = 0; i < group.size(); ++i)
+        if (chunk.first && group[i].has_lora() && !A[i].defined())
+          add_through_dropout(du[i], *group[i].lora, keys, block, in, room, to);
       if (chunk.last && done) done(block.begin, block.end);
     });
   });

@@ -17,7 +17,7 @@ struct RowBlock {
 };
 
 // A product of fewer rows is slower for each; of more, its result leaves the cache.
-constexpr int64_t kFewestRows = 48, kBlockRows = 224;
+constexpr int64_t kFewestRows = 48, kBlockRows = 136;
 
 // How many threads work on so many rows.
 inline int64_t row_workers(int64_t rows) {

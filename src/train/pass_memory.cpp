@@ -6,7 +6,7 @@
 #include "ops/attention.h"
 #include "ops/head_loss.h"
 #include "ops/row_blocks.h"
-#include "ops/weight_chunks.h"
+#include "ops/weight_panels.h"
 
 namespace lora {
 namespace {
@@ -20,6 +20,26 @@ struct LayerNumbers {
   int64_t gate_up = 0;   // of it: what Recompute::kCheap computes again
   int64_t backward = 0;  // held while the layer is differentiated
   int64_t reading = 0;   // held while it is computed, nothing kept
+};
+
+// Numbers of weights that are laid out in panels at a time, the adapter's beside them. `back`: in either direction.
+struct PanelNumbers {
+  int64_t attention, gate_up, down, head;
+
+  PanelNumbers(const PassModel& model, bool back) {
+    const ModelConfig& c = model.config;
+    const int64_t d = c.hidden_size, ff = c.intermediate_size, q = c.num_attention_heads * c.head_dim,
+                  kv = c.num_key_value_heads * c.head_dim;
+    const auto panels = [back](int64_t out, int64_t in) {
+      const int64_t forward = ops::cpu::panel_numbers<float>(in, out);
+      return back ? std::max(forward, ops::cpu::panel_numbers<float>(out, in)) : forward;
+    };
+    attention = std::min(ops::kPanelNumbers, panels(q, d) + 2 * panels(kv, d)) + model.r * (q + 2 * kv);
+    gate_up = std::min(ops::kPanelNumbers, 2 * panels(ff, d)) + model.r * 2 * std::max(ff, d);
+    down = std::min(ops::kPanelNumbers, panels(d, ff)) + model.r * std::max(ff, d);
+    // On the way forward each thread has a panel of its own.
+    head = back ? std::min(ops::kPanelNumbers, panels(c.vocab_size, d)) : model.threads * panels(1, d);
+  }
 };
 
 LayerNumbers layer_numbers(const PassModel& model, int64_t layer, int64_t tokens, int64_t rows,
@@ -72,7 +92,10 @@ LayerNumbers layer_numbers(const PassModel& model, int64_t layer, int64_t tokens
   // Beside x: what attention gave, the sum, its norm; gate, up, the gated numbers, the result. Or q, k and v, turned and not,
   // and what attention gives.
   const bool plain = c.norm_placement == NormPlacement::kBefore && c.residual_multiplier == 1;
-  n.reading = std::max(rows * (q + (plain ? 3 : 4) * d + 3 * ff), tokens * (2 * q + 3 * kv) + rows * q);
+  const PanelNumbers panels(model, false);
+  const int64_t residual = rows * (q + ((plain ? 2 : 3) + (before ? 1 : 0)) * d);
+  n.reading = std::max({residual + rows * 2 * ff + panels.gate_up, residual + rows * 3 * ff + panels.down,
+                        tokens * (d + q + 2 * kv) + panels.attention, tokens * (2 * q + 3 * kv) + rows * q});
   return n;
 }
 
@@ -89,15 +112,6 @@ int64_t threads_bytes(const PassModel& model, const PassSize& size) {
   return std::max(model.threads * ops::attention_room(shape, size.tokens, size.keys),
                   workers * (sums + dropped)) *
          kFloat;
-}
-
-// Unpacked weights.
-int64_t tile_bytes(const PassModel& model) {
-  if (!model.packed) return 0;
-  const ModelConfig& c = model.config;
-  const int64_t qkv = (c.num_attention_heads + 2 * c.num_key_value_heads) * c.head_dim;
-  const int64_t most = std::max({qkv, 2 * c.intermediate_size, c.vocab_size});
-  return std::min(ops::kChunkNumbers, c.hidden_size * most) * kFloat;
 }
 
 // What layers and head share: rope's tables, keys of the dropout masks.
@@ -121,16 +135,18 @@ PassSize pass_size(const Forest& forest) {
   return size;
 }
 
-PassModel pass_model(const ModelConfig& config, const AdapterConfig& adapter, bool packed, int64_t threads) {
-  return {config,    resolve_target_modules(adapter.target_modules, config),
-          adapter.r, adapter.lora_dropout > 0,
-          packed,    threads};
+PassModel pass_model(const ModelConfig& config, const AdapterConfig& adapter, int64_t threads) {
+  return {config, resolve_target_modules(adapter.target_modules, config), adapter.r, adapter.lora_dropout > 0,
+          threads};
 }
 
 PassBytes training_pass(const PassModel& model, const PassSize& size, Recompute recompute) {
   const ModelConfig& c = model.config;
   const int64_t layers = c.num_hidden_layers;
-  const int64_t shared = shared_bytes(c, size.tokens), tile = tile_bytes(model);
+  const PanelNumbers in_panels(model, true);
+  const int64_t shared = shared_bytes(c, size.tokens),
+                panels = layer_bytes(
+                    std::max({in_panels.attention, in_panels.gate_up, in_panels.down, in_panels.head}));
   int64_t kept = 0, highest = 0;  // numbers kept so far; bytes of the worst moment of the backward pass
   bool needs_gradient = false;
   for (int64_t layer = 0; layer < layers; ++layer) {
@@ -154,7 +170,7 @@ PassBytes training_pass(const PassModel& model, const PassSize& size, Recompute 
   PassBytes bytes;
   bytes.activations = layer_bytes(kept) + shared;
   bytes.logits = head - layer_bytes(kept);
-  bytes.workspace = std::max<int64_t>(0, highest - head) + tile;
+  bytes.workspace = std::max<int64_t>(0, highest - head) + panels;
   return bytes;
 }
 
@@ -169,7 +185,7 @@ PassBytes reading_pass(const PassModel& model, const PassSize& size, int64_t log
                      ? layer_bytes(logit_rows * (c.vocab_size + c.hidden_size))
                      : ops::head_loss_bytes(size.supervised, c.hidden_size, c.vocab_size, false, kFloat);
   bytes.workspace = std::max<int64_t>(0, layer_bytes(highest) + threads_bytes(model, size) - bytes.logits) +
-                    tile_bytes(model);
+                    layer_bytes(PanelNumbers(model, false).head);
   return bytes;
 }
 

@@ -28,11 +28,10 @@ struct PassModel {
   std::vector<std::vector<Module>> adapted;  // for each layer, the modules that have an adapter
   int64_t r = 0;
   bool dropout = false;
-  bool packed = false;  // matrices are unpacked tile by tile
   int64_t threads = 1;
 };
 // Errors: those of resolve_target_modules.
-PassModel pass_model(const ModelConfig& config, const AdapterConfig& adapter, bool packed, int64_t threads);
+PassModel pass_model(const ModelConfig& config, const AdapterConfig& adapter, int64_t threads);
 
 // In bytes, at the moment that takes most.
 struct PassBytes {

@@ -122,8 +122,7 @@ TEST_F(PassMemory, TrainingTakesWhatIsCounted) {
         for (const Recompute recompute : {Recompute::kNone, Recompute::kCheap, Recompute::kBlock}) {
           const int64_t measured =
               peak_of([&] { decoder.loss(forest, &adapter, /*mask_seed=*/1, recompute).loss.backward(); });
-          const PassBytes counted =
-              training_pass(pass_model(model, config, false, 1), pass_size(forest), recompute);
+          const PassBytes counted = training_pass(pass_model(model, config, 1), pass_size(forest), recompute);
           expect_near({counted.total(), measured}, 0.05,
                       model.family + ", " + targets[0] + ", dropout " + std::to_string(dropout) + ", " +
                           std::string(recompute_name(recompute)));
@@ -143,7 +142,7 @@ TEST_F(PassMemory, ReadingTakesWhatIsCounted) {
       const Forest forest = forest_of(6, 4000, 60, supervised);
       const c10::NoGradGuard no_grad;
       const int64_t measured = peak_of([&] { decoder.loss(forest, &adapter, std::nullopt); });
-      const PassBytes counted = reading_pass(pass_model(model, config, false, 1), pass_size(forest));
+      const PassBytes counted = reading_pass(pass_model(model, config, 1), pass_size(forest));
       expect_near({counted.total(), measured}, 0.1,
                   model.family + ", supervised " + std::to_string(supervised));
     }

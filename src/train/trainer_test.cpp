@@ -211,7 +211,7 @@ TEST_F(Trainer, BatchSizeTimesAccumulationIsOneThing) {
 TEST_F(Trainer, TheBestAdapterIsKeptNotTheLast) {
   rows_.resize(4);
   TrainOptions options = options_of(30);
-  options.learning_rate = 5e-2;
+  options.learning_rate = 1e-2;
   options.lr_scheduler_type = LrScheduler::kConstant;
   Adapter adapter = fresh();
   const TrainReport report = run(adapter, "a", options);
@@ -237,7 +237,7 @@ TEST_F(Trainer, TheBestAdapterIsKeptNotTheLast) {
 TEST_F(Trainer, ABestCheckpointThatWasAlteredIsNotKeptSilently) {
   rows_.resize(4);
   TrainOptions options = options_of(30);
-  options.learning_rate = 5e-2;
+  options.learning_rate = 1e-2;
   options.lr_scheduler_type = LrScheduler::kConstant;
   const int64_t best_step = run("a", options).best_step;
   ASSERT_LT(best_step, 28);

@@ -92,7 +92,8 @@ void expect_rows(const FrozenMatrix& matrix, const at::Tensor& expected, const s
 // What a GPU gets: the same numbers, in two bytes each where they fit into them.
 void expect_small_and_equal(const FrozenMatrix& matrix, bool small) {
   const FrozenMatrix dense = matrix.on(at::kCPU);
-  EXPECT_EQ(dense.bytes(), static_cast<size_t>(matrix.rows() * matrix.cols()) * (small ? 2 : 4)) << matrix.type();
+  EXPECT_EQ(dense.bytes(), static_cast<size_t>(matrix.rows() * matrix.cols()) * (small ? 2 : 4))
+      << matrix.type();
   EXPECT_TRUE(at::equal(dense.to_dense(at::kFloat), matrix.to_dense(at::kFloat))) << matrix.type();
 }
 

@@ -8,6 +8,7 @@
 #include <hwy/contrib/math/math-inl.h>
 #include <hwy/highway.h>
 
+#include <algorithm>
 #include <cmath>
 
 HWY_BEFORE_NAMESPACE();
@@ -15,7 +16,7 @@ namespace lora::ops::cpu {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Whole vectors first, then the tail one by one: no kernel reads or writes past its row.
+// Whole vectors first, then the tail: no kernel reads or writes past its row.
 template <class T>
 using Tag = hn::ScalableTag<T>;
 
@@ -35,6 +36,29 @@ T SumOfSquares(const T* x, int64_t n) {
   return sum;
 }
 
+// The first n numbers at `from`, fewer than a vector has, and zeros; and such numbers stored. Rows of scores end anywhere,
+// and are short enough for their ends to matter.
+template <class D>
+hn::Vec<D> LoadPart(D d, const hn::TFromD<D>* from, int64_t n) {
+#if HWY_MEM_OPS_MIGHT_FAULT
+  HWY_ALIGN hn::TFromD<D> numbers[hn::MaxLanes(d)] = {};
+  std::copy_n(from, n, numbers);
+  return hn::Load(d, numbers);
+#else
+  return hn::MaskedLoad(hn::FirstN(d, static_cast<size_t>(n)), d, from);
+#endif
+}
+template <class D>
+void StorePart(hn::Vec<D> v, D d, hn::TFromD<D>* to, int64_t n) {
+#if HWY_MEM_OPS_MIGHT_FAULT
+  HWY_ALIGN hn::TFromD<D> numbers[hn::MaxLanes(d)];
+  hn::Store(v, d, numbers);
+  std::copy_n(numbers, n, to);
+#else
+  hn::BlendedStore(v, hn::FirstN(d, static_cast<size_t>(n)), d, to);
+#endif
+}
+
 template <class T>
 T DotT(const T* x, const T* y, int64_t n) {
   const Tag<T> d;
@@ -45,9 +69,12 @@ T DotT(const T* x, const T* y, int64_t n) {
     a = hn::MulAdd(hn::LoadU(d, x + i), hn::LoadU(d, y + i), a);
     b = hn::MulAdd(hn::LoadU(d, x + i + lanes), hn::LoadU(d, y + i + lanes), b);
   }
-  T sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(a, b)));
-  for (; i < n; ++i) sum += x[i] * y[i];
-  return sum;
+  if (i + lanes <= n) {
+    a = hn::MulAdd(hn::LoadU(d, x + i), hn::LoadU(d, y + i), a);
+    i += lanes;
+  }
+  if (i < n) b = hn::MulAdd(LoadPart(d, x + i, n - i), LoadPart(d, y + i, n - i), b);
+  return hn::GetLane(hn::SumOfLanes(d, hn::Add(a, b)));
 }
 
 template <class T>
@@ -256,32 +283,30 @@ T ExpRow(T* s, int64_t n, T scale, T shift) {
     hn::StoreU(e, d, s + i);
     acc = hn::Add(acc, e);
   }
-  T sum = hn::GetLane(hn::SumOfLanes(d, acc));
-  for (; i < n; ++i) {
-    s[i] = std::exp(s[i] * scale - shift);
-    sum += s[i];
+  if (i < n) {
+    const auto e = hn::Exp(d, hn::MulSub(LoadPart(d, s + i, n - i), a, b));
+    StorePart(e, d, s + i, n - i);
+    acc = hn::Add(acc, hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(n - i)), e));
   }
-  return sum;
+  return hn::GetLane(hn::SumOfLanes(d, acc));
 }
 
 template <class T>
 T SoftmaxRowT(T* s, int64_t n, T scale) {
   const Tag<T> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  T top = s[0];
+  auto top = hn::Set(d, s[0]);
   int64_t i = 0;
-  if (n >= lanes) {
-    auto m = hn::LoadU(d, s);
-    for (i = lanes; i + lanes <= n; i += lanes) m = hn::Max(m, hn::LoadU(d, s + i));
-    top = hn::GetLane(hn::MaxOfLanes(d, m));
-  }
-  for (; i < n; ++i) top = s[i] > top ? s[i] : top;
-  const T shift = top * scale;
+  for (; i + lanes <= n; i += lanes) top = hn::Max(top, hn::LoadU(d, s + i));
+  if (i < n)
+    top = hn::Max(top,
+                  hn::IfThenElse(hn::FirstN(d, static_cast<size_t>(n - i)), LoadPart(d, s + i, n - i), top));
+  const T shift = hn::GetLane(hn::MaxOfLanes(d, top)) * scale;
   const T sum = ExpRow(s, n, scale, shift);
   const T inverse = T{1} / sum;
   const auto v = hn::Set(d, inverse);
   for (i = 0; i + lanes <= n; i += lanes) hn::StoreU(hn::Mul(hn::LoadU(d, s + i), v), d, s + i);
-  for (; i < n; ++i) s[i] *= inverse;
+  if (i < n) StorePart(hn::Mul(LoadPart(d, s + i, n - i), v), d, s + i, n - i);
   return shift + std::log(sum);
 }
 
@@ -295,7 +320,10 @@ void SoftmaxRowBackwardT(const T* p, int64_t n, T delta, T scale, T* dp) {
     const auto g = hn::Sub(hn::LoadU(d, dp + i), dv);
     hn::StoreU(hn::Mul(hn::Mul(hn::LoadU(d, p + i), sv), g), d, dp + i);
   }
-  for (; i < n; ++i) dp[i] = p[i] * scale * (dp[i] - delta);
+  if (i < n) {
+    const auto g = hn::Sub(LoadPart(d, dp + i, n - i), dv);
+    StorePart(hn::Mul(hn::Mul(LoadPart(d, p + i, n - i), sv), g), d, dp + i, n - i);
+  }
 }
 
 // 32 random bits for number j of a row: two rounds of the MurmurHash3 finaliser over j, keyed by both halves of the key.

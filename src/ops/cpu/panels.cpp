@@ -1,0 +1,252 @@
+// See panels.h. The body is compiled once for each instruction set that Highway knows for this processor family.
+#include "ops/cpu/panels.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/cpu/panels.cpp"
+#include <hwy/foreach_target.h>
+// After foreach_target, as Highway asks.
+#include <hwy/highway.h>
+
+#include <hwy/cache_control.h>
+
+#include <algorithm>
+#include <vector>
+
+HWY_BEFORE_NAMESPACE();
+namespace lora::ops::cpu {
+namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// A tile of sums stays in registers: kRows rows of kVectors vectors, 24 where there are 32 registers, else 12.
+#if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64
+constexpr int kVectors = 4;
+#else
+constexpr int kVectors = 2;
+#endif
+constexpr int kRows = 6;
+// Rows of a panel that a tile reads at a time: with as many numbers of kRows rows they stay in the nearest caches.
+constexpr int64_t kDepth = 1024;
+// The nearest cache is told to fetch the panel so many rows ahead of where it is read.
+constexpr int64_t kAhead = 16;
+
+template <class T>
+int64_t Lanes() {
+  return static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+}
+
+template <class T>
+int64_t Columns() {
+  return kVectors * Lanes<T>();
+}
+
+// A product's part in one pass over c: its numbers of a, and its rows of the panel.
+template <class T>
+struct Slice {
+  const T* a;
+  int64_t a_stride, depth;
+  const T* panel;
+  const T* next;  // the same rows of the panel that comes after it
+};
+
+// M rows of c, of which `columns` columns exist.
+template <int M, class T>
+HWY_INLINE void Tile(const Slice<T>* slices, size_t count, int64_t tile, int64_t step, int64_t row,
+                     bool accumulate, T* HWY_RESTRICT c, int64_t c_stride, int64_t columns) {
+  const hn::ScalableTag<T> d;
+  const int64_t lanes = Lanes<T>();
+  HWY_ALIGN T edge[kRows * kVectors * hn::MaxLanes(d)];
+  const bool whole = columns == Columns<T>();
+  T* to = whole ? c : edge;
+  const int64_t stride = whole ? c_stride : Columns<T>();
+  if (!whole && accumulate)
+    for (int i = 0; i < M; ++i) std::copy_n(c + i * c_stride, columns, to + i * stride);
+  hn::Vec<decltype(d)> sums[M][kVectors];
+  for (int i = 0; i < M; ++i)
+    for (int v = 0; v < kVectors; ++v)
+      sums[i][v] = accumulate ? hn::LoadU(d, to + i * stride + v * lanes) : hn::Zero(d);
+  for (size_t s = 0; s < count; ++s) {
+    const T* HWY_RESTRICT a = slices[s].a + row * slices[s].a_stride;
+    const T* HWY_RESTRICT panel = slices[s].panel;
+    const T* next = slices[s].next + tile * slices[s].depth * step;
+    const int64_t a_stride = slices[s].a_stride;
+    for (int64_t p = 0; p < slices[s].depth; ++p, panel += kVectors * lanes, next += step) {
+      hwy::Prefetch(next);
+      for (int v = 0; v < kVectors; ++v) hwy::Prefetch(panel + (kAhead * kVectors + v) * lanes);
+      hn::Vec<decltype(d)> w[kVectors];
+      for (int v = 0; v < kVectors; ++v) w[v] = hn::LoadU(d, panel + v * lanes);
+      for (int i = 0; i < M; ++i) {
+        const auto number = hn::Set(d, a[i * a_stride + p]);
+        for (int v = 0; v < kVectors; ++v) sums[i][v] = hn::MulAdd(number, w[v], sums[i][v]);
+      }
+    }
+  }
+  for (int i = 0; i < M; ++i)
+    for (int v = 0; v < kVectors; ++v) hn::StoreU(sums[i][v], d, to + i * stride + v * lanes);
+  if (!whole)
+    for (int i = 0; i < M; ++i) std::copy_n(to + i * stride, columns, c + i * c_stride);
+}
+
+// `rows` rows, at most M.
+template <int M, class T>
+void TileOf(int64_t rows, const Slice<T>* slices, size_t count, int64_t tile, int64_t step, int64_t row,
+            bool accumulate, T* c, int64_t c_stride, int64_t columns) {
+  if constexpr (M > 0) {
+    if (rows == M) return Tile<M>(slices, count, tile, step, row, accumulate, c, c_stride, columns);
+    TileOf<M - 1>(rows, slices, count, tile, step, row, accumulate, c, c_stride, columns);
+  }
+}
+
+template <class T>
+void Product(std::span<const PanelFactor<T>> factors, int64_t m, int64_t n, bool accumulate, T* c,
+             int64_t c_stride) {
+  const int64_t width = Columns<T>(), tiles = (m + kRows - 1) / kRows;
+  std::vector<Slice<T>> slices;
+  for (int64_t j = 0; j < n; j += width) {
+    bool begun = accumulate;
+    const auto pass = [&] {
+      for (int64_t t = 0; t < tiles; ++t) {
+        const int64_t row = m * t / tiles, rows = m * (t + 1) / tiles - row;
+        TileOf<kRows>(rows, slices.data(), slices.size(), t, (width + tiles - 1) / tiles, row, begun,
+                      c + row * c_stride + j, c_stride, std::min(width, n - j));
+      }
+      begun = true;
+      slices.clear();
+    };
+    int64_t depth = 0;
+    for (const PanelFactor<T>& factor : factors) {
+      const T* panel = factor.panels + j * factor.k;
+      for (int64_t p = 0, length = 0; p < factor.k; p += length) {
+        if (depth >= kDepth) {
+          pass();
+          depth = 0;
+        }
+        length = std::min(kDepth - depth, factor.k - p);
+        // No short rest for a pass of its own.
+        if (factor.k - p - length < kDepth / 4) length = factor.k - p;
+        slices.push_back(
+            {factor.a + p, factor.a_stride, length, panel + p * width, panel + factor.k * width + p * width});
+        depth += length;
+      }
+    }
+    pass();
+  }
+}
+
+template <class T>
+void Turn(const T* w, int64_t w_stride, int64_t rows, int64_t k, T scale, int64_t column, T* panels) {
+  const hn::ScalableTag<T> d;
+  const hn::RebindToSigned<decltype(d)> di;
+  using Index = hn::TFromD<decltype(di)>;
+  const int64_t width = Columns<T>();
+  T* to = panels + column / width * width * k + column % width;
+  // The last row stands in for those that do not exist.
+  const auto places = hn::Mul(hn::Min(hn::Iota(di, 0), hn::Set(di, static_cast<Index>(rows - 1))),
+                              hn::Set(di, static_cast<Index>(w_stride)));
+  const auto factor = hn::Set(d, scale);
+  for (int64_t p = 0; p < k; ++p)
+    hn::StoreU(hn::Mul(hn::GatherIndex(d, w + p, places), factor), d, to + p * width);
+}
+
+template <class T>
+void Row(const T* w, int64_t n, int64_t row, int64_t k, T* panels) {
+  const int64_t width = Columns<T>();
+  for (int64_t j = 0; j < n; j += width) {
+    T* to = panels + j * k + row * width;
+    std::copy_n(w + j, std::min(width, n - j), to);
+  }
+}
+
+int64_t ColumnsF() {
+  return Columns<float>();
+}
+int64_t ColumnsD() {
+  return Columns<double>();
+}
+int64_t LanesF() {
+  return Lanes<float>();
+}
+int64_t LanesD() {
+  return Lanes<double>();
+}
+void TurnF(const float* w, int64_t w_stride, int64_t rows, int64_t k, float scale, int64_t column,
+           float* panels) {
+  Turn(w, w_stride, rows, k, scale, column, panels);
+}
+void TurnD(const double* w, int64_t w_stride, int64_t rows, int64_t k, double scale, int64_t column,
+           double* panels) {
+  Turn(w, w_stride, rows, k, scale, column, panels);
+}
+void RowF(const float* w, int64_t n, int64_t row, int64_t k, float* panels) {
+  Row(w, n, row, k, panels);
+}
+void RowD(const double* w, int64_t n, int64_t row, int64_t k, double* panels) {
+  Row(w, n, row, k, panels);
+}
+void ProductF(std::span<const PanelFactor<float>> factors, int64_t m, int64_t n, bool accumulate, float* c,
+              int64_t c_stride) {
+  Product(factors, m, n, accumulate, c, c_stride);
+}
+void ProductD(std::span<const PanelFactor<double>> factors, int64_t m, int64_t n, bool accumulate, double* c,
+              int64_t c_stride) {
+  Product(factors, m, n, accumulate, c, c_stride);
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lora::ops::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace lora::ops::cpu {
+
+HWY_EXPORT(ColumnsF);
+HWY_EXPORT(ColumnsD);
+HWY_EXPORT(LanesF);
+HWY_EXPORT(LanesD);
+HWY_EXPORT(TurnF);
+HWY_EXPORT(TurnD);
+HWY_EXPORT(RowF);
+HWY_EXPORT(RowD);
+HWY_EXPORT(ProductF);
+HWY_EXPORT(ProductD);
+
+template <>
+int64_t panel_columns<float>() {
+  return HWY_DYNAMIC_DISPATCH(ColumnsF)();
+}
+template <>
+int64_t panel_columns<double>() {
+  return HWY_DYNAMIC_DISPATCH(ColumnsD)();
+}
+template <>
+int64_t panel_step<float>() {
+  return HWY_DYNAMIC_DISPATCH(LanesF)();
+}
+template <>
+int64_t panel_step<double>() {
+  return HWY_DYNAMIC_DISPATCH(LanesD)();
+}
+void pack_turned(const float* w, int64_t w_stride, int64_t rows, int64_t k, float scale, int64_t column,
+                 float* panels) {
+  HWY_DYNAMIC_DISPATCH(TurnF)(w, w_stride, rows, k, scale, column, panels);
+}
+void pack_turned(const double* w, int64_t w_stride, int64_t rows, int64_t k, double scale, int64_t column,
+                 double* panels) {
+  HWY_DYNAMIC_DISPATCH(TurnD)(w, w_stride, rows, k, scale, column, panels);
+}
+void pack_row(const float* w, int64_t n, int64_t row, int64_t k, float* panels) {
+  HWY_DYNAMIC_DISPATCH(RowF)(w, n, row, k, panels);
+}
+void pack_row(const double* w, int64_t n, int64_t row, int64_t k, double* panels) {
+  HWY_DYNAMIC_DISPATCH(RowD)(w, n, row, k, panels);
+}
+void panel_product(std::span<const PanelFactor<float>> factors, int64_t m, int64_t n, bool accumulate,
+                   float* c, int64_t c_stride) {
+  HWY_DYNAMIC_DISPATCH(ProductF)(factors, m, n, accumulate, c, c_stride);
+}
+void panel_product(std::span<const PanelFactor<double>> factors, int64_t m, int64_t n, bool accumulate,
+                   double* c, int64_t c_stride) {
+  HWY_DYNAMIC_DISPATCH(ProductD)(factors, m, n, accumulate, c, c_stride);
+}
+
+}  // namespace lora::ops::cpu
+#endif

@@ -1,0 +1,50 @@
+// Matrix products whose right factor is laid out in panels: so many columns side by side as sums of a few rows fill the registers.
+// A frozen weight is unpacked into panels directly, so that nothing lays it out a second time, and one pass over the result
+// adds up several products, LoRA's among them. One thread; float and double.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+namespace lora::ops::cpu {
+
+// Columns of a panel.
+template <class T>
+int64_t panel_columns();
+// Columns that pack_turned fills at a time, a divisor of panel_columns.
+template <class T>
+int64_t panel_step();
+
+// Numbers that a matrix of k rows and n columns takes in panels. Panel j is k rows of columns j * panel_columns …, one row
+// after the other; the last panel may hold columns that do not exist.
+template <class T>
+int64_t panel_numbers(int64_t k, int64_t n) {
+  return (n + panel_columns<T>() - 1) / panel_columns<T>() * panel_columns<T>() * k;
+}
+
+// The transpose of w, scaled: rows 0 … rows-1 of w (rows, k), w_stride apart, become columns column … of panels of k rows.
+// rows: 1 to panel_step(); column: a multiple of panel_step(). Columns that do not exist hold anything.
+void pack_turned(const float* w, int64_t w_stride, int64_t rows, int64_t k, float scale, int64_t column,
+                 float* panels);
+void pack_turned(const double* w, int64_t w_stride, int64_t rows, int64_t k, double scale, int64_t column,
+                 double* panels);
+
+// w (n) becomes row `row` of panels of k rows.
+void pack_row(const float* w, int64_t n, int64_t row, int64_t k, float* panels);
+void pack_row(const double* w, int64_t n, int64_t row, int64_t k, double* panels);
+
+// One product of a sum: a (m, k), rows a_stride apart, times panels of k rows.
+template <class T>
+struct PanelFactor {
+  const T* a;
+  int64_t a_stride, k;
+  const T* panels;
+};
+
+// c = the sum of all products, or c += it. c: (m, n), rows c_stride apart.
+void panel_product(std::span<const PanelFactor<float>> factors, int64_t m, int64_t n, bool accumulate,
+                   float* c, int64_t c_stride);
+void panel_product(std::span<const PanelFactor<double>> factors, int64_t m, int64_t n, bool accumulate,
+                   double* c, int64_t c_stride);
+
+}  // namespace lora::ops::cpu
