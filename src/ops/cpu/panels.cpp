@@ -26,6 +26,8 @@ constexpr int kVectors = 2;
 constexpr int kRows = 6;
 // Rows of a panel that a tile reads at a time: with as many numbers of kRows rows they stay in the nearest caches.
 constexpr int64_t kDepth = 1024;
+// Products that are added up in registers before the sum is added to c: rounding errors grow with the length of such a run.
+constexpr int64_t kRun = 288;
 // The nearest cache is told to fetch the panel so many rows ahead of where it is read.
 constexpr int64_t kAhead = 16;
 
@@ -48,40 +50,52 @@ struct Slice {
   const T* next;  // the same rows of the panel that comes after it
 };
 
+// A run of products: c (M rows, a panel wide) = or += a (M, depth) times the panel's rows. `next`: what is fetched meanwhile.
+template <int M, class T>
+HWY_INLINE void Run(const T* HWY_RESTRICT a, int64_t a_stride, const T* HWY_RESTRICT panel, int64_t depth,
+                    const T* next, int64_t step, bool accumulate, T* HWY_RESTRICT c, int64_t c_stride) {
+  const hn::ScalableTag<T> d;
+  const int64_t lanes = Lanes<T>();
+  hn::Vec<decltype(d)> sums[M][kVectors];
+  for (int i = 0; i < M; ++i)
+    for (int v = 0; v < kVectors; ++v) sums[i][v] = hn::Zero(d);
+  for (int64_t p = 0; p < depth; ++p, panel += kVectors * lanes, next += step) {
+    hwy::Prefetch(next);
+    for (int v = 0; v < kVectors; ++v) hwy::Prefetch(panel + (kAhead * kVectors + v) * lanes);
+    hn::Vec<decltype(d)> w[kVectors];
+    for (int v = 0; v < kVectors; ++v) w[v] = hn::LoadU(d, panel + v * lanes);
+    for (int i = 0; i < M; ++i) {
+      const auto number = hn::Set(d, a[i * a_stride + p]);
+      for (int v = 0; v < kVectors; ++v) sums[i][v] = hn::MulAdd(number, w[v], sums[i][v]);
+    }
+  }
+  for (int i = 0; i < M; ++i)
+    for (int v = 0; v < kVectors; ++v) {
+      T* place = c + i * c_stride + v * lanes;
+      hn::StoreU(accumulate ? hn::Add(sums[i][v], hn::LoadU(d, place)) : sums[i][v], d, place);
+    }
+}
+
 // M rows of c, of which `columns` columns exist.
 template <int M, class T>
 HWY_INLINE void Tile(const Slice<T>* slices, size_t count, int64_t tile, int64_t step, int64_t row,
                      bool accumulate, T* HWY_RESTRICT c, int64_t c_stride, int64_t columns) {
-  const hn::ScalableTag<T> d;
-  const int64_t lanes = Lanes<T>();
-  HWY_ALIGN T edge[kRows * kVectors * hn::MaxLanes(d)];
+  HWY_ALIGN T edge[kRows * kVectors * hn::MaxLanes(hn::ScalableTag<T>())];
   const bool whole = columns == Columns<T>();
   T* to = whole ? c : edge;
   const int64_t stride = whole ? c_stride : Columns<T>();
   if (!whole && accumulate)
     for (int i = 0; i < M; ++i) std::copy_n(c + i * c_stride, columns, to + i * stride);
-  hn::Vec<decltype(d)> sums[M][kVectors];
-  for (int i = 0; i < M; ++i)
-    for (int v = 0; v < kVectors; ++v)
-      sums[i][v] = accumulate ? hn::LoadU(d, to + i * stride + v * lanes) : hn::Zero(d);
   for (size_t s = 0; s < count; ++s) {
-    const T* HWY_RESTRICT a = slices[s].a + row * slices[s].a_stride;
-    const T* HWY_RESTRICT panel = slices[s].panel;
-    const T* next = slices[s].next + tile * slices[s].depth * step;
-    const int64_t a_stride = slices[s].a_stride;
-    for (int64_t p = 0; p < slices[s].depth; ++p, panel += kVectors * lanes, next += step) {
-      hwy::Prefetch(next);
-      for (int v = 0; v < kVectors; ++v) hwy::Prefetch(panel + (kAhead * kVectors + v) * lanes);
-      hn::Vec<decltype(d)> w[kVectors];
-      for (int v = 0; v < kVectors; ++v) w[v] = hn::LoadU(d, panel + v * lanes);
-      for (int i = 0; i < M; ++i) {
-        const auto number = hn::Set(d, a[i * a_stride + p]);
-        for (int v = 0; v < kVectors; ++v) sums[i][v] = hn::MulAdd(number, w[v], sums[i][v]);
-      }
+    const Slice<T>& slice = slices[s];
+    const int64_t runs = (slice.depth + kRun - 1) / kRun;
+    for (int64_t run = 0; run < runs; ++run) {
+      const int64_t begin = slice.depth * run / runs, end = slice.depth * (run + 1) / runs;
+      Run<M>(slice.a + row * slice.a_stride + begin, slice.a_stride, slice.panel + begin * Columns<T>(), end - begin,
+             slice.next + (tile * slice.depth + begin) * step, step, accumulate, to, stride);
+      accumulate = true;
     }
   }
-  for (int i = 0; i < M; ++i)
-    for (int v = 0; v < kVectors; ++v) hn::StoreU(sums[i][v], d, to + i * stride + v * lanes);
   if (!whole)
     for (int i = 0; i < M; ++i) std::copy_n(to + i * stride, columns, c + i * c_stride);
 }
