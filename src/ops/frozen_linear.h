@@ -1,6 +1,5 @@
-// Products with a frozen matrix, dense or packed. A packed one is unpacked some rows at a time (weight_chunks.h), and each
-// part multiplied by the same BLAS as a dense one, so that the numbers differ from the dense products by
-// the order of a sum at most. Neither autograd nor adapters here.
+// Products with a frozen matrix, dense or packed, unpacked some rows at a time. The numbers differ from those of a plain product
+// by the order of a sum at most. Neither autograd nor adapters here.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -217,10 +217,11 @@ void low_rank_backward(const T* h, int64_t in, const RowBlock& block, const Save
   du.resize(static_cast<size_t>(n * r));
   cpu::gemm(Transpose::kNo, Transpose::kNo, n, r, out, scale, g, dy_stride,
             term.B.template const_data_ptr<T>(), r, T{0}, du.data(), r);
+  const T held = block.first ? T{0} : T{1};
   cpu::gemm(Transpose::kYes, Transpose::kNo, r, out, n, scale, row<T>(p.u, block.begin), r, g, dy_stride,
-            T{1}, row<T>(sums.B, block.worker), out);
+            held, row<T>(sums.B, block.worker), out);
   const T* x = lora_input(h, term, keys, block, in, room);
-  cpu::gemm(Transpose::kYes, Transpose::kNo, r, in, n, T{1}, du.data(), r, x, in, T{1},
+  cpu::gemm(Transpose::kYes, Transpose::kNo, r, in, n, T{1}, du.data(), r, x, in, held,
             row<T>(sums.A, block.worker), in);
 }
 
@@ -247,8 +248,8 @@ std::vector<LoraGradients> backward(const ProductInput& input, const SavedGroup&
   for (size_t i = 0; i < group.size(); ++i) {
     if (!group[i].has_lora()) continue;
     const int64_t r = group[i].u.size(1);
-    sums[i] = {at::zeros({workers, r, in}, h.options()),
-               at::zeros({workers, r, dys[i].size(1)}, h.options())};
+    sums[i] = {at::empty({workers, r, in}, h.options()),
+               at::empty({workers, r, dys[i].size(1)}, h.options())};
   }
   std::vector<const FrozenMatrix*> matrices;
   std::vector<Tensor> A(group.size());

@@ -1,9 +1,13 @@
 #include "train/step.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <numeric>
+#include <vector>
 
 #include "base/profile.h"
 
@@ -21,15 +25,30 @@ void note_bad_rows(const at::Tensor& nll, const Forest& forest, const std::vecto
 }
 
 // Summed in double: in float, adding millions of squares loses the small ones (0.04 % at 5 million numbers, 0.4 % at 50).
-// In parts, since each is copied to double.
+// The order depends on nothing but how many there are.
 double norm_of(const at::Tensor& gradients) {
   const ProfileScope scope("gradient_norm");
-  double squares = 0;
-  for (const at::Tensor& part : gradients.split(int64_t{1} << 20)) {
-    const double norm = at::linalg_vector_norm(part, 2, std::nullopt, false, at::kDouble).item<double>();
-    squares += norm * norm;
-  }
-  return std::sqrt(squares);
+  constexpr int64_t kPart = int64_t{1} << 16, kLanes = 16;
+  const int64_t n = gradients.numel(), parts = (n + kPart - 1) / kPart;
+  std::vector<double> squares(static_cast<size_t>(parts));
+  AT_DISPATCH_FLOATING_TYPES(gradients.scalar_type(), "gradient_norm", [&] {
+    const scalar_t* g = gradients.const_data_ptr<scalar_t>();
+    at::parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t part = begin; part < end; ++part) {
+        std::array<double, kLanes> sums{};
+        const int64_t last = std::min(n, (part + 1) * kPart);
+        int64_t i = part * kPart;
+        for (; i + kLanes <= last; i += kLanes)
+          for (int64_t lane = 0; lane < kLanes; ++lane) {
+            const auto x = static_cast<double>(g[i + lane]);
+            sums[static_cast<size_t>(lane)] += x * x;
+          }
+        for (; i < last; ++i) sums[0] += static_cast<double>(g[i]) * static_cast<double>(g[i]);
+        squares[static_cast<size_t>(part)] = std::accumulate(sums.begin(), sums.end(), 0.0);
+      }
+    });
+  });
+  return std::sqrt(std::accumulate(squares.begin(), squares.end(), 0.0));
 }
 
 }  // namespace

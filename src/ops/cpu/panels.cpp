@@ -91,8 +91,8 @@ HWY_INLINE void Tile(const Slice<T>* slices, size_t count, int64_t tile, int64_t
     const int64_t runs = (slice.depth + kRun - 1) / kRun;
     for (int64_t run = 0; run < runs; ++run) {
       const int64_t begin = slice.depth * run / runs, end = slice.depth * (run + 1) / runs;
-      Run<M>(slice.a + row * slice.a_stride + begin, slice.a_stride, slice.panel + begin * Columns<T>(), end - begin,
-             slice.next + (tile * slice.depth + begin) * step, step, accumulate, to, stride);
+      Run<M>(slice.a + row * slice.a_stride + begin, slice.a_stride, slice.panel + begin * Columns<T>(),
+             end - begin, slice.next + (tile * slice.depth + begin) * step, step, accumulate, to, stride);
       accumulate = true;
     }
   }

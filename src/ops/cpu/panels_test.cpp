@@ -1,0 +1,88 @@
+// Products with panels against ATen's in float64, on every instruction set: sizes that fill no tile and no panel, runs and passes
+// that end anywhere, several factors, results in the middle of a wider matrix.
+#include "ops/cpu/panels.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <hwy/targets.h>
+
+#include <array>
+#include <limits>
+
+namespace lora::ops::cpu {
+namespace {
+
+using at::Tensor;
+
+template <class T>
+class Panels : public ::testing::Test {
+ protected:
+  static constexpr at::ScalarType kType = c10::CppTypeToScalarType<T>::value;
+  static Tensor randn(at::IntArrayRef shape) { return at::randn(shape, at::TensorOptions().dtype(kType)); }
+
+  // Panels that hold no number but those that are packed: what does not exist must not matter.
+  static Tensor room(int64_t k, int64_t n) {
+    return at::full({panel_numbers<T>(k, n)}, std::numeric_limits<double>::quiet_NaN(),
+                    at::TensorOptions().dtype(kType));
+  }
+  static Tensor pack(const Tensor& w, double scale) {  // w (k, n), by rows
+    const Tensor panels = room(w.size(0), w.size(1)), scaled = (w * scale).contiguous();
+    for (int64_t row = 0; row < w.size(0); ++row)
+      pack_row(scaled.const_data_ptr<T>() + row * w.size(1), w.size(1), row, w.size(0),
+               panels.template data_ptr<T>());
+    return panels;
+  }
+  static Tensor pack_transposed(const Tensor& w, double scale) {  // the same, from its transpose
+    const int64_t k = w.size(0), n = w.size(1);
+    const Tensor panels = room(k, n), turned = at::zeros({n, k + 3}, w.options());
+    turned.slice(1, 0, k).copy_(w.t());
+    for (int64_t column = 0; column < n; column += panel_step<T>())
+      pack_turned(turned.const_data_ptr<T>() + column * (k + 3), k + 3, std::min(panel_step<T>(), n - column),
+                  k, static_cast<T>(scale), column, panels.template data_ptr<T>());
+    return panels;
+  }
+};
+using Types = ::testing::Types<float, double>;
+TYPED_TEST_SUITE(Panels, Types);
+
+TYPED_TEST(Panels, SumsOfProductsOnEveryInstructionSet) {
+  at::manual_seed(2);
+  using T = TypeParam;
+  const double tolerance = sizeof(T) == 4 ? 2e-6 : 1e-14;
+  const std::vector<int64_t> targets = hwy::SupportedAndGeneratedTargets();
+  EXPECT_GE(targets.size(), 2u);
+  for (const int64_t target : targets) {
+    hwy::SetSupportedTargetsForTest(target);
+    for (const auto& [m, n, k, more] : {std::array<int64_t, 4>{1, 1, 1, 1},
+                                        {5, 64, 288, 16},
+                                        {6, 65, 289, 7},
+                                        {7, 31, 1024, 16},
+                                        {13, 130, 2350, 16},
+                                        {64, 200, 37, 1030}}) {
+      const Tensor a = this->randn({m, k + 5}), b = this->randn({m, more}), w = this->randn({k, n}),
+                   v = this->randn({more, n}), wide = this->randn({m, n + 9}), before = wide.clone();
+      const Tensor w_panels = this->pack(w, 1), v_panels = this->pack_transposed(v, -0.5);
+      const std::array<PanelFactor<T>, 2> factors{
+          {{a.const_data_ptr<T>() + 2, a.stride(0), k, w_panels.template const_data_ptr<T>()},
+           {b.const_data_ptr<T>(), more, more, v_panels.template const_data_ptr<T>()}}};
+      const auto wide_of = [](const Tensor& t) { return t.to(at::kDouble); };
+      const Tensor sum =
+          at::mm(wide_of(a.slice(1, 2, 2 + k)), wide_of(w)) - at::mm(wide_of(b), wide_of(v)) * 0.5;
+      for (const bool accumulate : {true, false}) {
+        panel_product(std::span<const PanelFactor<T>>(factors), m, n, accumulate,
+                      wide.template data_ptr<T>() + 4, wide.stride(0));
+        const Tensor expected = accumulate ? sum + wide_of(before.slice(1, 4, 4 + n)) : sum;
+        EXPECT_LE(
+            ((wide_of(wide.slice(1, 4, 4 + n)) - expected).norm() / expected.norm()).template item<double>(),
+            tolerance)
+            << m << " x " << n << " x " << k << " + " << more << ", " << hwy::TargetName(target);
+        EXPECT_TRUE(at::equal(wide.slice(1, 0, 4), before.slice(1, 0, 4)) &&
+                    at::equal(wide.slice(1, 4 + n), before.slice(1, 4 + n)));
+      }
+    }
+  }
+  hwy::SetSupportedTargetsForTest(0);
+}
+
+}  // namespace
+}  // namespace lora::ops::cpu
