@@ -50,7 +50,8 @@ def test_figures_of_a_tiny_model(tiny, rows):
     assert sum(part["limit_seconds"] for part in parts.values()) == pytest.approx(limit)
     for name in ("frozen matrices", "adapter", "attention", "head", "softmax of the head", "norms, rope, activation", "optimizer"):
         assert parts[name]["seconds"] > 0, name
-    assert parts["dropout"]["seconds"] == 0 and parts["unpacking"]["seconds"] == 0  # none, and all is fp32
+    assert parts["unpacking"]["seconds"] > 0  # fp32, and laid out all the same
+    assert parts["dropout"]["seconds"] == 0
 
 
 def test_nothing_is_written(tmp_path, tiny, rows):
