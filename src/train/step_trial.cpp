@@ -16,7 +16,8 @@
 namespace lora {
 namespace {
 
-constexpr int64_t kLayers = 2;  // one whole, and the last one, which leaves much out
+// One layer whole, and the last one, which leaves much out; two whole ones more.
+constexpr int64_t kFewLayers = 2, kMoreLayers = 4;
 constexpr int64_t kMostParameters = int64_t{1}
                                     << 22;  // of an optimizer: no cache holds so many with their moments
 
@@ -33,8 +34,8 @@ double fastest(int64_t repeats, const Work& work) {
   return best;
 }
 
-ModelConfig first_layers(ModelConfig model) {
-  model.num_hidden_layers = std::min(kLayers, model.num_hidden_layers);
+ModelConfig first_layers(ModelConfig model, int64_t layers) {
+  model.num_hidden_layers = std::min(layers, model.num_hidden_layers);
   if (!model.layers.empty()) model.layers.resize(static_cast<size_t>(model.num_hidden_layers));
   return model;
 }
@@ -127,17 +128,35 @@ PassWork pass_work(const ModelConfig& model, int64_t adapter_weights, const Step
 StepTrial try_steps(const Checkpoint& checkpoint, const ModelConfig& model,
                     const AdapterConfig& adapter_config, const TrainOptions& options, const Forest& pass,
                     const TrialOptions& trial) {
-  const ModelConfig small = first_layers(model);
-  const Decoder decoder(small, load_first_layers(checkpoint, model, small.num_hidden_layers, trial.storage));
-  AdapterConfig everywhere = as_in_most_layers(adapter_config, model);
-  const Adapter adapter = Adapter::create(small, everywhere, options.seed);
   const PassSize size = pass_size(pass);
-  const PassWork work =
-      pass_work(small, adapter_weights(small, everywhere), step_size(small, pass), size.last_rows);
+  const AdapterConfig everywhere = as_in_most_layers(adapter_config, model);
+  // A model of so many of its layers: the times of a pass, and its work.
+  struct Depth {
+    Decoder decoder;
+    Adapter adapter;
+    PassWork work;
+    double step = 0, read = 0;
+  };
+  const auto depth_of = [&](const ModelConfig& config, ModelWeights weights) {
+    weights.blocks.resize(static_cast<size_t>(config.num_hidden_layers));
+    Depth depth{
+        Decoder(config, std::move(weights)), Adapter::create(config, everywhere, options.seed),
+        pass_work(config, adapter_weights(config, everywhere), step_size(config, pass), size.last_rows)};
+    depth.step = fastest(trial.repeats, [&] {
+      depth.decoder.loss(pass, &depth.adapter, options.seed, options.recompute).loss.backward();
+    });
+    depth.read = fastest(trial.repeats, [&] {
+      const c10::NoGradGuard no_grad;
+      depth.decoder.loss(pass, &depth.adapter, std::nullopt);
+    });
+    return depth;
+  };
+  const ModelConfig few = first_layers(model, kFewLayers), more = first_layers(model, kMoreLayers);
+  const ModelWeights base = load_first_layers(checkpoint, model, more.num_hidden_layers, trial.storage);
+  const Depth low = depth_of(few, base), high = depth_of(more, base);
+  const Decoder& decoder = high.decoder;
 
   StepTrial result;
-  const double step = fastest(
-      trial.repeats, [&] { decoder.loss(pass, &adapter, options.seed, options.recompute).loss.backward(); });
   const at::Tensor targets = at::tensor(pass.targets, at::kLong);
   const at::Tensor weights = at::ones({size.supervised});
   const at::Tensor hidden = at::zeros({size.supervised, model.hidden_size}).requires_grad_(true);
@@ -146,16 +165,19 @@ StepTrial try_steps(const Checkpoint& checkpoint, const ModelConfig& model,
     ops::head_loss(hidden, decoder.weights().head, shape, targets, weights, ops::Backend::kFused)
         .loss.backward();
   });
-  const double read = fastest(trial.repeats, [&] {
-    const c10::NoGradGuard no_grad;
-    decoder.loss(pass, &adapter, std::nullopt);
-  });
-  // On a busy machine the head alone may take longer than with the layers: no less than a tenth is theirs.
-  result.head = work.head / std::min(head, 0.9 * step);
-  result.layers = work.layers / std::max(step - head, 0.1 * step);
-  result.reading = work.layers / 2 / std::max(read - head / 2, 0.1 * read);
+  result.head = low.work.head / std::min(head, 0.9 * low.step);
+  // Seconds of the layers that `high` has more; with none more, or on a busy machine where it took no longer, of `low` what the
+  // head does not take. No less than a tenth is theirs.
+  const auto rate = [&](double lower, double higher, double of_head, double flops_a_layer) {
+    if (more.num_hidden_layers > few.num_hidden_layers && higher > 1.1 * lower)
+      return flops_a_layer * (high.work.layers - low.work.layers) / (higher - lower);
+    return flops_a_layer * low.work.layers / std::max(lower - of_head, 0.1 * lower);
+  };
+  result.layers = rate(low.step, high.step, head, 1);
+  result.reading = rate(low.read, high.read, head / 2, 0.5);
+  result.pass = std::max(0.0, low.step - head - low.work.layers / result.layers);
   result.optimizer = optimizer_rate(options.optim, adapter_weights(model, adapter_config), trial.repeats);
-  if (trial.batch > 0) result.decoding = decoding_seconds(decoder, model, adapter, trial);
+  if (trial.batch > 0) result.decoding = decoding_seconds(decoder, model, high.adapter, trial);
   return result;
 }
 
@@ -169,7 +191,8 @@ double training_seconds(const StepTrial& trial, const ModelConfig& model, const 
   const double below =
       static_cast<double>(lowest_adapted(model, adapter)) / static_cast<double>(model.num_hidden_layers);
   return work.layers * (1 - below) / trial.layers + work.layers * below / 2 / trial.reading +
-         work.head / trial.head + static_cast<double>(passes.steps * parameters) / trial.optimizer;
+         work.head / trial.head + static_cast<double>(passes.passes.size()) * trial.pass +
+         static_cast<double>(passes.steps * parameters) / trial.optimizer;
 }
 
 double scoring_seconds(const StepTrial& trial, const ModelConfig& model, const RunPasses& passes) {

@@ -1,5 +1,6 @@
 // How fast this machine trains this model, measured in about a second on real passes through its first layers, with their
-// weights as the files hold them: what `lora plan` multiplies up. A layer is as fast as the next, so two stand for all.
+// weights as the files hold them: what `lora plan` multiplies up. A layer is as fast as the next, so what two layers more take
+// stands for all; what a pass takes beside its layers and the head, small passes most, is told from it.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,7 @@ struct StepTrial {
   double layers = 0;     // FLOP/s of forward and backward, all but the head (pass_work().layers)
   double head = 0;       // FLOP/s of the head, forward and backward
   double reading = 0;    // FLOP/s of the forward pass alone
+  double pass = 0;       // seconds of a pass, whatever its size: laying it out, rope's tables, autograd
   double optimizer = 0;  // parameters a second: norm of their gradients, AdamW
   // Answers: seconds that one token of each of `batch` answers takes.
   double decoding = 0;
@@ -38,7 +40,7 @@ struct TrialOptions {
   int64_t repeats = 3;        // the fastest counts; one more runs before
 };
 
-// Measures with `pass`, or, where one would take too long, with as much of it. Loads two layers, and takes the memory of a pass
+// Measures with `pass`, or, where one would take too long, with as much of it. Loads four layers, and takes the memory of a pass
 // through them.
 StepTrial try_steps(const Checkpoint& checkpoint, const ModelConfig& model, const AdapterConfig& adapter,
                     const TrainOptions& options, const Forest& pass, const TrialOptions& trial);
