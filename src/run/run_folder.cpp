@@ -79,6 +79,7 @@ std::string make_run_hash(const RunConfig& config, Scope scope, const Session& s
   for (const auto& [key, value] : all.items())
     if (changes_result(key)) identity["config"][key] = value;
   identity["threads"] = at::get_num_threads();
+  // A run on the CPU goes on in folders that were begun before there was a choice.
   if (config.device != "cpu") identity["device"] = config.device;
   identity["base"] = session.text().checkpoint().fingerprint();
   identity["text"] = session.renderer().fingerprint();

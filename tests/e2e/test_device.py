@@ -13,19 +13,19 @@ def train(tiny, rows, folder, *more):
     return lora("train", "--model", tiny, "--train-data", rows, "--output-dir", folder, "--max-steps", 4, "--valid-size", 4, *more)
 
 
-@pytest.mark.needs_gpu
-def test_cuda_trains_as_the_cpu_does(tiny, rows, tmp_path):
-    done = train(tiny, rows, tmp_path / "cuda", "--device", "cuda")
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.needs_gpu)])
+def test_a_device_trains_and_scores_as_the_plain_operations_do(tiny, rows, tmp_path, device):
+    done = train(tiny, rows, tmp_path / "there", "--device", device)
     if any(words in done.stderr for words in NO_GPU):
         pytest.skip("needs an NVIDIA GPU, and a program built with ./setup --cuda")
     assert done.returncode == 0, done.stderr
-    assert train(tiny, rows, tmp_path / "cpu", "--reference").returncode == 0
-    cuda, cpu = ([json.loads(line) for line in open(tmp_path / name / "metrics.jsonl")] for name in ("cuda", "cpu"))
-    assert [line["loss"] for line in cuda] == pytest.approx([line["loss"] for line in cpu], rel=1e-4)
-    held = json.loads(succeed("score", tiny, rows, "--adapter", tmp_path / "cpu" / "adapter", "--format", "json").stdout)
-    there = json.loads(succeed("score", tiny, rows, "--adapter", tmp_path / "cpu" / "adapter", "--device", "cuda",
-                               "--format", "json").stdout)
-    assert there["loss"] == pytest.approx(held["loss"], rel=1e-4)
+    assert train(tiny, rows, tmp_path / "plain", "--reference").returncode == 0
+    there, plain = ([json.loads(line)["loss"] for line in open(tmp_path / name / "metrics.jsonl")] for name in ("there", "plain"))
+    assert len(plain) == 4 and there == pytest.approx(plain, rel=1e-4)
+    adapter = ("--adapter", tmp_path / "plain" / "adapter", "--format", "json")
+    scores = [json.loads(succeed("score", tiny, rows, *adapter, *more).stdout) for more in (("--device", device), ("--reference",))]
+    assert scores[0]["nll"] == pytest.approx(scores[1]["nll"], rel=1e-4)
+    assert scores[0]["tokens"] == scores[1]["tokens"] > 0
 
 
 def test_what_is_not_there_is_refused(tiny, rows, tmp_path):
