@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <span>
+#include <vector>
 
 #include "base/profile.h"
 #include "ops/cpu/few_rows.h"
@@ -23,10 +24,46 @@ Tensor along_rows(const Tensor& x) {
   return x.stride(1) == 1 ? x : x.contiguous();
 }
 
+// Columns begin … begin + k - 1 of x as left factors, so many rows at a time as stay in a cache. All threads lay them out.
+template <class T>
+class LeftBlocks {
+ public:
+  LeftBlocks(const Tensor& x, int64_t begin, int64_t k)
+      : m_(x.size(0)),
+        numbers_(cpu::left_numbers<T>(kBlockRows, k)),
+        room_(at::empty({blocks(), numbers_}, x.options())),
+        factors_(static_cast<size_t>(blocks())) {
+    at::parallel_for(0, blocks(), 1, [&](int64_t first, int64_t last) {
+      for (int64_t i = first; i < last; ++i)
+        factors_[static_cast<size_t>(i)] =
+            cpu::left_factor(x.const_data_ptr<T>() + i * kBlockRows * x.stride(0) + begin, x.stride(0),
+                             rows(i), k, room_.data_ptr<T>() + i * numbers_, static_cast<const T*>(nullptr));
+    });
+  }
+
+  int64_t blocks() const { return (m_ + kBlockRows - 1) / kBlockRows; }
+
+  // The rows of c that belong to a block (+)= its rows times panels. c: (rows of x, n), c_stride apart.
+  void multiply(int64_t block, const T* panels, int64_t n, bool accumulate, T* c, int64_t c_stride) const {
+    cpu::PanelFactor<T> factor = factors_[static_cast<size_t>(block)];
+    factor.panels = panels;
+    cpu::panel_product(std::span<const cpu::PanelFactor<T>>(&factor, 1), rows(block), n, accumulate,
+                       c + block * kBlockRows * c_stride, c_stride);
+  }
+
+ private:
+  int64_t rows(int64_t block) const { return std::min(kBlockRows, m_ - block * kBlockRows); }
+
+  int64_t m_, numbers_;
+  Tensor room_;
+  std::vector<cpu::PanelFactor<T>> factors_;
+};
+
 // out (+)= x W^T. Each thread lays out panels of its own, once, and multiplies all rows of x with them.
 template <class T>
 void many_rows(const Tensor& x, const FrozenMatrix& W, bool accumulate, const Tensor& out) {
   const int64_t in = W.cols(), columns = cpu::panel_columns<T>(), step = cpu::panel_step<T>();
+  const LeftBlocks<T> left(x, 0, in);
   at::parallel_for(0, (W.rows() + columns - 1) / columns, 1, [&](int64_t first, int64_t last) {
     const Tensor buffer = at::empty({cpu::panel_numbers<T>(in, columns)}, x.options());
     std::vector<T> room;
@@ -38,9 +75,9 @@ void many_rows(const Tensor& x, const FrozenMatrix& W, bool accumulate, const Te
         for (int64_t begin = part.begin; begin < part.end; begin += step)
           lay_out(W, part, PanelsOf::kRows, begin, std::min(begin + step, part.end), room);
       }
-      const cpu::PanelFactor<T> factor{x.const_data_ptr<T>(), x.stride(0), in, part.panels};
-      cpu::panel_product(std::span(&factor, 1), x.size(0), part.end - part.begin, accumulate,
-                         out.data_ptr<T>() + part.begin, out.stride(0));
+      for (int64_t block = 0; block < left.blocks(); ++block)
+        left.multiply(block, part.panels, part.end - part.begin, accumulate, out.data_ptr<T>() + part.begin,
+                      out.stride(0));
     }
   });
 }
@@ -49,19 +86,16 @@ void many_rows(const Tensor& x, const FrozenMatrix& W, bool accumulate, const Te
 template <class T>
 void many_rows_transposed(const Tensor& dy, const FrozenMatrix& W, bool accumulate, const Tensor& out) {
   const int64_t in = W.cols(), columns = cpu::panel_columns<T>(), panels = (in + columns - 1) / columns;
-  const int64_t blocks = (dy.size(0) + kBlockRows - 1) / kBlockRows;
   for_weight_panels<T>({&W}, PanelsOf::kColumns, [&](const WeightPanels<T>& chunk) {
     for (const WeightPart<T>& part : chunk.parts) {
       const int64_t k = part.end - part.begin;
-      at::parallel_for(0, panels * blocks, 1, [&](int64_t first, int64_t last) {
+      const LeftBlocks<T> left(dy, part.begin, k);
+      at::parallel_for(0, panels * left.blocks(), 1, [&](int64_t first, int64_t last) {
         for (; first < last; ++first) {
-          const int64_t column = first / blocks * columns, block = first % blocks;
-          const int64_t begin = dy.size(0) * block / blocks, end = dy.size(0) * (block + 1) / blocks;
-          const cpu::PanelFactor<T> factor{dy.const_data_ptr<T>() + begin * dy.stride(0) + part.begin,
-                                           dy.stride(0), k, part.panels + column * k};
-          cpu::panel_product(std::span(&factor, 1), end - begin, std::min(columns, in - column),
-                             accumulate || part.begin > 0, out.data_ptr<T>() + begin * out.stride(0) + column,
-                             out.stride(0));
+          const int64_t column = first / left.blocks() * columns;
+          left.multiply(first % left.blocks(), cpu::panel_at<T>(part.panels, k, column),
+                        std::min(columns, in - column), accumulate || part.begin > 0,
+                        out.data_ptr<T>() + column, out.stride(0));
         }
       });
     }

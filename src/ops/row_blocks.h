@@ -18,7 +18,9 @@ struct RowBlock {
 };
 
 // With fewer rows, reading the weights takes longer than multiplying; with more, what is made of them leaves the cache.
-constexpr int64_t kFewestRows = 48, kBlockRows = 136;
+constexpr int64_t kFewestRows = 48, kBlockRows = 160;
+// Where a worker's rows begin and where a block's do, counted from there: a multiple, as products take so many rows at a time.
+constexpr int64_t kWorkerStep = 16, kBlockStep = 32;
 
 // How many threads work on so many rows.
 inline int64_t row_workers(int64_t rows) {
@@ -29,14 +31,19 @@ inline int64_t row_workers(int64_t rows) {
 // number of rows and of threads.
 template <class Body>
 void for_row_blocks(int64_t rows, const Body& body) {
-  const int64_t workers = row_workers(rows);
+  const int64_t workers = row_workers(rows), units = (rows + kWorkerStep - 1) / kWorkerStep;
   at::parallel_for(0, workers, 1, [&](int64_t first, int64_t last) {
     for (int64_t worker = first; worker < last; ++worker) {
-      const int64_t begin = rows * worker / workers, end = rows * (worker + 1) / workers;
+      const auto worker_begin = [&](int64_t i) {
+        return i == workers ? rows : units * i / workers * kWorkerStep;
+      };
+      const int64_t begin = worker_begin(worker), end = worker_begin(worker + 1),
+                    steps = (end - begin + kBlockStep - 1) / kBlockStep;
       const int64_t blocks = std::max<int64_t>(1, (end - begin + kBlockRows - 1) / kBlockRows);
-      for (int64_t i = 0; i < blocks; ++i)
-        body(RowBlock{worker, begin + (end - begin) * i / blocks, begin + (end - begin) * (i + 1) / blocks,
-                      i == 0});
+      const auto block_begin = [&](int64_t i) {
+        return std::min(end, begin + steps * i / blocks * kBlockStep);
+      };
+      for (int64_t i = 0; i < blocks; ++i) body(RowBlock{worker, block_begin(i), block_begin(i + 1), i == 0});
     }
   });
 }

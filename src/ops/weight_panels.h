@@ -82,8 +82,7 @@ void lay_out(const FrozenMatrix& W, const WeightPart<T>& part, PanelsOf columns,
   }
   if (columns == PanelsOf::kRows)
     return cpu::pack_turned(rows, stride, end - begin, cols, T{1}, begin - part.begin, part.panels);
-  for (int64_t row = begin; row < end; ++row)
-    cpu::pack_row(rows + (row - begin) * stride, cols, row - part.begin, part.end - part.begin, part.panels);
+  cpu::pack_rows(rows, stride, end - begin, cols, begin - part.begin, part.end - part.begin, part.panels);
 }
 
 template <class T>

@@ -12,6 +12,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "ops/cpu/tiles.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace lora::ops::cpu {
 namespace HWY_NAMESPACE {
@@ -162,12 +164,11 @@ void Turn(const T* w, int64_t w_stride, int64_t rows, int64_t k, T scale, int64_
 }
 
 template <class T>
-void Row(const T* w, int64_t n, int64_t row, int64_t k, T* panels) {
+void Rows(const T* w, int64_t w_stride, int64_t rows, int64_t n, int64_t row, int64_t k, T* panels) {
   const int64_t width = Columns<T>();
-  for (int64_t j = 0; j < n; j += width) {
-    T* to = panels + j * k + row * width;
-    std::copy_n(w + j, std::min(width, n - j), to);
-  }
+  for (int64_t i = 0; i < rows; ++i, w += w_stride)
+    for (int64_t j = 0; j < n; j += width)
+      std::copy_n(w + j, std::min(width, n - j), panels + j * k + (row + i) * width);
 }
 
 int64_t ColumnsF() {
@@ -190,11 +191,12 @@ void TurnD(const double* w, int64_t w_stride, int64_t rows, int64_t k, double sc
            double* panels) {
   Turn(w, w_stride, rows, k, scale, column, panels);
 }
-void RowF(const float* w, int64_t n, int64_t row, int64_t k, float* panels) {
-  Row(w, n, row, k, panels);
+void RowsF(const float* w, int64_t w_stride, int64_t rows, int64_t n, int64_t row, int64_t k, float* panels) {
+  Rows(w, w_stride, rows, n, row, k, panels);
 }
-void RowD(const double* w, int64_t n, int64_t row, int64_t k, double* panels) {
-  Row(w, n, row, k, panels);
+void RowsD(const double* w, int64_t w_stride, int64_t rows, int64_t n, int64_t row, int64_t k,
+           double* panels) {
+  Rows(w, w_stride, rows, n, row, k, panels);
 }
 void ProductF(std::span<const PanelFactor<float>> factors, int64_t m, int64_t n, bool accumulate, float* c,
               int64_t c_stride) {
@@ -211,6 +213,15 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace lora::ops::cpu {
+namespace {
+
+// Panel j is k rows of columns j * panel_columns …, one row after the other.
+template <class T>
+int64_t numbers_side_by_side(int64_t k, int64_t n) {
+  return (n + panel_columns<T>() - 1) / panel_columns<T>() * panel_columns<T>() * k;
+}
+
+}  // namespace
 
 HWY_EXPORT(ColumnsF);
 HWY_EXPORT(ColumnsD);
@@ -218,14 +229,14 @@ HWY_EXPORT(LanesF);
 HWY_EXPORT(LanesD);
 HWY_EXPORT(TurnF);
 HWY_EXPORT(TurnD);
-HWY_EXPORT(RowF);
-HWY_EXPORT(RowD);
+HWY_EXPORT(RowsF);
+HWY_EXPORT(RowsD);
 HWY_EXPORT(ProductF);
 HWY_EXPORT(ProductD);
 
 template <>
 int64_t panel_columns<float>() {
-  return HWY_DYNAMIC_DISPATCH(ColumnsF)();
+  return tiles::available() ? tiles::kColumns : HWY_DYNAMIC_DISPATCH(ColumnsF)();
 }
 template <>
 int64_t panel_columns<double>() {
@@ -233,28 +244,59 @@ int64_t panel_columns<double>() {
 }
 template <>
 int64_t panel_step<float>() {
-  return HWY_DYNAMIC_DISPATCH(LanesF)();
+  return tiles::available() ? tiles::kColumns : HWY_DYNAMIC_DISPATCH(LanesF)();
 }
 template <>
 int64_t panel_step<double>() {
   return HWY_DYNAMIC_DISPATCH(LanesD)();
 }
+template <>
+int64_t panel_numbers<float>(int64_t k, int64_t n) {
+  return tiles::available() ? tiles::panel_numbers(k, n) : numbers_side_by_side<float>(k, n);
+}
+template <>
+int64_t panel_numbers<double>(int64_t k, int64_t n) {
+  return numbers_side_by_side<double>(k, n);
+}
 void pack_turned(const float* w, int64_t w_stride, int64_t rows, int64_t k, float scale, int64_t column,
                  float* panels) {
+  if (tiles::available()) return tiles::pack_turned(w, w_stride, rows, k, scale, column, panels);
   HWY_DYNAMIC_DISPATCH(TurnF)(w, w_stride, rows, k, scale, column, panels);
 }
 void pack_turned(const double* w, int64_t w_stride, int64_t rows, int64_t k, double scale, int64_t column,
                  double* panels) {
   HWY_DYNAMIC_DISPATCH(TurnD)(w, w_stride, rows, k, scale, column, panels);
 }
-void pack_row(const float* w, int64_t n, int64_t row, int64_t k, float* panels) {
-  HWY_DYNAMIC_DISPATCH(RowF)(w, n, row, k, panels);
+void pack_rows(const float* w, int64_t w_stride, int64_t rows, int64_t n, int64_t row, int64_t k,
+               float* panels) {
+  if (tiles::available()) return tiles::pack_rows(w, w_stride, rows, n, row, k, panels);
+  HWY_DYNAMIC_DISPATCH(RowsF)(w, w_stride, rows, n, row, k, panels);
 }
-void pack_row(const double* w, int64_t n, int64_t row, int64_t k, double* panels) {
-  HWY_DYNAMIC_DISPATCH(RowD)(w, n, row, k, panels);
+void pack_rows(const double* w, int64_t w_stride, int64_t rows, int64_t n, int64_t row, int64_t k,
+               double* panels) {
+  HWY_DYNAMIC_DISPATCH(RowsD)(w, w_stride, rows, n, row, k, panels);
+}
+template <>
+int64_t left_numbers<float>(int64_t m, int64_t k) {
+  return tiles::available() ? tiles::left_numbers(m, k) : 0;
+}
+template <>
+int64_t left_numbers<double>(int64_t, int64_t) {
+  return 0;
+}
+PanelFactor<float> left_factor(const float* a, int64_t a_stride, int64_t m, int64_t k, float* room,
+                               const float* panels) {
+  if (!tiles::available()) return {a, a_stride, k, panels};
+  tiles::lay_out_left(a, a_stride, m, k, room);
+  return {room, 0, k, panels};
+}
+PanelFactor<double> left_factor(const double* a, int64_t a_stride, int64_t, int64_t k, double*,
+                                const double* panels) {
+  return {a, a_stride, k, panels};
 }
 void panel_product(std::span<const PanelFactor<float>> factors, int64_t m, int64_t n, bool accumulate,
                    float* c, int64_t c_stride) {
+  if (tiles::available()) return tiles::product(factors, m, n, accumulate, c, c_stride);
   HWY_DYNAMIC_DISPATCH(ProductF)(factors, m, n, accumulate, c, c_stride);
 }
 void panel_product(std::span<const PanelFactor<double>> factors, int64_t m, int64_t n, bool accumulate,

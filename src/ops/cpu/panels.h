@@ -1,6 +1,7 @@
 // Matrix products whose right factor is laid out in panels: so many columns side by side as sums of a few rows fill the registers.
 // A frozen weight is unpacked into panels directly, so that nothing lays it out a second time, and one pass over the result
-// adds up several products, LoRA's among them. One thread; float and double.
+// adds up several products, LoRA's among them. Where the processor multiplies tiles (tiles.h), float takes those, and the left
+// factor is laid out too. One thread; float and double.
 #pragma once
 
 #include <cstdint>
@@ -11,35 +12,52 @@ namespace lora::ops::cpu {
 // Columns of a panel.
 template <class T>
 int64_t panel_columns();
-// Columns that pack_turned fills at a time, a divisor of panel_columns.
+// Columns that pack_turned fills at a time, and rows that pack_rows does; a divisor of panel_columns.
 template <class T>
 int64_t panel_step();
 
-// Numbers that a matrix of k rows and n columns takes in panels. Panel j is k rows of columns j * panel_columns …, one row
-// after the other; the last panel may hold columns that do not exist.
+// Numbers that a matrix of k rows and n columns takes in panels. The last panel may hold columns that do not exist.
 template <class T>
-int64_t panel_numbers(int64_t k, int64_t n) {
-  return (n + panel_columns<T>() - 1) / panel_columns<T>() * panel_columns<T>() * k;
+int64_t panel_numbers(int64_t k, int64_t n);
+
+// Where the panel begins whose first column is `column`, a multiple of panel_columns, of panels of k rows.
+template <class T>
+const T* panel_at(const T* panels, int64_t k, int64_t column) {
+  return panels + panel_numbers<T>(k, column);
 }
 
 // The transpose of w, scaled: rows 0 … rows-1 of w (rows, k), w_stride apart, become columns column … of panels of k rows.
-// rows: 1 to panel_step(); column: a multiple of panel_step(). Columns that do not exist hold anything.
+// rows: 1 to panel_step(), less only where no column follows; column: a multiple of panel_step().
 void pack_turned(const float* w, int64_t w_stride, int64_t rows, int64_t k, float scale, int64_t column,
                  float* panels);
 void pack_turned(const double* w, int64_t w_stride, int64_t rows, int64_t k, double scale, int64_t column,
                  double* panels);
 
-// w (n) becomes row `row` of panels of k rows.
-void pack_row(const float* w, int64_t n, int64_t row, int64_t k, float* panels);
-void pack_row(const double* w, int64_t n, int64_t row, int64_t k, double* panels);
+// w (rows, n), w_stride apart, becomes rows row … of panels of k rows.
+// rows: 1 to panel_step(), less only at the end of the panels; row: a multiple of panel_step().
+void pack_rows(const float* w, int64_t w_stride, int64_t rows, int64_t n, int64_t row, int64_t k,
+               float* panels);
+void pack_rows(const double* w, int64_t w_stride, int64_t rows, int64_t n, int64_t row, int64_t k,
+               double* panels);
 
-// One product of a sum: a (m, k), rows a_stride apart, times panels of k rows.
+// One product of a sum: a left factor (m, k), from left_factor, times panels of k rows.
 template <class T>
 struct PanelFactor {
   const T* a;
   int64_t a_stride, k;
   const T* panels;
 };
+
+// Numbers that left_factor lays out: none where it takes a as it lies.
+template <class T>
+int64_t left_numbers(int64_t m, int64_t k);
+
+// a (m, k), rows a_stride apart, times panels of k rows. room: of left_numbers, aligned to 64 bytes, held as long as the factor; a
+// factor of the same numbers and other panels may share it.
+PanelFactor<float> left_factor(const float* a, int64_t a_stride, int64_t m, int64_t k, float* room,
+                               const float* panels);
+PanelFactor<double> left_factor(const double* a, int64_t a_stride, int64_t m, int64_t k, double* room,
+                                const double* panels);
 
 // c = the sum of all products, or c += it. c: (m, n), rows c_stride apart.
 void panel_product(std::span<const PanelFactor<float>> factors, int64_t m, int64_t n, bool accumulate,

@@ -9,6 +9,8 @@
 #include <array>
 #include <limits>
 
+#include "ops/cpu/tiles.h"
+
 namespace lora::ops::cpu {
 namespace {
 
@@ -27,9 +29,9 @@ class Panels : public ::testing::Test {
   }
   static Tensor pack(const Tensor& w, double scale) {  // w (k, n), by rows
     const Tensor panels = room(w.size(0), w.size(1)), scaled = (w * scale).contiguous();
-    for (int64_t row = 0; row < w.size(0); ++row)
-      pack_row(scaled.const_data_ptr<T>() + row * w.size(1), w.size(1), row, w.size(0),
-               panels.template data_ptr<T>());
+    for (int64_t row = 0, step = panel_step<T>(); row < w.size(0); row += step)
+      pack_rows(scaled.const_data_ptr<T>() + row * w.size(1), w.size(1), std::min(step, w.size(0) - row),
+                w.size(1), row, w.size(0), panels.template data_ptr<T>());
     return panels;
   }
   static Tensor pack_transposed(const Tensor& w, double scale) {  // the same, from its transpose
@@ -49,22 +51,30 @@ TYPED_TEST(Panels, SumsOfProductsOnEveryInstructionSet) {
   at::manual_seed(2);
   using T = TypeParam;
   const double tolerance = sizeof(T) == 4 ? 2e-6 : 1e-14;
-  const std::vector<int64_t> targets = hwy::SupportedAndGeneratedTargets();
+  std::vector<int64_t> targets = hwy::SupportedAndGeneratedTargets();
   EXPECT_GE(targets.size(), 2u);
+  if (tiles::available()) targets.push_back(0);  // nothing switched off
   for (const int64_t target : targets) {
+    tiles::switch_off(target != 0);
     hwy::SetSupportedTargetsForTest(target);
     for (const auto& [m, n, k, more] : {std::array<int64_t, 4>{1, 1, 1, 1},
                                         {5, 64, 288, 16},
                                         {6, 65, 289, 7},
                                         {7, 31, 1024, 16},
                                         {13, 130, 2350, 16},
+                                        {33, 96, 96, 32},
+                                        {48, 64, 33, 48},
                                         {64, 200, 37, 1030}}) {
       const Tensor a = this->randn({m, k + 5}), b = this->randn({m, more}), w = this->randn({k, n}),
                    v = this->randn({more, n}), wide = this->randn({m, n + 9}), before = wide.clone();
       const Tensor w_panels = this->pack(w, 1), v_panels = this->pack_transposed(v, -0.5);
+      const Tensor a_room = at::empty({left_numbers<T>(m, k)}, a.options()),
+                   b_room = at::empty({left_numbers<T>(m, more)}, a.options());
       const std::array<PanelFactor<T>, 2> factors{
-          {{a.const_data_ptr<T>() + 2, a.stride(0), k, w_panels.template const_data_ptr<T>()},
-           {b.const_data_ptr<T>(), more, more, v_panels.template const_data_ptr<T>()}}};
+          left_factor(a.const_data_ptr<T>() + 2, a.stride(0), m, k, a_room.template data_ptr<T>(),
+                      w_panels.template const_data_ptr<T>()),
+          left_factor(b.const_data_ptr<T>(), more, m, more, b_room.template data_ptr<T>(),
+                      v_panels.template const_data_ptr<T>())};
       const auto wide_of = [](const Tensor& t) { return t.to(at::kDouble); };
       const Tensor sum =
           at::mm(wide_of(a.slice(1, 2, 2 + k)), wide_of(w)) - at::mm(wide_of(b), wide_of(v)) * 0.5;
@@ -75,13 +85,15 @@ TYPED_TEST(Panels, SumsOfProductsOnEveryInstructionSet) {
         EXPECT_LE(
             ((wide_of(wide.slice(1, 4, 4 + n)) - expected).norm() / expected.norm()).template item<double>(),
             tolerance)
-            << m << " x " << n << " x " << k << " + " << more << ", " << hwy::TargetName(target);
+            << m << " x " << n << " x " << k << " + " << more << ", "
+            << (target == 0 ? "tiles" : hwy::TargetName(target));
         EXPECT_TRUE(at::equal(wide.slice(1, 0, 4), before.slice(1, 0, 4)) &&
                     at::equal(wide.slice(1, 4 + n), before.slice(1, 4 + n)));
       }
     }
   }
   hwy::SetSupportedTargetsForTest(0);
+  tiles::switch_off(false);
 }
 
 }  // namespace

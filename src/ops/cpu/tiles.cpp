@@ -1,0 +1,375 @@
+#include "ops/cpu/tiles.h"
+
+#if defined(__x86_64__) && defined(__linux__)
+
+#if defined(__GNUC__) && !defined(__clang__)
+// Intrinsics without a mask leave a register undefined on purpose.
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
+#include <cpuid.h>
+#include <immintrin.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <vector>
+
+// What a function that works on tiles, or makes them, may use.
+#define LORA_TILES gnu::target("avx512f,avx512bw,avx512vl,avx512bf16,amx-tile,amx-bf16")
+
+namespace lora::ops::cpu::tiles {
+namespace {
+
+// A tile: 16 rows of 64 bytes. Of a left factor a row is 32 numbers side by side; of a right one, two rows of 16 columns, their
+// numbers in turn.
+constexpr int64_t kTileRows = 16, kTileBytes = 1024;
+// How many bfloat16 a float is the sum of.
+constexpr int kParts = 3;
+// 32 by 32 numbers of a factor: for each part, two tiles. Behind those of a right factor stands how many parts are not all 0.
+constexpr int64_t kLeftBytes = 2 * kParts * kTileBytes, kRightBytes = kLeftBytes + 64;
+// Tiles' depths that are added up before c is written: as much of the left factor as stays in a second-level cache.
+constexpr int64_t kPass = 24;
+
+int64_t blocks_of(int64_t numbers) {
+  return (numbers + 31) / 32;
+}
+
+// 32 floats as three bfloat16 each, and back.
+struct Split {
+  __m512i part[kParts];
+};
+
+[[LORA_TILES]] inline __m512i rounded(__m512 low, __m512 high) {
+  return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low));
+}
+
+[[LORA_TILES]] inline __m512 widened(__m256i numbers) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(numbers), 16));
+}
+
+[[LORA_TILES]] inline Split split(__m512 low, __m512 high) {
+  Split s;
+  for (int p = 0; p < kParts; ++p) {
+    s.part[p] = rounded(low, high);
+    if (p + 1 == kParts) break;
+    low = _mm512_sub_ps(low, widened(_mm512_castsi512_si256(s.part[p])));
+    high = _mm512_sub_ps(high, widened(_mm512_extracti64x4_epi64(s.part[p], 1)));
+  }
+  return s;
+}
+
+// The first `count` of 16 numbers, at most all and at least none; the others are 0.
+[[LORA_TILES]] inline __m512 some(const float* from, int64_t count) {
+  const auto mask = static_cast<__mmask16>((1u << std::clamp<int64_t>(count, 0, 16)) - 1);
+  return _mm512_maskz_loadu_ps(mask, from);
+}
+
+// 16 rows of 16 pairs become 16 rows of one pair of each.
+[[LORA_TILES]] inline void turn(const __m512i* rows, char* tile) {
+  __m512i a[16], b[16];
+  for (int i = 0; i < 8; ++i) {  // pairs of rows
+    a[2 * i] = _mm512_unpacklo_epi32(rows[2 * i], rows[2 * i + 1]);
+    a[2 * i + 1] = _mm512_unpackhi_epi32(rows[2 * i], rows[2 * i + 1]);
+  }
+  for (int i = 0; i < 4; ++i)  // fours
+    for (int j = 0; j < 2; ++j) {
+      b[4 * i + 2 * j] = _mm512_unpacklo_epi64(a[4 * i + j], a[4 * i + 2 + j]);
+      b[4 * i + 2 * j + 1] = _mm512_unpackhi_epi64(a[4 * i + j], a[4 * i + 2 + j]);
+    }
+  for (int j = 0; j < 4; ++j) {  // columns j, j + 4, j + 8, j + 12 of all
+    const __m512i low = _mm512_shuffle_i32x4(b[j], b[4 + j], 0x88),
+                  high = _mm512_shuffle_i32x4(b[j], b[4 + j], 0xdd),
+                  low2 = _mm512_shuffle_i32x4(b[8 + j], b[12 + j], 0x88),
+                  high2 = _mm512_shuffle_i32x4(b[8 + j], b[12 + j], 0xdd);
+    _mm512_store_si512(tile + j * 64, _mm512_shuffle_i32x4(low, low2, 0x88));
+    _mm512_store_si512(tile + (j + 4) * 64, _mm512_shuffle_i32x4(high, high2, 0x88));
+    _mm512_store_si512(tile + (j + 8) * 64, _mm512_shuffle_i32x4(low, low2, 0xdd));
+    _mm512_store_si512(tile + (j + 12) * 64, _mm512_shuffle_i32x4(high, high2, 0xdd));
+  }
+}
+
+// How many parts are needed, from what all bits of the later ones are together.
+[[LORA_TILES]] inline int parts_of(__m512i second, __m512i third) {
+  return _mm512_test_epi32_mask(third, third) ? 3 : _mm512_test_epi32_mask(second, second) ? 2 : 1;
+}
+
+char* right_block(float* panels, int64_t panel, int64_t k, int64_t block) {
+  return reinterpret_cast<char*>(panels) + (panel * blocks_of(k) + block) * kRightBytes;
+}
+
+struct alignas(64) Configuration {
+  uint8_t palette = 1, start_row = 0;
+  std::array<uint8_t, 14> reserved{};
+  std::array<uint16_t, 16> row_bytes{};
+  std::array<uint8_t, 16> rows{};
+};
+
+[[LORA_TILES]] void configure() {
+  Configuration all;
+  for (size_t i = 0; i < 8; ++i) {
+    all.row_bytes[i] = 64;
+    all.rows[i] = kTileRows;
+  }
+  _tile_loadconfig(&all);
+}
+
+// Tiles 0 to 3 are sums: rows 0 and 16, columns 0 and 16; 4 and 5 rows of the left factor, 6 and 7 columns of the right one.
+// Names of tiles are parts of instructions, so they can't be variables.
+template <int RowTiles>
+[[LORA_TILES]] inline void load_left(const char* left, int part) {
+  _tile_loadd(4, left + part * 2 * kTileBytes, 64);
+  if constexpr (RowTiles == 2) _tile_loadd(5, left + (part * 2 + 1) * kTileBytes, 64);
+}
+
+[[LORA_TILES]] inline void load_right(const char* right, int part) {
+  _tile_loadd(6, right + part * 2 * kTileBytes, 64);
+  _tile_loadd(7, right + (part * 2 + 1) * kTileBytes, 64);
+}
+
+template <int RowTiles>
+[[LORA_TILES]] inline void multiply() {
+  _tile_dpbf16ps(0, 4, 6);
+  _tile_dpbf16ps(1, 4, 7);
+  if constexpr (RowTiles == 2) {
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+}
+
+// Products of parts whose ranks add up to 2 at most, in an order that loads few tiles anew.
+template <int RowTiles>
+[[LORA_TILES]] inline void multiply_block(const char* left, const char* right) {
+  const int parts = *reinterpret_cast<const int*>(right + kLeftBytes);
+  load_left<RowTiles>(left, 0);
+  load_right(right, 0);
+  multiply<RowTiles>();
+  if (parts > 2) {
+    load_right(right, 2);
+    multiply<RowTiles>();
+  }
+  if (parts > 1) {
+    load_right(right, 1);
+    multiply<RowTiles>();
+    load_left<RowTiles>(left, 1);
+    multiply<RowTiles>();
+    load_right(right, 0);
+  } else {
+    load_left<RowTiles>(left, 1);
+  }
+  multiply<RowTiles>();
+  load_left<RowTiles>(left, 2);
+  multiply<RowTiles>();
+}
+
+// Blocks of one factor that belong to a pass.
+struct Slice {
+  const PanelFactor<float>* factor;
+  int64_t begin, end;
+};
+
+// 16 * RowTiles rows of c, 32 columns.
+template <int RowTiles>
+[[LORA_TILES]] void tile(std::span<const Slice> slices, int64_t group, int64_t panel, bool accumulate,
+                         float* c, int64_t c_stride) {
+  const int64_t stride = c_stride * static_cast<int64_t>(sizeof(float));
+  float* below = c + kTileRows * c_stride;
+  if (accumulate) {
+    _tile_loadd(0, c, stride);
+    _tile_loadd(1, c + 16, stride);
+    if constexpr (RowTiles == 2) {
+      _tile_loadd(2, below, stride);
+      _tile_loadd(3, below + 16, stride);
+    }
+  } else {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+  }
+  for (const auto& [factor, begin, end] : slices) {
+    const int64_t blocks = blocks_of(factor->k);
+    const char* left = reinterpret_cast<const char*>(factor->a) + (group * blocks + begin) * kLeftBytes;
+    const char* right =
+        reinterpret_cast<const char*>(factor->panels) + (panel * blocks + begin) * kRightBytes;
+    for (int64_t i = begin; i < end; ++i, left += kLeftBytes, right += kRightBytes)
+      multiply_block<RowTiles>(left, right);
+  }
+  _tile_stored(0, c, stride);
+  _tile_stored(1, c + 16, stride);
+  if constexpr (RowTiles == 2) {
+    _tile_stored(2, below, stride);
+    _tile_stored(3, below + 16, stride);
+  }
+}
+
+// `rows` rows and `columns` columns of c exist.
+void tile_of(std::span<const Slice> slices, int64_t group, int64_t panel, int64_t rows, int64_t columns,
+             bool accumulate, float* c, int64_t c_stride) {
+  const bool one = rows <= kTileRows;
+  const auto sum = [&](float* to, int64_t stride) {
+    one ? tile<1>(slices, group, panel, accumulate, to, stride)
+        : tile<2>(slices, group, panel, accumulate, to, stride);
+  };
+  if (columns == kColumns && rows % kTileRows == 0) return sum(c, c_stride);
+  std::array<float, static_cast<size_t>(kRows * kColumns)> edge{};
+  if (accumulate)
+    for (int64_t i = 0; i < rows; ++i) std::copy_n(c + i * c_stride, columns, edge.data() + i * kColumns);
+  sum(edge.data(), kColumns);
+  for (int64_t i = 0; i < rows; ++i) std::copy_n(edge.data() + i * kColumns, columns, c + i * c_stride);
+}
+
+bool has_amx() {
+  constexpr unsigned kBfloat16 = 1u << 22, kTile = 1u << 24;
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kBfloat16) != 0 && (d & kTile) != 0;
+}
+
+bool has_tiles() {
+  constexpr long kAskForState = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") && has_amx() &&
+         syscall(SYS_arch_prctl, kAskForState, kTileData) == 0;
+}
+
+// To ask the processor takes long.
+std::atomic<bool>& usable() {
+  static std::atomic<bool> is = has_tiles();
+  return is;
+}
+
+}  // namespace
+
+bool available() {
+  return usable();
+}
+
+void switch_off(bool off) {
+  usable() = !off && has_tiles();
+}
+
+int64_t panel_numbers(int64_t k, int64_t n) {
+  return blocks_of(n) * blocks_of(k) * kRightBytes / static_cast<int64_t>(sizeof(float));
+}
+
+int64_t left_numbers(int64_t m, int64_t k) {
+  return blocks_of(m) * blocks_of(k) * kLeftBytes / static_cast<int64_t>(sizeof(float));
+}
+
+[[LORA_TILES]] void pack_turned(const float* w, int64_t w_stride, int64_t rows, int64_t k, float scale,
+                                int64_t column, float* panels) {
+  const __m512 factor = _mm512_set1_ps(scale);
+  for (int64_t block = 0; block < blocks_of(k); ++block) {
+    char* to = right_block(panels, column / kColumns, k, block);
+    const int64_t numbers = k - block * kDepth;
+    __m512i second = _mm512_setzero_si512(), third = second;
+    for (int64_t half = 0; half < 2; ++half) {
+      __m512i parts[kParts][kTileRows];
+      for (int64_t i = 0; i < kTileRows; ++i) {
+        const int64_t row = half * kTileRows + i;
+        const float* from = w + std::min(row, rows - 1) * w_stride + block * kDepth;
+        const int64_t exist = row < rows ? numbers : 0;
+        const Split s = split(_mm512_mul_ps(some(from, exist), factor),
+                              _mm512_mul_ps(some(from + 16, exist - 16), factor));
+        for (int p = 0; p < kParts; ++p) parts[p][i] = s.part[p];
+        second = _mm512_or_si512(second, s.part[1]);
+        third = _mm512_or_si512(third, s.part[2]);
+      }
+      for (int p = 0; p < kParts; ++p) turn(parts[p], to + (p * 2 + half) * kTileBytes);
+    }
+    *reinterpret_cast<int*>(to + kLeftBytes) = parts_of(second, third);
+  }
+}
+
+[[LORA_TILES]] void pack_rows(const float* w, int64_t w_stride, int64_t rows, int64_t n, int64_t row,
+                              int64_t k, float* panels) {
+  alignas(64) std::array<uint16_t, 32> turns{};
+  for (uint16_t i = 0; i < 32; ++i) turns[i] = static_cast<uint16_t>(i / 2 + i % 2 * 16);
+  const __m512i in_turn = _mm512_load_si512(turns.data());
+  for (int64_t panel = 0; panel < blocks_of(n); ++panel) {
+    char* to = right_block(panels, panel, k, row / kDepth);
+    __m512i second = _mm512_setzero_si512(), third = second;
+    for (int64_t pair = 0; pair < kTileRows; ++pair)
+      for (int64_t half = 0; half < 2; ++half) {
+        const int64_t columns = n - panel * kColumns - half * 16;
+        const float* from = w + 2 * pair * w_stride + panel * kColumns + half * 16;
+        const Split s = split(some(from, 2 * pair < rows ? columns : 0),
+                              some(from + w_stride, 2 * pair + 1 < rows ? columns : 0));
+        for (int p = 0; p < kParts; ++p)
+          _mm512_store_si512(to + (p * 2 + half) * kTileBytes + pair * 64,
+                             _mm512_permutexvar_epi16(in_turn, s.part[p]));
+        second = _mm512_or_si512(second, s.part[1]);
+        third = _mm512_or_si512(third, s.part[2]);
+      }
+    *reinterpret_cast<int*>(to + kLeftBytes) = parts_of(second, third);
+  }
+}
+
+[[LORA_TILES]] void lay_out_left(const float* a, int64_t a_stride, int64_t m, int64_t k, float* room) {
+  const int64_t blocks = blocks_of(k), all = (m + kTileRows - 1) / kTileRows * kTileRows;
+  for (int64_t row = 0; row < all; ++row) {
+    char* to = reinterpret_cast<char*>(room) + row / kRows * blocks * kLeftBytes +
+               row % kRows / kTileRows * kTileBytes + row % kTileRows * 64;
+    const float* from = a + std::min(row, m - 1) * a_stride;
+    for (int64_t block = 0; block < blocks; ++block, to += kLeftBytes, from += kDepth) {
+      const int64_t exist = row < m ? k - block * kDepth : 0;
+      const Split s = split(some(from, exist), some(from + 16, exist - 16));
+      for (int p = 0; p < kParts; ++p) _mm512_store_si512(to + p * 2 * kTileBytes, s.part[p]);
+    }
+  }
+}
+
+[[LORA_TILES]] void product(std::span<const PanelFactor<float>> factors, int64_t m, int64_t n,
+                            bool accumulate, float* c, int64_t c_stride) {
+  int64_t depth = 0;
+  for (const PanelFactor<float>& factor : factors) depth += blocks_of(factor.k);
+  const int64_t passes = std::max<int64_t>(1, (depth + kPass / 2) / kPass);
+  configure();
+  std::vector<Slice> slices;
+  for (int64_t pass = 0; pass < passes; ++pass) {
+    const int64_t begin = depth * pass / passes, end = depth * (pass + 1) / passes;
+    slices.clear();
+    int64_t before = 0;
+    for (const PanelFactor<float>& factor : factors) {
+      const int64_t blocks = blocks_of(factor.k), first = std::max(begin - before, int64_t{0}),
+                    last = std::min(end - before, blocks);
+      if (first < last) slices.push_back({&factor, first, last});
+      before += blocks;
+    }
+    for (int64_t panel = 0; panel < blocks_of(n); ++panel)
+      for (int64_t group = 0; group < blocks_of(m); ++group)
+        tile_of(slices, group, panel, std::min(kRows, m - group * kRows),
+                std::min(kColumns, n - panel * kColumns), accumulate || pass > 0,
+                c + group * kRows * c_stride + panel * kColumns, c_stride);
+  }
+  _tile_release();
+}
+
+}  // namespace lora::ops::cpu::tiles
+
+#else
+
+#include <algorithm>
+
+// Never called: there are no tiles.
+namespace lora::ops::cpu::tiles {
+
+bool available() {
+  return false;
+}
+void switch_off(bool) {}
+int64_t panel_numbers(int64_t, int64_t) {
+  return 0;
+}
+int64_t left_numbers(int64_t, int64_t) {
+  return 0;
+}
+void pack_turned(const float*, int64_t, int64_t, int64_t, float, int64_t, float*) {}
+void pack_rows(const float*, int64_t, int64_t, int64_t, int64_t, int64_t, float*) {}
+void lay_out_left(const float*, int64_t, int64_t, int64_t, float*) {}
+void product(std::span<const PanelFactor<float>>, int64_t, int64_t, bool, float*, int64_t) {}
+
+}  // namespace lora::ops::cpu::tiles
+
+#endif
