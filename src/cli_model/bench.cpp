@@ -113,6 +113,8 @@ nlohmann::ordered_json bench_json(const StepBench& b, const RunConfig& config, c
   json["gemm_head"] = rate_json(b.head_rate);
   json["limit_seconds"] = b.limit_seconds;
   json["speed_of_light_percent"] = b.speed_of_light_percent;
+  json["tile_gflops"] = b.tile_peak > 0 ? Json(b.tile_peak / 1e9) : Json();
+  json["percent_of_tiles"] = b.tile_peak > 0 ? Json(b.percent_of_tiles) : Json();
   json["parts"] = Json::array();
   for (const StepPart& part : b.parts)
     json["parts"].push_back({{"name", part.name}, {"seconds", part.seconds}, {"limit_seconds", part.limit}});
@@ -147,7 +149,12 @@ void print_text(const StepBench& b, const RunConfig& config, const Session& sess
     fmt::print("                these differ by {:.0f} %: the machine was busy, and the figures say little\n",
                100 * (1 - slowest / fastest));
   fmt::print("limit           {:.3f} s a step: {:.1f} GFLOP\n", b.limit_seconds, b.cost.total() / 1e9);
-  fmt::print("speed of light  {:.1f} %\n\n", b.speed_of_light_percent);
+  fmt::print("speed of light  {:.1f} %\n", b.speed_of_light_percent);
+  if (b.tile_peak > 0)
+    fmt::print(
+        "tiles           {:.1f} GFLOP/s of float, in parts of bfloat16: {:.1f} % of what they could do\n",
+        b.tile_peak / 1e9, b.percent_of_tiles);
+  fmt::print("\n");
 
   fmt::print("{:<24} {:>9} {:>7} {:>9} {:>9}\n", "where a step goes", "ms", "share", "limit ms", "lost ms");
   StepPart all{"all", 0, 0};

@@ -31,7 +31,7 @@ class LeftBlocks {
   LeftBlocks(const Tensor& x, int64_t begin, int64_t k)
       : m_(x.size(0)),
         numbers_(cpu::left_numbers<T>(kBlockRows, k)),
-        room_(at::empty({blocks(), numbers_}, x.options())),
+        room_(at::empty({left_rows_numbers<T>(m_, k)}, x.options())),
         factors_(static_cast<size_t>(blocks())) {
     at::parallel_for(0, blocks(), 1, [&](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i)

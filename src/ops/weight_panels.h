@@ -12,12 +12,26 @@
 
 #include "base/profile.h"
 #include "ops/cpu/panels.h"
+#include "ops/row_blocks.h"
 #include "weights/frozen_matrix.h"
 
 namespace lora::ops {
 
 // Numbers that are laid out together: 8 MiB in float.
 constexpr int64_t kPanelNumbers = int64_t{1} << 21;
+
+// Rows of a matrix of so many columns, whose columns are those of the panels, that are laid out together.
+template <class T>
+int64_t rows_together(int64_t cols) {
+  const int64_t step = cpu::panel_columns<T>();
+  return std::max<int64_t>(1, kPanelNumbers / std::max<int64_t>(cpu::panel_numbers<T>(step, cols), 1)) * step;
+}
+
+// Numbers of the left factors of m rows in blocks of kBlockRows.
+template <class T>
+int64_t left_rows_numbers(int64_t m, int64_t k) {
+  return m / kBlockRows * cpu::left_numbers<T>(kBlockRows, k) + cpu::left_numbers<T>(m % kBlockRows, k);
+}
 
 // What the columns of the panels are: rows of the matrix, for x W^T, or its columns, for dy W.
 enum class PanelsOf { kRows, kColumns };

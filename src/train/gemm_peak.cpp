@@ -7,8 +7,12 @@
 #include <algorithm>
 #include <chrono>
 #include <new>
+#include <span>
 
 #include "base/median.h"
+#include "ops/cpu/panels.h"
+#include "ops/cpu/tiles.h"
+#include "ops/row_blocks.h"
 
 namespace lora {
 namespace {
@@ -59,9 +63,35 @@ void GemmPeak::Shape::measure() {
   backward.push_back(times_of([&] { at::mm_out(x, y, W); }));
 }
 
+void GemmPeak::Shape::measure_tiles() {
+  using ops::cpu::PanelFactor;
+  const int64_t step = ops::cpu::panel_step<float>();
+  // A third is no bfloat16, nor the sum of two.
+  const at::Tensor W = mapped_matrix(std::min(out, step), in).fill_(1.0 / 3),
+                   x = mapped_matrix(rows, in).fill_(1.0 / 3), y = mapped_matrix(rows, out),
+                   panels = mapped_matrix(1, ops::cpu::panel_numbers<float>(in, out));
+  for (int64_t row = 0; row < out; row += step)
+    ops::cpu::pack_turned(W.const_data_ptr<float>(), in, std::min(step, out - row), in, 1.0F, row,
+                          panels.data_ptr<float>());
+  std::vector<at::Tensor> rooms(static_cast<size_t>(rows));  // of the block that begins with a row
+  std::vector<PanelFactor<float>> factors(rooms.size());
+  ops::for_row_blocks(rows, [&](const ops::RowBlock& block) {
+    const auto i = static_cast<size_t>(block.begin);
+    rooms[i] = mapped_matrix(1, ops::cpu::left_numbers<float>(block.rows(), in));
+    factors[i] = ops::cpu::left_factor(x.const_data_ptr<float>() + block.begin * in, in, block.rows(), in,
+                                       rooms[i].data_ptr<float>(), panels.const_data_ptr<float>());
+  });
+  tiles.push_back(times_of([&] {
+    ops::for_row_blocks(rows, [&](const ops::RowBlock& block) {
+      const std::span<const PanelFactor<float>> factor(&factors[static_cast<size_t>(block.begin)], 1);
+      ops::cpu::panel_product(factor, block.rows(), out, /*accumulate=*/false,
+                              y.data_ptr<float>() + block.begin * out, out);
+    });
+  }));
+}
+
 GemmRate GemmPeak::Shape::rate() const {
-  const double flops = 2.0 * static_cast<double>(rows * out) * static_cast<double>(in);
-  return {rows, out, in, flops / median(flat(forward)), flops / median(flat(backward))};
+  return {rows, out, in, flops() / median(flat(forward)), flops() / median(flat(backward))};
 }
 
 GemmPeak::GemmPeak(const ModelConfig& model, int64_t tokens, int64_t head_tokens) {
@@ -80,7 +110,10 @@ GemmPeak::GemmPeak(const ModelConfig& model, int64_t tokens, int64_t head_tokens
 }
 
 void GemmPeak::measure() {
-  for (Shape& shape : layers_) shape.measure();
+  for (Shape& shape : layers_) {
+    shape.measure();
+    if (ops::cpu::tiles::available()) shape.measure_tiles();
+  }
   head_.measure();
 }
 
@@ -100,14 +133,19 @@ double GemmPeak::peak() const {
   return best;
 }
 
+double GemmPeak::tile_peak() const {
+  double best = 0;
+  for (const Shape& shape : layers_)
+    if (!shape.tiles.empty()) best = std::max(best, shape.flops() / median(flat(shape.tiles)));
+  return best;
+}
+
 std::vector<double> GemmPeak::rounds() const {
   std::vector<double> peaks(head_.forward.size());
   for (size_t round = 0; round < peaks.size(); ++round)
-    for (const Shape& shape : layers_) {
-      const double flops = 2.0 * static_cast<double>(shape.rows * shape.out) * static_cast<double>(shape.in);
+    for (const Shape& shape : layers_)
       for (const auto* times : {&shape.forward, &shape.backward})
-        peaks[round] = std::max(peaks[round], flops / median((*times)[round]));
-    }
+        peaks[round] = std::max(peaks[round], shape.flops() / median((*times)[round]));
   return peaks;
 }
 

@@ -1,5 +1,6 @@
 // The fastest that this machine multiplies matrices of the shapes that training multiplies: the denominator of "percent of
-// the speed of light" (step_bench.h). fp32, all threads, the BLAS that training uses, dense matrices.
+// the speed of light" (step_bench.h). fp32, all threads, BLAS, dense matrices; beside it, where the processor multiplies tiles
+// (ops/cpu/tiles.h), those, with factors that are laid out already.
 #pragma once
 
 #include <cstdint>
@@ -31,14 +32,18 @@ class GemmPeak {
   std::vector<GemmRate> layers() const;  // the shapes of the model's linear layers, each once
   GemmRate head() const;
   double peak() const;  // FLOP/s, the best of all medians of layers()
+  double tile_peak()
+      const;  // of tiles that hold any floats: the best median of a layer's x W^T; 0 without them
   // peak() of each round alone: they differ by as much as the machine does.
   std::vector<double> rounds() const;
 
  private:
   struct Shape {
     int64_t rows, out, in;
-    std::vector<std::vector<double>> forward{}, backward{};  // seconds, of each round
+    std::vector<std::vector<double>> forward{}, backward{}, tiles{};  // seconds, of each round
+    double flops() const { return 2.0 * static_cast<double>(rows * out) * static_cast<double>(in); }
     void measure();
+    void measure_tiles();
     GemmRate rate() const;
   };
   std::vector<Shape> layers_;

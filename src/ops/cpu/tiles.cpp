@@ -18,13 +18,13 @@
 #include <vector>
 
 // What a function that works on tiles, or makes them, may use.
-#define LORA_TILES gnu::target("avx512f,avx512bw,avx512vl,avx512bf16,amx-tile,amx-bf16")
+#define LORA_TILES gnu::target("avx512f,avx512bw,amx-tile,amx-bf16")
 
 namespace lora::ops::cpu::tiles {
 namespace {
 
-// A tile: 16 rows of 64 bytes. Of a left factor a row is 32 numbers side by side; of a right one, two rows of 16 columns, their
-// numbers in turn.
+// A tile: 16 rows of 16 pairs. Of a left factor a row is 32 numbers, number i and 16 + i a pair; of a right one, rows i and 16 + i
+// of 16 columns. (Tiles ask for pairs of the same two, whichever.)
 constexpr int64_t kTileRows = 16, kTileBytes = 1024;
 // How many bfloat16 a float is the sum of.
 constexpr int kParts = 3;
@@ -32,39 +32,45 @@ constexpr int kParts = 3;
 constexpr int64_t kLeftBytes = 2 * kParts * kTileBytes, kRightBytes = kLeftBytes + 64;
 // Tiles' depths that are added up before c is written: as much of the left factor as stays in a second-level cache.
 constexpr int64_t kPass = 24;
+constexpr int64_t kAhead = 1;
 
 int64_t blocks_of(int64_t numbers) {
   return (numbers + 31) / 32;
 }
 
-// 32 floats as three bfloat16 each, and back.
+// Two times 16 floats, as the bfloat16 they are the sums of: pair i of a part is of number i of both.
 struct Split {
   __m512i part[kParts];
 };
 
-[[LORA_TILES]] inline __m512i rounded(__m512 low, __m512 high) {
-  return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low));
-}
-
-[[LORA_TILES]] inline __m512 widened(__m256i numbers) {
-  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(numbers), 16));
-}
-
-[[LORA_TILES]] inline Split split(__m512 low, __m512 high) {
+[[LORA_TILES]] inline Split split(__m512 first, __m512 second) {
+  // The upper half of a float is a bfloat16. Halves are rounded away from zero, which matters to no sum.
+  const __m512i half = _mm512_set1_epi32(0x8000), upper = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
   Split s;
   for (int p = 0; p < kParts; ++p) {
-    s.part[p] = rounded(low, high);
-    if (p + 1 == kParts) break;
-    low = _mm512_sub_ps(low, widened(_mm512_castsi512_si256(s.part[p])));
-    high = _mm512_sub_ps(high, widened(_mm512_extracti64x4_epi64(s.part[p], 1)));
+    __m512i a = _mm512_castps_si512(first), b = _mm512_castps_si512(second);
+    if (p + 1 < kParts) {  // the last rest is a bfloat16
+      a = _mm512_add_epi32(a, half);
+      b = _mm512_add_epi32(b, half);
+      first = _mm512_sub_ps(first, _mm512_castsi512_ps(_mm512_and_si512(a, upper)));
+      second = _mm512_sub_ps(second, _mm512_castsi512_ps(_mm512_and_si512(b, upper)));
+    }
+    s.part[p] = _mm512_mask_blend_epi16(0xaaaaaaaau, _mm512_srli_epi32(a, 16), b);
   }
   return s;
 }
 
 // The first `count` of 16 numbers, at most all and at least none; the others are 0.
 [[LORA_TILES]] inline __m512 some(const float* from, int64_t count) {
-  const auto mask = static_cast<__mmask16>((1u << std::clamp<int64_t>(count, 0, 16)) - 1);
-  return _mm512_maskz_loadu_ps(mask, from);
+  if (count >= 16) [[likely]]
+    return _mm512_loadu_ps(from);
+  return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << std::max<int64_t>(count, 0)) - 1), from);
+}
+
+// What comes kAhead blocks later: 32 numbers. Processors don't follow so many rows by themselves.
+[[LORA_TILES]] inline void fetch_ahead(const float* from) {
+  _mm_prefetch(reinterpret_cast<const char*>(from + kAhead * kDepth), _MM_HINT_T0);
+  _mm_prefetch(reinterpret_cast<const char*>(from + kAhead * kDepth + 16), _MM_HINT_T0);
 }
 
 // 16 rows of 16 pairs become 16 rows of one pair of each.
@@ -229,7 +235,7 @@ bool has_amx() {
 
 bool has_tiles() {
   constexpr long kAskForState = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
-  return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") && has_amx() &&
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && has_amx() &&
          syscall(SYS_arch_prctl, kAskForState, kTileData) == 0;
 }
 
@@ -270,6 +276,7 @@ int64_t left_numbers(int64_t m, int64_t k) {
         const int64_t row = half * kTileRows + i;
         const float* from = w + std::min(row, rows - 1) * w_stride + block * kDepth;
         const int64_t exist = row < rows ? numbers : 0;
+        fetch_ahead(from);
         const Split s = split(_mm512_mul_ps(some(from, exist), factor),
                               _mm512_mul_ps(some(from + 16, exist - 16), factor));
         for (int p = 0; p < kParts; ++p) parts[p][i] = s.part[p];
@@ -284,21 +291,21 @@ int64_t left_numbers(int64_t m, int64_t k) {
 
 [[LORA_TILES]] void pack_rows(const float* w, int64_t w_stride, int64_t rows, int64_t n, int64_t row,
                               int64_t k, float* panels) {
-  alignas(64) std::array<uint16_t, 32> turns{};
-  for (uint16_t i = 0; i < 32; ++i) turns[i] = static_cast<uint16_t>(i / 2 + i % 2 * 16);
-  const __m512i in_turn = _mm512_load_si512(turns.data());
   for (int64_t panel = 0; panel < blocks_of(n); ++panel) {
     char* to = right_block(panels, panel, k, row / kDepth);
     __m512i second = _mm512_setzero_si512(), third = second;
     for (int64_t pair = 0; pair < kTileRows; ++pair)
       for (int64_t half = 0; half < 2; ++half) {
         const int64_t columns = n - panel * kColumns - half * 16;
-        const float* from = w + 2 * pair * w_stride + panel * kColumns + half * 16;
-        const Split s = split(some(from, 2 * pair < rows ? columns : 0),
-                              some(from + w_stride, 2 * pair + 1 < rows ? columns : 0));
+        const float* from = w + pair * w_stride + panel * kColumns + half * 16;
+        if (half == 0) {
+          fetch_ahead(from);
+          fetch_ahead(from + kTileRows * w_stride);
+        }
+        const Split s = split(some(from, pair < rows ? columns : 0),
+                              some(from + kTileRows * w_stride, pair + kTileRows < rows ? columns : 0));
         for (int p = 0; p < kParts; ++p)
-          _mm512_store_si512(to + (p * 2 + half) * kTileBytes + pair * 64,
-                             _mm512_permutexvar_epi16(in_turn, s.part[p]));
+          _mm512_store_si512(to + (p * 2 + half) * kTileBytes + pair * 64, s.part[p]);
         second = _mm512_or_si512(second, s.part[1]);
         third = _mm512_or_si512(third, s.part[2]);
       }
@@ -308,15 +315,16 @@ int64_t left_numbers(int64_t m, int64_t k) {
 
 [[LORA_TILES]] void lay_out_left(const float* a, int64_t a_stride, int64_t m, int64_t k, float* room) {
   const int64_t blocks = blocks_of(k), all = (m + kTileRows - 1) / kTileRows * kTileRows;
-  for (int64_t row = 0; row < all; ++row) {
-    char* to = reinterpret_cast<char*>(room) + row / kRows * blocks * kLeftBytes +
-               row % kRows / kTileRows * kTileBytes + row % kTileRows * 64;
-    const float* from = a + std::min(row, m - 1) * a_stride;
-    for (int64_t block = 0; block < blocks; ++block, to += kLeftBytes, from += kDepth) {
-      const int64_t exist = row < m ? k - block * kDepth : 0;
-      const Split s = split(some(from, exist), some(from + 16, exist - 16));
-      for (int p = 0; p < kParts; ++p) _mm512_store_si512(to + p * 2 * kTileBytes, s.part[p]);
-    }
+  for (int64_t begin = 0; begin < all; begin += kTileRows) {
+    char* to = reinterpret_cast<char*>(room) + begin / kRows * blocks * kLeftBytes +
+               begin % kRows / kTileRows * kTileBytes;
+    for (int64_t block = 0; block < blocks; ++block, to += kLeftBytes)
+      for (int64_t i = 0; i < kTileRows; ++i) {
+        const int64_t exist = begin + i < m ? k - block * kDepth : 0;
+        const float* from = a + std::min(begin + i, m - 1) * a_stride + block * kDepth;
+        const Split s = split(some(from, exist), some(from + 16, exist - 16));
+        for (int p = 0; p < kParts; ++p) _mm512_store_si512(to + p * 2 * kTileBytes + i * 64, s.part[p]);
+      }
   }
 }
 
