@@ -16,6 +16,11 @@ namespace {
 
 using at::Tensor;
 
+// Rows a chunk: logits of about 64 MiB in float32, so that a vocabulary of 262k costs no more memory than one of 32k.
+int64_t chunk_rows(int64_t vocab) {
+  return std::clamp<int64_t>((int64_t{16} << 20) / vocab, 16, 512);
+}
+
 // logits (n, vocab), fresh from the head, in place: the gradient of each row's nll by them.
 // Without a cap, all but the factor shape.scale.
 template <class T>
@@ -46,7 +51,7 @@ HeadLoss fused(const Tensor& hidden, const FrozenMatrix& weight, const HeadShape
   {
     const c10::NoGradGuard no_grad;
     if (differentiate) dh = at::empty_like(h);
-    const int64_t step = head_chunk_rows(weight.rows());
+    const int64_t step = chunk_rows(weight.rows());
     Tensor buffer = at::empty({std::min(step, std::max<int64_t>(h.size(0), 1)), weight.rows()}, h.options());
     for (int64_t begin = 0; begin < h.size(0); begin += step) {
       const int64_t end = std::min(begin + step, h.size(0));
@@ -73,13 +78,9 @@ HeadLoss fused(const Tensor& hidden, const FrozenMatrix& weight, const HeadShape
 
 }  // namespace
 
-int64_t head_chunk_rows(int64_t vocab) {
-  return std::clamp<int64_t>((int64_t{16} << 20) / vocab, 16, 512);
-}
-
 int64_t head_loss_bytes(int64_t rows, int64_t hidden, int64_t vocab, bool differentiate,
                         int64_t number_bytes) {
-  const int64_t chunk = std::min(head_chunk_rows(vocab), std::max<int64_t>(rows, 1));
+  const int64_t chunk = std::min(chunk_rows(vocab), std::max<int64_t>(rows, 1));
   return (chunk * vocab + (differentiate ? rows * hidden : 0) + rows) * number_bytes;
 }
 

@@ -25,10 +25,6 @@ struct HeadShape {
 HeadLoss head_loss(const at::Tensor& hidden, const FrozenMatrix& weight, const HeadShape& shape,
                    const at::Tensor& targets, const at::Tensor& row_weights, Backend backend);
 
-// Rows that head_loss takes at a time: logits of about 64 MiB in float32, so that a vocabulary of 262k costs no more memory than one of
-// 32k.
-int64_t head_chunk_rows(int64_t vocab);
-
 // What the fused twin allocates for S = `rows`: a chunk of logits, nll, and the gradient of `hidden` when it is wanted.
 int64_t head_loss_bytes(int64_t rows, int64_t hidden, int64_t vocab, bool differentiate,
                         int64_t number_bytes);

@@ -118,12 +118,6 @@ Tensor panels_of_B(const SavedProjection& p) {
   return panels;
 }
 
-// Each worker's room for the left factors of a block, of `numbers` numbers together.
-template <class T>
-Tensor left_room(const Tensor& h, int64_t numbers) {
-  return at::empty({row_workers(h.size(0)), std::max<int64_t>(1, numbers)}, h.options());
-}
-
 // The forward pass of a group. `saved`: the same group where u is to be filled, or null. ys: one for each, or none.
 template <class T>
 void forward(const ProductInput& input, const SavedGroup& group, SavedGroup* saved, const TokenKeys& keys,
@@ -138,10 +132,7 @@ void forward(const ProductInput& input, const SavedGroup& group, SavedGroup* sav
       matrices.push_back(&p.weight);
       B.push_back(panels_of_B<T>(p));
     }
-  int64_t most_r = 0;
-  for (const SavedProjection& p : group) most_r = p.has_lora() ? std::max(most_r, p.lora->A.size(0)) : most_r;
-  const int64_t of_x = cpu::left_numbers<T>(kBlockRows, in), of_u = cpu::left_numbers<T>(kBlockRows, most_r);
-  const Tensor left = left_room<T>(h, of_x + of_u);
+  const Tensor rooms = product_rooms<T>(h);
   for_weight_panels<T>(matrices, PanelsOf::kRows, [&](const WeightPanels<T>& chunk) {
     for_row_blocks(h.size(0), [&](const RowBlock& block) {
       const T* x = row<T>(h, block.begin);
@@ -151,28 +142,21 @@ void forward(const ProductInput& input, const SavedGroup& group, SavedGroup* sav
           for (SavedProjection& p : *saved)
             if (p.has_lora()) low_rank_rows(x, in, block, keys, room, p);
       }
-      std::array<PanelFactor<T>, 2> factors{};
-      if (!chunk.parts.empty()) {
-        const ProfilePart gemm("gemm");
-        factors[0] = cpu::left_factor(x, in, block.rows(), in, row<T>(left, block.worker),
-                                      static_cast<const T*>(nullptr));
-      }
       for (const WeightPart<T>& part : chunk.parts) {
         const SavedProjection& p = group[part.matrix];
         const Tensor& y = ys[part.matrix];
         {
           const ProfilePart gemm("gemm");
           const bool begun = begin_rows(p.bias, residual, block, part, y);
-          factors[0].panels = part.panels;
+          std::array<PanelFactor<T>, 2> factors{{{x, in, in, part.panels}, {}}};
           if (p.has_lora()) {
             const int64_t r = p.u.size(1);
-            factors[1] = cpu::left_factor(
-                row<T>(p.u, block.begin), r, block.rows(), r, row<T>(left, block.worker) + of_x,
-                cpu::panel_at(B[part.matrix].template const_data_ptr<T>(), r, part.begin));
+            factors[1] = {row<T>(p.u, block.begin), r, r,
+                          cpu::panel_at(B[part.matrix].template const_data_ptr<T>(), r, part.begin)};
           }
           cpu::panel_product(std::span<const PanelFactor<T>>(factors).first(p.has_lora() ? 2 : 1),
                              block.rows(), part.end - part.begin, begun, row<T>(y, block.begin) + part.begin,
-                             y.stride(0));
+                             y.stride(0), room_of<T>(rooms, block));
         }
         if (p.lora_of_rows.empty()) continue;
         const ProfilePart adapter("adapter");
@@ -276,13 +260,8 @@ std::vector<LoraGradients> backward(const ProductInput& input, const SavedGroup&
       matrices.push_back(&group[i].weight);
       if (group[i].has_lora() && group[i].lora->dropout == 0) A[i] = panels_of_A<T>(group[i]);
     }
+  const Tensor rooms = product_rooms<T>(h);
   for_weight_panels<T>(matrices, PanelsOf::kColumns, [&](const WeightPanels<T>& chunk) {
-    int64_t numbers = 0;
-    for (const WeightPart<T>& part : chunk.parts)
-      numbers += cpu::left_numbers<T>(kBlockRows, part.end - part.begin);
-    for (size_t i = 0; i < group.size(); ++i)
-      if (chunk.first && A[i].defined()) numbers += cpu::left_numbers<T>(kBlockRows, group[i].u.size(1));
-    const Tensor left = left_room<T>(h, numbers);
     for_row_blocks(h.size(0), [&](const RowBlock& block) {
       std::vector<std::vector<T>> du(group.size());
       if (chunk.first) {
@@ -297,21 +276,18 @@ std::vector<LoraGradients> backward(const ProductInput& input, const SavedGroup&
       {
         const ProfilePart gemm("gemm");
         std::vector<PanelFactor<T>> factors;
-        T* place = row<T>(left, block.worker);
-        const auto add = [&](const T* a, int64_t a_stride, int64_t k, const T* panels) {
-          factors.push_back(cpu::left_factor(a, a_stride, block.rows(), k, place, panels));
-          place += cpu::left_numbers<T>(block.rows(), k);
-        };
         for (const WeightPart<T>& part : chunk.parts) {
           const Tensor& dy = dys[part.matrix];
-          add(row<T>(dy, block.begin) + part.begin, dy.stride(0), part.end - part.begin, part.panels);
+          factors.push_back(
+              {row<T>(dy, block.begin) + part.begin, dy.stride(0), part.end - part.begin, part.panels});
         }
         for (size_t i = 0; i < group.size(); ++i)
           if (chunk.first && A[i].defined()) {
             const int64_t r = group[i].u.size(1);
-            add(du[i].data(), r, r, A[i].template const_data_ptr<T>());
+            factors.push_back({du[i].data(), r, r, A[i].template const_data_ptr<T>()});
           }
-        cpu::panel_product(std::span<const PanelFactor<T>>(factors), block.rows(), in, !chunk.first, to, in);
+        cpu::panel_product(std::span<const PanelFactor<T>>(factors), block.rows(), in, !chunk.first, to, in,
+                           room_of<T>(rooms, block));
       }
       for (size_t i = 0; i < group.size(); ++i)
         if (chunk.first && group[i].has_lora() && !A[i].defined())

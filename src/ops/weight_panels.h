@@ -20,17 +20,16 @@ namespace lora::ops {
 // Numbers that are laid out together: 8 MiB in float.
 constexpr int64_t kPanelNumbers = int64_t{1} << 21;
 
-// Rows of a matrix of so many columns, whose columns are those of the panels, that are laid out together.
+// Each worker's room for products with blocks of the rows of x.
 template <class T>
-int64_t rows_together(int64_t cols) {
-  const int64_t step = cpu::panel_columns<T>();
-  return std::max<int64_t>(1, kPanelNumbers / std::max<int64_t>(cpu::panel_numbers<T>(step, cols), 1)) * step;
+at::Tensor product_rooms(const at::Tensor& x) {
+  return at::empty({row_workers(x.size(0)), std::max<int64_t>(1, cpu::product_room<T>(kBlockRows))},
+                   x.options());
 }
 
-// Numbers of the left factors of m rows in blocks of kBlockRows.
 template <class T>
-int64_t left_rows_numbers(int64_t m, int64_t k) {
-  return m / kBlockRows * cpu::left_numbers<T>(kBlockRows, k) + cpu::left_numbers<T>(m % kBlockRows, k);
+T* room_of(const at::Tensor& rooms, const RowBlock& block) {
+  return rooms.data_ptr<T>() + block.worker * rooms.stride(0);
 }
 
 // What the columns of the panels are: rows of the matrix, for x W^T, or its columns, for dy W.

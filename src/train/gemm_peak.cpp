@@ -64,7 +64,6 @@ void GemmPeak::Shape::measure() {
 }
 
 void GemmPeak::Shape::measure_tiles() {
-  using ops::cpu::PanelFactor;
   const int64_t step = ops::cpu::panel_step<float>();
   // A third is no bfloat16, nor the sum of two.
   const at::Tensor W = mapped_matrix(std::min(out, step), in).fill_(1.0 / 3),
@@ -73,19 +72,15 @@ void GemmPeak::Shape::measure_tiles() {
   for (int64_t row = 0; row < out; row += step)
     ops::cpu::pack_turned(W.const_data_ptr<float>(), in, std::min(step, out - row), in, 1.0F, row,
                           panels.data_ptr<float>());
-  std::vector<at::Tensor> rooms(static_cast<size_t>(rows));  // of the block that begins with a row
-  std::vector<PanelFactor<float>> factors(rooms.size());
-  ops::for_row_blocks(rows, [&](const ops::RowBlock& block) {
-    const auto i = static_cast<size_t>(block.begin);
-    rooms[i] = mapped_matrix(1, ops::cpu::left_numbers<float>(block.rows(), in));
-    factors[i] = ops::cpu::left_factor(x.const_data_ptr<float>() + block.begin * in, in, block.rows(), in,
-                                       rooms[i].data_ptr<float>(), panels.const_data_ptr<float>());
-  });
+  const at::Tensor rooms =
+      mapped_matrix(ops::row_workers(rows), ops::cpu::product_room<float>(ops::kBlockRows));
   tiles.push_back(times_of([&] {
     ops::for_row_blocks(rows, [&](const ops::RowBlock& block) {
-      const std::span<const PanelFactor<float>> factor(&factors[static_cast<size_t>(block.begin)], 1);
-      ops::cpu::panel_product(factor, block.rows(), out, /*accumulate=*/false,
-                              y.data_ptr<float>() + block.begin * out, out);
+      const ops::cpu::PanelFactor<float> factor{x.const_data_ptr<float>() + block.begin * in, in, in,
+                                                panels.const_data_ptr<float>()};
+      ops::cpu::panel_product(std::span(&factor, 1), block.rows(), out, /*accumulate=*/false,
+                              y.data_ptr<float>() + block.begin * out, out,
+                              rooms.data_ptr<float>() + block.worker * rooms.stride(0));
     });
   }));
 }

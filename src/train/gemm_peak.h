@@ -1,6 +1,6 @@
 // The fastest that this machine multiplies matrices of the shapes that training multiplies: the denominator of "percent of
 // the speed of light" (step_bench.h). fp32, all threads, BLAS, dense matrices; beside it, where the processor multiplies tiles
-// (ops/cpu/tiles.h), those, with factors that are laid out already.
+// (ops/cpu/tiles.h), those, with weights that are laid out already.
 #pragma once
 
 #include <cstdint>

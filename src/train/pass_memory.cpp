@@ -4,6 +4,7 @@
 #include <set>
 
 #include "ops/attention.h"
+#include "ops/frozen_linear.h"
 #include "ops/head_loss.h"
 #include "ops/row_blocks.h"
 #include "ops/weight_panels.h"
@@ -22,41 +23,27 @@ struct LayerNumbers {
   int64_t reading = 0;   // held while it is computed, nothing kept
 };
 
-int64_t workers_of(const PassModel& model, int64_t tokens) {
-  return std::clamp<int64_t>(tokens / ops::kFewestRows, 1, model.threads);
-}
-
-// Numbers that products lay out at a time: of weights and of the adapter's matrices in panels, and of each thread's block of rows as
-// left factors. `back`: in either direction.
+// Numbers that products lay out at a time: of weights and of the adapter's matrices in panels, and, in each thread's room, of the rows
+// that they are multiplied with. `back`: in either direction.
 struct PanelNumbers {
   int64_t attention, gate_up, down, head;
 
-  PanelNumbers(const PassModel& model, const PassSize& size, bool back) {
+  PanelNumbers(const PassModel& model, int64_t tokens, bool back) {
     const ModelConfig& c = model.config;
     const int64_t d = c.hidden_size, ff = c.intermediate_size, q = c.num_attention_heads * c.head_dim,
-                  kv = c.num_key_value_heads * c.head_dim, r = model.r;
+                  kv = c.num_key_value_heads * c.head_dim;
     const auto panels = [back](int64_t out, int64_t in) {
       const int64_t forward = ops::cpu::panel_numbers<float>(in, out);
       return back ? std::max(forward, ops::cpu::panel_numbers<float>(out, in)) : forward;
     };
-    const auto block = [](int64_t k) { return ops::cpu::left_numbers<float>(ops::kBlockRows, k); };
-    // `modules` matrices, of `out` rows together.
-    const auto left = [&](int64_t in, int64_t out, int64_t modules) {
-      const int64_t forward = block(in) + block(r),
-                    backward = block(std::min(out, ops::rows_together<float>(in))) + modules * block(r);
-      return workers_of(model, size.tokens) * (back ? std::max(forward, backward) : forward);
+    const auto laid_out = [&](int64_t numbers) {
+      const int64_t workers = std::clamp<int64_t>(tokens / ops::kFewestRows, 1, model.threads);
+      return std::min(ops::kPanelNumbers, numbers) + workers * ops::cpu::product_room<float>(ops::kBlockRows);
     };
-    attention = std::min(ops::kPanelNumbers, panels(q, d) + 2 * panels(kv, d)) + r * (q + 2 * kv) +
-                left(d, q + 2 * kv, 3);
-    gate_up = std::min(ops::kPanelNumbers, 2 * panels(ff, d)) + r * 2 * std::max(ff, d) + left(d, 2 * ff, 2);
-    down = std::min(ops::kPanelNumbers, panels(d, ff)) + r * std::max(ff, d) + left(ff, d, 1);
-    // On the way forward each thread has a panel of its own, of as many rows as it takes at a time.
-    const int64_t rows = std::min(ops::head_chunk_rows(c.vocab_size), std::max<int64_t>(size.supervised, 1));
-    head = model.threads * panels(1, d) + ops::left_rows_numbers<float>(rows, d);
-    if (back)
-      head = std::max(head, std::min(ops::kPanelNumbers, panels(c.vocab_size, d)) +
-                                ops::left_rows_numbers<float>(
-                                    rows, std::min(c.vocab_size, ops::rows_together<float>(d))));
+    attention = laid_out(panels(q, d) + 2 * panels(kv, d)) + model.r * (q + 2 * kv);
+    gate_up = laid_out(2 * panels(ff, d)) + model.r * 2 * std::max(ff, d);
+    down = laid_out(panels(d, ff)) + model.r * std::max(ff, d);
+    head = laid_out(panels(c.vocab_size, d));
   }
 };
 
@@ -110,7 +97,7 @@ LayerNumbers layer_numbers(const PassModel& model, int64_t layer, int64_t tokens
   // Beside x: what attention gave, the sum, its norm; gate, up, the gated numbers, the result. Or q, k and v, turned and not,
   // and what attention gives.
   const bool plain = c.norm_placement == NormPlacement::kBefore && c.residual_multiplier == 1;
-  const PanelNumbers panels(model, {tokens, 0, rows, 0}, false);
+  const PanelNumbers panels(model, tokens, false);
   const int64_t residual = rows * (q + ((plain ? 2 : 3) + (before ? 1 : 0)) * d);
   n.reading = std::max({residual + rows * 2 * ff + panels.gate_up, residual + rows * 3 * ff + panels.down,
                         tokens * (d + q + 2 * kv) + panels.attention, tokens * (2 * q + 3 * kv) + rows * q});
@@ -123,11 +110,12 @@ int64_t threads_bytes(const PassModel& model, const PassSize& size) {
   const ModelConfig& c = model.config;
   const int64_t q = c.num_attention_heads * c.head_dim,
                 widest = std::max({c.hidden_size, c.intermediate_size, q});
+  const int64_t workers = std::clamp<int64_t>(size.tokens / ops::kFewestRows, 1, model.threads);
   const ops::AttentionShape shape{c.num_attention_heads, c.num_key_value_heads, c.head_dim, 1};
   const int64_t sums = model.r * 2 * (c.hidden_size + std::max(c.intermediate_size, q));
   const int64_t dropped = model.dropout ? std::min(ops::kBlockRows, size.tokens) * widest : 0;
   return std::max(model.threads * ops::attention_room(shape, size.tokens, size.keys),
-                  workers_of(model, size.tokens) * (sums + dropped)) *
+                  workers * (sums + dropped)) *
          kFloat;
 }
 
@@ -160,7 +148,7 @@ PassModel pass_model(const ModelConfig& config, const AdapterConfig& adapter, in
 PassBytes training_pass(const PassModel& model, const PassSize& size, Recompute recompute) {
   const ModelConfig& c = model.config;
   const int64_t layers = c.num_hidden_layers;
-  const PanelNumbers in_panels(model, size, true);
+  const PanelNumbers in_panels(model, size.tokens, true);
   const int64_t shared = shared_bytes(c, size.tokens),
                 panels = layer_bytes(
                     std::max({in_panels.attention, in_panels.gate_up, in_panels.down, in_panels.head}));
@@ -201,8 +189,10 @@ PassBytes reading_pass(const PassModel& model, const PassSize& size, int64_t log
   bytes.logits = logit_rows > 0
                      ? layer_bytes(logit_rows * (c.vocab_size + c.hidden_size))
                      : ops::head_loss_bytes(size.supervised, c.hidden_size, c.vocab_size, false, kFloat);
-  bytes.workspace = std::max<int64_t>(0, layer_bytes(highest) + threads_bytes(model, size) - bytes.logits) +
-                    layer_bytes(PanelNumbers(model, size, false).head);
+  bytes.workspace = std::max<int64_t>(0, layer_bytes(highest) + threads_bytes(model, size) - bytes.logits);
+  // Few rows are multiplied without panels.
+  if (std::max(logit_rows, size.supervised) > ops::kFewRows)
+    bytes.workspace += layer_bytes(PanelNumbers(model, size.tokens, false).head);
   return bytes;
 }
 

@@ -156,7 +156,7 @@ void RopeT(const T* x, const T* cos, const T* sin, int64_t rows, int64_t heads, 
 
 // 1 / (1 + exp(-x)); exp of a large argument overflows to infinity and the quotient to 0, as it should.
 template <class D, class V>
-V Sigmoid(D d, V x) {
+HWY_INLINE V Sigmoid(D d, V x) {
   return hn::Div(hn::Set(d, 1), hn::Add(hn::Set(d, 1), hn::Exp(d, hn::Neg(x))));
 }
 

@@ -277,30 +277,20 @@ void pack_rows(const double* w, int64_t w_stride, int64_t rows, int64_t n, int64
   HWY_DYNAMIC_DISPATCH(RowsD)(w, w_stride, rows, n, row, k, panels);
 }
 template <>
-int64_t left_numbers<float>(int64_t m, int64_t k) {
-  return tiles::available() ? tiles::left_numbers(m, k) : 0;
+int64_t product_room<float>(int64_t m) {
+  return tiles::available() ? tiles::room_numbers(m) : 0;
 }
 template <>
-int64_t left_numbers<double>(int64_t, int64_t) {
+int64_t product_room<double>(int64_t) {
   return 0;
 }
-PanelFactor<float> left_factor(const float* a, int64_t a_stride, int64_t m, int64_t k, float* room,
-                               const float* panels) {
-  if (!tiles::available()) return {a, a_stride, k, panels};
-  tiles::lay_out_left(a, a_stride, m, k, room);
-  return {room, 0, k, panels};
-}
-PanelFactor<double> left_factor(const double* a, int64_t a_stride, int64_t, int64_t k, double*,
-                                const double* panels) {
-  return {a, a_stride, k, panels};
-}
 void panel_product(std::span<const PanelFactor<float>> factors, int64_t m, int64_t n, bool accumulate,
-                   float* c, int64_t c_stride) {
-  if (tiles::available()) return tiles::product(factors, m, n, accumulate, c, c_stride);
+                   float* c, int64_t c_stride, float* room) {
+  if (tiles::available()) return tiles::product(factors, m, n, accumulate, c, c_stride, room);
   HWY_DYNAMIC_DISPATCH(ProductF)(factors, m, n, accumulate, c, c_stride);
 }
 void panel_product(std::span<const PanelFactor<double>> factors, int64_t m, int64_t n, bool accumulate,
-                   double* c, int64_t c_stride) {
+                   double* c, int64_t c_stride, double*) {
   HWY_DYNAMIC_DISPATCH(ProductD)(factors, m, n, accumulate, c, c_stride);
 }
 

@@ -1,7 +1,7 @@
 // Matrix products whose right factor is laid out in panels: so many columns side by side as sums of a few rows fill the registers.
 // A frozen weight is unpacked into panels directly, so that nothing lays it out a second time, and one pass over the result
-// adds up several products, LoRA's among them. Where the processor multiplies tiles (tiles.h), float takes those, and the left
-// factor is laid out too. One thread; float and double.
+// adds up several products, LoRA's among them. Where the processor multiplies tiles (tiles.h), float takes those. One
+// thread; float and double.
 #pragma once
 
 #include <cstdint>
@@ -40,7 +40,7 @@ void pack_rows(const float* w, int64_t w_stride, int64_t rows, int64_t n, int64_
 void pack_rows(const double* w, int64_t w_stride, int64_t rows, int64_t n, int64_t row, int64_t k,
                double* panels);
 
-// One product of a sum: a left factor (m, k), from left_factor, times panels of k rows.
+// One product of a sum: a (m, k), rows a_stride apart, times panels of k rows.
 template <class T>
 struct PanelFactor {
   const T* a;
@@ -48,21 +48,14 @@ struct PanelFactor {
   const T* panels;
 };
 
-// Numbers that left_factor lays out: none where it takes a as it lies.
+// Numbers of room that panel_product takes for m rows: none where it reads a as it lies.
 template <class T>
-int64_t left_numbers(int64_t m, int64_t k);
+int64_t product_room(int64_t m);
 
-// a (m, k), rows a_stride apart, times panels of k rows. room: of left_numbers, aligned to 64 bytes, held as long as the factor; a
-// factor of the same numbers and other panels may share it.
-PanelFactor<float> left_factor(const float* a, int64_t a_stride, int64_t m, int64_t k, float* room,
-                               const float* panels);
-PanelFactor<double> left_factor(const double* a, int64_t a_stride, int64_t m, int64_t k, double* room,
-                                const double* panels);
-
-// c = the sum of all products, or c += it. c: (m, n), rows c_stride apart.
+// c = the sum of all products, or c += it. c: (m, n), rows c_stride apart. room: aligned to 64 bytes.
 void panel_product(std::span<const PanelFactor<float>> factors, int64_t m, int64_t n, bool accumulate,
-                   float* c, int64_t c_stride);
+                   float* c, int64_t c_stride, float* room);
 void panel_product(std::span<const PanelFactor<double>> factors, int64_t m, int64_t n, bool accumulate,
-                   double* c, int64_t c_stride);
+                   double* c, int64_t c_stride, double* room);
 
 }  // namespace lora::ops::cpu

@@ -68,19 +68,16 @@ TYPED_TEST(Panels, SumsOfProductsOnEveryInstructionSet) {
       const Tensor a = this->randn({m, k + 5}), b = this->randn({m, more}), w = this->randn({k, n}),
                    v = this->randn({more, n}), wide = this->randn({m, n + 9}), before = wide.clone();
       const Tensor w_panels = this->pack(w, 1), v_panels = this->pack_transposed(v, -0.5);
-      const Tensor a_room = at::empty({left_numbers<T>(m, k)}, a.options()),
-                   b_room = at::empty({left_numbers<T>(m, more)}, a.options());
+      const Tensor space = at::empty({product_room<T>(m)}, a.options());
       const std::array<PanelFactor<T>, 2> factors{
-          left_factor(a.const_data_ptr<T>() + 2, a.stride(0), m, k, a_room.template data_ptr<T>(),
-                      w_panels.template const_data_ptr<T>()),
-          left_factor(b.const_data_ptr<T>(), more, m, more, b_room.template data_ptr<T>(),
-                      v_panels.template const_data_ptr<T>())};
+          {{a.const_data_ptr<T>() + 2, a.stride(0), k, w_panels.template const_data_ptr<T>()},
+           {b.const_data_ptr<T>(), more, more, v_panels.template const_data_ptr<T>()}}};
       const auto wide_of = [](const Tensor& t) { return t.to(at::kDouble); };
       const Tensor sum =
           at::mm(wide_of(a.slice(1, 2, 2 + k)), wide_of(w)) - at::mm(wide_of(b), wide_of(v)) * 0.5;
       for (const bool accumulate : {true, false}) {
         panel_product(std::span<const PanelFactor<T>>(factors), m, n, accumulate,
-                      wide.template data_ptr<T>() + 4, wide.stride(0));
+                      wide.template data_ptr<T>() + 4, wide.stride(0), space.template data_ptr<T>());
         const Tensor expected = accumulate ? sum + wide_of(before.slice(1, 4, 4 + n)) : sum;
         EXPECT_LE(
             ((wide_of(wide.slice(1, 4, 4 + n)) - expected).norm() / expected.norm()).template item<double>(),
@@ -94,6 +91,42 @@ TYPED_TEST(Panels, SumsOfProductsOnEveryInstructionSet) {
   }
   hwy::SetSupportedTargetsForTest(0);
   tiles::switch_off(false);
+}
+
+// Tiles leave out parts that are 0: none of a third, one of a float16, two of a bfloat16. Whichever, sums are those of floats, and what
+// is not finite stays so.
+TEST(PanelsOfTiles, AreAsExactAsFloats) {
+  if (!tiles::available()) GTEST_SKIP() << "this processor multiplies no tiles";
+  at::manual_seed(3);
+  const int64_t m = 37, k = 1536, n = 70;
+  const Tensor x = at::randn({m, k}) * at::pow(10, at::randint(-6, 6, {m, 1}).to(at::kFloat));
+  const auto product = [&](const Tensor& a, const Tensor& w) {
+    const Tensor panels = at::empty({panel_numbers<float>(k, n)}), room = at::empty({product_room<float>(m)}),
+                 c = at::empty({m, n});
+    for (int64_t row = 0, step = panel_step<float>(); row < k; row += step)
+      pack_rows(w.const_data_ptr<float>() + row * n, n, std::min(step, k - row), n, row, k,
+                panels.data_ptr<float>());
+    const PanelFactor<float> factor{a.const_data_ptr<float>(), k, k, panels.const_data_ptr<float>()};
+    panel_product(std::span(&factor, 1), m, n, false, c.data_ptr<float>(), n, room.data_ptr<float>());
+    return c;
+  };
+  for (const at::ScalarType type : {at::kFloat, at::kHalf, at::kBFloat16}) {
+    const Tensor w = at::randn({k, n}).to(type).to(at::kFloat),
+                 exact = at::mm(x.to(at::kDouble), w.to(at::kDouble));
+    const auto error = [&](const Tensor& c) {
+      return ((c.to(at::kDouble) - exact).norm(2, 1) / exact.norm(2, 1)).max().item<double>();
+    };
+    const double by_tiles = error(product(x, w)), by_floats = error(at::mm(x, w));
+    EXPECT_LE(by_tiles, 2 * by_floats) << at::toString(type);
+    EXPECT_LE(by_tiles, 1e-6) << at::toString(type);
+  }
+  for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    Tensor spoilt = x.clone();
+    spoilt[5][77] = bad;
+    const Tensor c = product(spoilt, at::rand({k, n}) + 0.5);
+    EXPECT_FALSE(at::isfinite(c[5]).any().item<bool>());
+    EXPECT_TRUE(at::isfinite(at::cat({c.slice(0, 0, 5), c.slice(0, 6)})).all().item<bool>());
+  }
 }
 
 }  // namespace

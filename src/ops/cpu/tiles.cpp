@@ -28,10 +28,11 @@ namespace {
 constexpr int64_t kTileRows = 16, kTileBytes = 1024;
 // How many bfloat16 a float is the sum of.
 constexpr int kParts = 3;
-// 32 by 32 numbers of a factor: for each part, two tiles. Behind those of a right factor stands how many parts are not all 0.
-constexpr int64_t kLeftBytes = 2 * kParts * kTileBytes, kRightBytes = kLeftBytes + 64;
-// Tiles' depths that are added up before c is written: as much of the left factor as stays in a second-level cache.
-constexpr int64_t kPass = 24;
+// A block, 32 by 32 numbers of a factor: for each part, two tiles; behind those of a right factor, how many parts are not all 0. (And
+// so that blocks don't compete for the same places of a cache.)
+constexpr int64_t kRows = 32, kPartsBytes = 2 * kParts * kTileBytes, kBlockBytes = kPartsBytes + 64;
+// Blocks of a row of the left factor that are laid out and added up at a time: so many stay in a second-level cache.
+constexpr int64_t kPass = 30;
 constexpr int64_t kAhead = 1;
 
 int64_t blocks_of(int64_t numbers) {
@@ -103,23 +104,25 @@ struct Split {
 }
 
 char* right_block(float* panels, int64_t panel, int64_t k, int64_t block) {
-  return reinterpret_cast<char*>(panels) + (panel * blocks_of(k) + block) * kRightBytes;
+  return reinterpret_cast<char*>(panels) + (panel * blocks_of(k) + block) * kBlockBytes;
 }
 
+// Eight tiles of 16 rows of 64 bytes, as the processor reads it. In constant memory, whole: compilers believe that only the first
+// bytes are read.
 struct alignas(64) Configuration {
   uint8_t palette = 1, start_row = 0;
   std::array<uint8_t, 14> reserved{};
-  std::array<uint16_t, 16> row_bytes{};
-  std::array<uint8_t, 16> rows{};
+  std::array<uint16_t, 16> row_bytes{64, 64, 64, 64, 64, 64, 64, 64};
+  std::array<uint8_t, 16> rows{16, 16, 16, 16, 16, 16, 16, 16};
 };
+constexpr Configuration kConfiguration;
 
 [[LORA_TILES]] void configure() {
-  Configuration all;
-  for (size_t i = 0; i < 8; ++i) {
-    all.row_bytes[i] = 64;
-    all.rows[i] = kTileRows;
-  }
-  _tile_loadconfig(&all);
+  _tile_loadconfig(&kConfiguration);
+}
+
+[[LORA_TILES]] void release() {
+  _tile_release();
 }
 
 // Tiles 0 to 3 are sums: rows 0 and 16, columns 0 and 16; 4 and 5 rows of the left factor, 6 and 7 columns of the right one.
@@ -148,7 +151,7 @@ template <int RowTiles>
 // Products of parts whose ranks add up to 2 at most, in an order that loads few tiles anew.
 template <int RowTiles>
 [[LORA_TILES]] inline void multiply_block(const char* left, const char* right) {
-  const int parts = *reinterpret_cast<const int*>(right + kLeftBytes);
+  const int parts = *reinterpret_cast<const int*>(right + kPartsBytes);
   load_left<RowTiles>(left, 0);
   load_right(right, 0);
   multiply<RowTiles>();
@@ -176,10 +179,31 @@ struct Slice {
   int64_t begin, end;
 };
 
+// A pass over c: what is added up at a time, of all left factors side by side.
+struct Pass {
+  std::vector<Slice> slices;
+  int64_t blocks = 0;
+  char* left = nullptr;  // groups of kRows rows, `blocks` blocks each
+};
+
+// Lays out 16 rows of the left factor, those that exist, of a slice.
+[[LORA_TILES]] void lay_out_rows(const Slice& slice, int64_t row, int64_t rows, char* to) {
+  const auto& [a, a_stride, k, panels] = *slice.factor;
+  for (int64_t block = slice.begin; block < slice.end; ++block, to += kBlockBytes) {
+    for (int64_t i = 0; i < kTileRows; ++i) {
+      const float* from = a + (row + std::min(i, rows - 1)) * a_stride + block * kDepth;
+      const int64_t exist = i < rows ? k - block * kDepth : 0;
+      fetch_ahead(from);
+      const Split s = split(some(from, exist), some(from + 16, exist - 16));
+      for (int p = 0; p < kParts; ++p) _mm512_store_si512(to + p * 2 * kTileBytes + i * 64, s.part[p]);
+    }
+  }
+}
+
 // 16 * RowTiles rows of c, 32 columns.
 template <int RowTiles>
-[[LORA_TILES]] void tile(std::span<const Slice> slices, int64_t group, int64_t panel, bool accumulate,
-                         float* c, int64_t c_stride) {
+[[LORA_TILES]] void sum_up(const Pass& pass, int64_t group, int64_t panel, bool accumulate, float* c,
+                           int64_t c_stride) {
   const int64_t stride = c_stride * static_cast<int64_t>(sizeof(float));
   float* below = c + kTileRows * c_stride;
   if (accumulate) {
@@ -195,12 +219,11 @@ template <int RowTiles>
     _tile_zero(2);
     _tile_zero(3);
   }
-  for (const auto& [factor, begin, end] : slices) {
-    const int64_t blocks = blocks_of(factor->k);
-    const char* left = reinterpret_cast<const char*>(factor->a) + (group * blocks + begin) * kLeftBytes;
+  const char* left = pass.left + group * pass.blocks * kBlockBytes;
+  for (const auto& [factor, begin, end] : pass.slices) {
     const char* right =
-        reinterpret_cast<const char*>(factor->panels) + (panel * blocks + begin) * kRightBytes;
-    for (int64_t i = begin; i < end; ++i, left += kLeftBytes, right += kRightBytes)
+        reinterpret_cast<const char*>(factor->panels) + (panel * blocks_of(factor->k) + begin) * kBlockBytes;
+    for (int64_t i = begin; i < end; ++i, left += kBlockBytes, right += kBlockBytes)
       multiply_block<RowTiles>(left, right);
   }
   _tile_stored(0, c, stride);
@@ -212,12 +235,11 @@ template <int RowTiles>
 }
 
 // `rows` rows and `columns` columns of c exist.
-void tile_of(std::span<const Slice> slices, int64_t group, int64_t panel, int64_t rows, int64_t columns,
-             bool accumulate, float* c, int64_t c_stride) {
-  const bool one = rows <= kTileRows;
+void tiles_of(const Pass& pass, int64_t group, int64_t panel, int64_t rows, int64_t columns, bool accumulate,
+              float* c, int64_t c_stride) {
   const auto sum = [&](float* to, int64_t stride) {
-    one ? tile<1>(slices, group, panel, accumulate, to, stride)
-        : tile<2>(slices, group, panel, accumulate, to, stride);
+    rows <= kTileRows ? sum_up<1>(pass, group, panel, accumulate, to, stride)
+                      : sum_up<2>(pass, group, panel, accumulate, to, stride);
   };
   if (columns == kColumns && rows % kTileRows == 0) return sum(c, c_stride);
   std::array<float, static_cast<size_t>(kRows * kColumns)> edge{};
@@ -256,11 +278,11 @@ void switch_off(bool off) {
 }
 
 int64_t panel_numbers(int64_t k, int64_t n) {
-  return blocks_of(n) * blocks_of(k) * kRightBytes / static_cast<int64_t>(sizeof(float));
+  return blocks_of(n) * blocks_of(k) * kBlockBytes / static_cast<int64_t>(sizeof(float));
 }
 
-int64_t left_numbers(int64_t m, int64_t k) {
-  return blocks_of(m) * blocks_of(k) * kLeftBytes / static_cast<int64_t>(sizeof(float));
+int64_t room_numbers(int64_t m) {
+  return blocks_of(m) * kPass * kBlockBytes / static_cast<int64_t>(sizeof(float));
 }
 
 [[LORA_TILES]] void pack_turned(const float* w, int64_t w_stride, int64_t rows, int64_t k, float scale,
@@ -285,7 +307,7 @@ int64_t left_numbers(int64_t m, int64_t k) {
       }
       for (int p = 0; p < kParts; ++p) turn(parts[p], to + (p * 2 + half) * kTileBytes);
     }
-    *reinterpret_cast<int*>(to + kLeftBytes) = parts_of(second, third);
+    *reinterpret_cast<int*>(to + kPartsBytes) = parts_of(second, third);
   }
 }
 
@@ -309,49 +331,39 @@ int64_t left_numbers(int64_t m, int64_t k) {
         second = _mm512_or_si512(second, s.part[1]);
         third = _mm512_or_si512(third, s.part[2]);
       }
-    *reinterpret_cast<int*>(to + kLeftBytes) = parts_of(second, third);
+    *reinterpret_cast<int*>(to + kPartsBytes) = parts_of(second, third);
   }
 }
 
-[[LORA_TILES]] void lay_out_left(const float* a, int64_t a_stride, int64_t m, int64_t k, float* room) {
-  const int64_t blocks = blocks_of(k), all = (m + kTileRows - 1) / kTileRows * kTileRows;
-  for (int64_t begin = 0; begin < all; begin += kTileRows) {
-    char* to = reinterpret_cast<char*>(room) + begin / kRows * blocks * kLeftBytes +
-               begin % kRows / kTileRows * kTileBytes;
-    for (int64_t block = 0; block < blocks; ++block, to += kLeftBytes)
-      for (int64_t i = 0; i < kTileRows; ++i) {
-        const int64_t exist = begin + i < m ? k - block * kDepth : 0;
-        const float* from = a + std::min(begin + i, m - 1) * a_stride + block * kDepth;
-        const Split s = split(some(from, exist), some(from + 16, exist - 16));
-        for (int p = 0; p < kParts; ++p) _mm512_store_si512(to + p * 2 * kTileBytes + i * 64, s.part[p]);
-      }
-  }
-}
-
-[[LORA_TILES]] void product(std::span<const PanelFactor<float>> factors, int64_t m, int64_t n,
-                            bool accumulate, float* c, int64_t c_stride) {
-  int64_t depth = 0;
-  for (const PanelFactor<float>& factor : factors) depth += blocks_of(factor.k);
-  const int64_t passes = std::max<int64_t>(1, (depth + kPass / 2) / kPass);
+void product(std::span<const PanelFactor<float>> factors, int64_t m, int64_t n, bool accumulate, float* c,
+             int64_t c_stride, float* room) {
+  int64_t all = 0;
+  for (const PanelFactor<float>& factor : factors) all += blocks_of(factor.k);
+  const int64_t passes = (all + kPass - 1) / kPass;
   configure();
-  std::vector<Slice> slices;
-  for (int64_t pass = 0; pass < passes; ++pass) {
-    const int64_t begin = depth * pass / passes, end = depth * (pass + 1) / passes;
-    slices.clear();
+  for (int64_t i = 0; i < passes; ++i) {
+    const int64_t begin = all * i / passes, end = all * (i + 1) / passes;
+    Pass pass{{}, end - begin, reinterpret_cast<char*>(room)};
     int64_t before = 0;
     for (const PanelFactor<float>& factor : factors) {
       const int64_t blocks = blocks_of(factor.k), first = std::max(begin - before, int64_t{0}),
                     last = std::min(end - before, blocks);
-      if (first < last) slices.push_back({&factor, first, last});
+      if (first < last) {
+        pass.slices.push_back({&factor, first, last});
+        for (int64_t row = 0; row < m; row += kTileRows)
+          lay_out_rows(pass.slices.back(), row, std::min(kTileRows, m - row),
+                       pass.left + (row / kRows * pass.blocks + before + first - begin) * kBlockBytes +
+                           row % kRows / kTileRows * kTileBytes);
+      }
       before += blocks;
     }
     for (int64_t panel = 0; panel < blocks_of(n); ++panel)
       for (int64_t group = 0; group < blocks_of(m); ++group)
-        tile_of(slices, group, panel, std::min(kRows, m - group * kRows),
-                std::min(kColumns, n - panel * kColumns), accumulate || pass > 0,
-                c + group * kRows * c_stride + panel * kColumns, c_stride);
+        tiles_of(pass, group, panel, std::min(kRows, m - group * kRows),
+                 std::min(kColumns, n - panel * kColumns), accumulate || i > 0,
+                 c + group * kRows * c_stride + panel * kColumns, c_stride);
   }
-  _tile_release();
+  release();
 }
 
 }  // namespace lora::ops::cpu::tiles
@@ -370,13 +382,12 @@ void switch_off(bool) {}
 int64_t panel_numbers(int64_t, int64_t) {
   return 0;
 }
-int64_t left_numbers(int64_t, int64_t) {
+int64_t room_numbers(int64_t) {
   return 0;
 }
 void pack_turned(const float*, int64_t, int64_t, int64_t, float, int64_t, float*) {}
 void pack_rows(const float*, int64_t, int64_t, int64_t, int64_t, int64_t, float*) {}
-void lay_out_left(const float*, int64_t, int64_t, int64_t, float*) {}
-void product(std::span<const PanelFactor<float>>, int64_t, int64_t, bool, float*, int64_t) {}
+void product(std::span<const PanelFactor<float>>, int64_t, int64_t, bool, float*, int64_t, float*) {}
 
 }  // namespace lora::ops::cpu::tiles
 

@@ -17,20 +17,19 @@ bool available();
 // For tests and measurements, while nothing is multiplied: panels that were laid out before can't be read after.
 void switch_off(bool off);
 
-// Columns of a panel; numbers side by side in a tile, and rows of a left factor that are laid out together.
-constexpr int64_t kColumns = 32, kDepth = 32, kRows = 32;
+// Columns of a panel, and rows that are packed at a time.
+constexpr int64_t kColumns = 32, kDepth = 32;
 
-// Numbers (float) that a matrix of k rows and n columns takes in panels, and a left factor (m, k).
+// Numbers (float) that a matrix of k rows and n columns takes in panels, and a product with m rows in its room.
 int64_t panel_numbers(int64_t k, int64_t n);
-int64_t left_numbers(int64_t m, int64_t k);
+int64_t room_numbers(int64_t m);
 
 // See panels.h. rows: 1 to kColumns, to kDepth.
 void pack_turned(const float* w, int64_t w_stride, int64_t rows, int64_t k, float scale, int64_t column,
                  float* panels);
 void pack_rows(const float* w, int64_t w_stride, int64_t rows, int64_t n, int64_t row, int64_t k,
                float* panels);
-void lay_out_left(const float* a, int64_t a_stride, int64_t m, int64_t k, float* room);
 void product(std::span<const PanelFactor<float>> factors, int64_t m, int64_t n, bool accumulate, float* c,
-             int64_t c_stride);
+             int64_t c_stride, float* room);
 
 }  // namespace lora::ops::cpu::tiles
