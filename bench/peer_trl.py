@@ -2,7 +2,7 @@
 """The peer of bench/versus_trl.py: TRL's SFTTrainer with PEFT on the CPU. Needs `./setup --dev`.
 
 usage: peer_trl.py MODEL_DIR TRAIN.jsonl [--steps N] [--warm N] [--batch 4] [--accumulation 2] [--dropout P] [--max-length 512]
-                   [--template chatml|gemma] [--sampling group_by_length] [--nf4 float32|bfloat16] [--gradient-checkpointing]
+                   [--template chatml|gemma] [--sampling group_by_length] [--bf16] [--nf4 float32|bfloat16] [--gradient-checkpointing]
 
 Prints one line, RESULT and JSON: examples/s and tokens/s (without padding) over the steps after the first --warm, seconds from
 the start of the process until the first step begins and ends, and the peak resident memory of the process.
@@ -22,6 +22,7 @@ parser.add_argument("--dropout", type=float, default=0.0)
 parser.add_argument("--max-length", type=int, default=512)
 parser.add_argument("--template", choices=["chatml", "gemma"], default="chatml")
 parser.add_argument("--sampling", default="group_by_length")
+parser.add_argument("--bf16", action="store_true", help="the base in bfloat16, and computed in it")
 parser.add_argument("--nf4", choices=["float32", "bfloat16"], help="a 4-bit base that bitsandbytes makes, and what it computes in")
 parser.add_argument("--gradient-checkpointing", action="store_true")
 args = parser.parse_args()
@@ -79,13 +80,13 @@ with tempfile.TemporaryDirectory() as work:
     if args.nf4:
         quantized = {"device_map": "cpu", "quantization_config": BitsAndBytesConfig(
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=getattr(torch, args.nf4))}
-    model = AutoModelForCausalLM.from_pretrained(args.model, dtype=args.nf4 or "float32", attn_implementation="sdpa", **quantized)
+    model = AutoModelForCausalLM.from_pretrained(args.model, dtype=args.nf4 or ("bfloat16" if args.bf16 else "float32"), attn_implementation="sdpa", **quantized)
     rows = load_dataset("json", data_files=args.data, split="train", cache_dir=os.path.join(work, "cache"))
     config = SFTConfig(
         output_dir=os.path.join(work, "out"), max_length=args.max_length, per_device_train_batch_size=args.batch,
         gradient_accumulation_steps=args.accumulation, learning_rate=2e-4, warmup_steps=10, lr_scheduler_type="cosine",
         optim="adamw_torch", max_steps=args.steps, logging_steps=1, save_strategy="no", report_to="none", use_cpu=True,
-        disable_tqdm=True, seed=1, bf16=args.nf4 == "bfloat16", gradient_checkpointing=args.gradient_checkpointing,
+        disable_tqdm=True, seed=1, bf16=args.bf16 or args.nf4 == "bfloat16", gradient_checkpointing=args.gradient_checkpointing,
         assistant_only_loss=True, train_sampling_strategy=args.sampling, dataloader_pin_memory=False)
     lora = LoraConfig(r=16, lora_alpha=32, lora_dropout=args.dropout, task_type="CAUSAL_LM",
                       target_modules="all-linear")

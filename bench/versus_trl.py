@@ -6,7 +6,8 @@ usage: versus_trl.py --lora build/lora --gguf MODEL.gguf --hf MODEL_DIR --data T
                      [--python PYTHON] [--peer 'COMMAND'] [--json FILE] [--lora-args '…']
 
 Rows, all with r 16 on all seven projections and the loss on answers:
-  fp32         SmolLM2-135M, 8 examples a step; TRL at its fastest (4 × 2) and with the least memory (1 × 8)
+  fp32         SmolLM2-135M, 8 examples a step; TRL at its fastest (4 × 2), with the least memory (1 × 8), and, for comparison, in
+               bf16, which computes something else: products with 8 bits of each number instead of 24
   dropout      the same with lora_dropout 0.05
   batch32      the same with 32 examples a step (TRL: 4 × 8, 8 × 4)
   long-prompt  8 examples a step that share a prompt of 600 tokens and have 150 of their own
@@ -31,7 +32,7 @@ here = os.path.dirname(os.path.abspath(__file__))
 FASTEST, LEAST = {"batch": 4, "accumulation": 2}, {"batch": 1, "accumulation": 8}
 # Of each row: settings for both sides, and by program what it has of its own.
 ROWS = {
-    "fp32": {"programs": {"lora": {}, "trl": FASTEST, "trl-least": LEAST}},
+    "fp32": {"programs": {"lora": {}, "trl": FASTEST, "trl-least": LEAST, "trl-bf16": FASTEST | {"bf16": True}}},
     "dropout": {"dropout": 0.05, "programs": {"lora": {}, "trl": FASTEST, "trl-least": LEAST}},
     "batch32": {"steps": 6, "warm": 2, "examples": 32,
                 "programs": {"lora": {}, "trl": {"batch": 4, "accumulation": 8}, "trl-8x4": {"batch": 8, "accumulation": 4}}},
@@ -91,6 +92,7 @@ def run_trl(args, row, program, replaced):
         for name in ("steps", "warm", "batch", "accumulation", "dropout", "max_length", "template", "nf4"):
             if name in settings:
                 command += ["--" + name.replace("_", "-"), str(settings[name])]
+        command += ["--bf16"] if settings.get("bf16") else []
     environment = dict(os.environ)
     tcmalloc = sorted(glob.glob("/usr/lib/*/libtcmalloc_minimal.so.4")) or sorted(glob.glob("/usr/lib/*/libtcmalloc.so.4"))
     if tcmalloc:
