@@ -2,14 +2,10 @@
 // "dynamic" code. Codes, block size, arithmetic and the exemption of small matrices are bitsandbytes'.
 #pragma once
 
-#include <array>
-
+#include "train/dynamic_code.h"
 #include "train/optimizer.h"
 
 namespace lora {
-
-// The 256 values of the dynamic code, ascending, in [-1, 1] (`is_signed`) or [0, 1].
-std::array<float, 256> dynamic_code(bool is_signed);
 
 class AdamW8bit : public Optimizer {
  public:
@@ -28,15 +24,21 @@ class AdamW8bit : public Optimizer {
     int64_t numbers;  // first code, or first float of a small run
     int64_t block;    // first block; -1: a small run
   };
+  struct Piece {  // some blocks of a run
+    size_t run;
+    int64_t begin, end;
+  };
   struct Coefficients;
+  // gradients: of the run.
   template <bool kCoded>
-  void update(const ParameterRun& run, const Place& place, const float* gradients, const Coefficients& c);
+  void update(const Piece& piece, const float* gradients, const Coefficients& c);
 
   at::Tensor parameters_;
   AdamWOptions options_;
   std::vector<ParameterRun> runs_;
   std::vector<Place> places_;
-  std::array<float, 256> code1_, code2_;
+  std::vector<Piece> pieces_;
+  DynamicCode code1_, code2_;
   at::Tensor codes1_, codes2_;    // uint8
   at::Tensor scales1_, scales2_;  // float, one a block
   at::Tensor small1_, small2_;    // float

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <limits>
 
+#include "base/random.h"
 #include "model/decoder.h"
 #include "ops/head_loss.h"
 #include "train/adamw.h"
@@ -59,7 +60,11 @@ AdapterConfig as_in_most_layers(AdapterConfig adapter, const ModelConfig& model)
 
 double optimizer_rate(const std::string& optim, int64_t parameters, int64_t repeats) {
   const int64_t n = std::min(parameters, kMostParameters);
-  const at::Tensor p = at::zeros({n}), gradients = at::full({n}, 1e-3);
+  // Gradients as different as real ones: some optimizers search among values.
+  at::Tensor gradients = at::empty({n});
+  Random random(1, 1);
+  for (int64_t i = 0; i < n; ++i) gradients.data_ptr<float>()[i] = static_cast<float>(random.uniform() - 0.5);
+  const at::Tensor p = at::zeros({n});
   std::unique_ptr<Optimizer> optimizer;
   if (is_adamw_8bit(optim))
     optimizer = std::make_unique<AdamW8bit>(p, AdamWOptions{});
@@ -68,7 +73,7 @@ double optimizer_rate(const std::string& optim, int64_t parameters, int64_t repe
   const double seconds = fastest(repeats, [&] {
     at::linalg_vector_norm(gradients, 2, std::nullopt, false, at::kDouble);
     optimizer->step(gradients, 1, 1e-4);
-    at::Tensor(gradients).fill_(1e-3);
+    gradients.mul_(0.9);
   });
   return static_cast<double>(n) / seconds;
 }
