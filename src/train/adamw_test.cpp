@@ -10,9 +10,9 @@
 namespace lora {
 namespace {
 
-double largest_difference(at::ScalarType dtype, const AdamWOptions& options, double scale) {
+double largest_difference(at::ScalarType dtype, const AdamWOptions& options, double scale, int64_t n = 1000) {
   torch::manual_seed(1);
-  const at::Tensor start = torch::randn({1000}, dtype);
+  const at::Tensor start = torch::randn({n}, dtype);
   at::Tensor theirs = start.clone().requires_grad_(true);
   torch::optim::AdamW reference({theirs}, torch::optim::AdamWOptions(1)
                                               .betas({options.beta1, options.beta2})
@@ -22,7 +22,7 @@ double largest_difference(at::ScalarType dtype, const AdamWOptions& options, dou
   AdamW optimizer(mine, options);
   for (int step = 0; step < 30; ++step) {
     const double learning_rate = 1e-2 / (1 + step);
-    const at::Tensor gradient = torch::randn({1000}, dtype) * std::pow(10.0, step % 5 - 3);
+    const at::Tensor gradient = torch::randn({n}, dtype) * std::pow(10.0, step % 5 - 3);
     for (auto& group : reference.param_groups()) group.options().set_lr(learning_rate);
     theirs.mutable_grad() = gradient * scale;
     reference.step();
@@ -39,6 +39,8 @@ TEST(AdamW, EqualsTorch) {
     EXPECT_LT(largest_difference(at::kDouble, {0.8, 0.95, 1e-6, decay}, 0.125), 1e-14);
     EXPECT_LT(largest_difference(at::kFloat, {0.9, 0.999, 1e-8, decay}, 1), 2e-6);
   }
+  // More than a thread takes at a time, and no multiple of it.
+  EXPECT_LT(largest_difference(at::kDouble, {0.9, 0.999, 1e-8, 0.1}, 1, 150001), 1e-14);
 }
 
 // m = 0.1 g, v = 0.001 g²; both corrected give g and |g|: the first step is the learning rate, less the decay.

@@ -43,7 +43,7 @@ def exact_codes(monkeypatch):
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
-@pytest.mark.parametrize("n", [4096, 5000, 100])  # whole blocks, a partial last one, too small for 8 bits
+@pytest.mark.parametrize("n", [4096, 5000, 100, 40000])  # whole blocks, a partial last one, too small for 8 bits, more than a thread takes at once
 def test_adamw_8bit_equals_bitsandbytes(tmp_path, exact_codes, n, weight_decay):
     import bitsandbytes
     p, gradients = random_steps(n, 20)
