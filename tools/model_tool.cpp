@@ -8,6 +8,7 @@
 //                   seed}; or neither: the base alone
 //   examples        [{"ids":[…],"supervised":[0|1, …]}, …]
 //   share_prefixes  (true), max_tokens (512), recompute ("none"), reference (false): see ForestOptions and ops::Backend
+//   float32_matmul_precision ("highest")
 //   dtype           ("float32") or "float64": what is computed in and written
 //   base            ("packed") as the file has it, "dense", or "4bit": see BaseStorage
 //   mask_seed       (0) for gradients
@@ -137,8 +138,9 @@ class Job {
     const Checkpoint checkpoint = Checkpoint::open(options_.at("model").get<std::string>());
     const ModelConfig config = read_model_config(checkpoint);
     const bool reference = options_.value("reference", false);
-    return {config, load_weights(checkpoint, config, dtype_, parse_storage(options_)),
-            reference ? ops::Backend::kReference : ops::Backend::kFused};
+    ModelWeights weights = load_weights(checkpoint, config, dtype_, parse_storage(options_));
+    weights.set_precision(precision_named(options_.value("float32_matmul_precision", "highest")).value());
+    return {config, std::move(weights), reference ? ops::Backend::kReference : ops::Backend::kFused};
   }
 
   Adapter& adapter() {

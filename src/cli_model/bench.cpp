@@ -84,6 +84,7 @@ nlohmann::ordered_json bench_json(const StepBench& b, const RunConfig& config, c
             {"base_bytes", session.decoder().weights().bytes()},
             {"adapter_parameters", b.adapter_weights},
             {"threads", at::get_num_threads()},
+            {"float32_matmul_precision", precision_name(session.decoder().weights().precision())},
             {"rows", rows}};
   json["step"] = {{"examples", b.examples},
                   {"tokens", b.tokens},
@@ -152,8 +153,10 @@ void print_text(const StepBench& b, const RunConfig& config, const Session& sess
   fmt::print("speed of light  {:.1f} %\n", b.speed_of_light_percent);
   if (b.tile_peak > 0)
     fmt::print(
-        "tiles           {:.1f} GFLOP/s of float, in parts of bfloat16: {:.1f} % of what they could do\n",
-        b.tile_peak / 1e9, b.percent_of_tiles);
+        "tiles           {:.1f} GFLOP/s of float with the precision \"{}\", in parts of bfloat16: {:.1f} % "
+        "of what "
+        "they could do\n",
+        b.tile_peak / 1e9, precision_name(session.decoder().weights().precision()), b.percent_of_tiles);
   fmt::print("\n");
 
   fmt::print("{:<24} {:>9} {:>7} {:>9} {:>9}\n", "where a step goes", "ms", "share", "limit ms", "lost ms");
@@ -185,7 +188,8 @@ int execute(const BenchOptions& options) {
                         .found = "device is \"" + config.device + "\"",
                         .expected = "cpu: the limit that `lora bench` compares with is the CPU's"});
   const Session session(config.model,
-                        {config.threads, config.device, config.reference, config.text, config.load_in_4bit});
+                        {config.threads, config.device, config.reference, config.text, config.load_in_4bit,
+                         precision_named(config.float32_matmul_precision)});
   const BenchRows rows = make_rows(options, config, session);
   Profile profile;
   const StepBench result =

@@ -33,6 +33,13 @@ struct ModelOptions {
         "model's own");
     command.add_flag("--load-in-4bit,--load_in_4bit", session.load_in_4bit,
                      "quantize the base to NF4 when it is loaded; on for an adapter trained so");
+    command
+        .add_option_function<std::string>(
+            "--float32-matmul-precision,--float32_matmul_precision",
+            [this](const std::string& name) { session.precision = precision_named(name); },
+            "bits of a number that count in products: highest (all 24; the default), high (16 at least) or "
+            "auto (as training: high for a quantized base)")
+        ->check(CLI::IsMember({"auto", "highest", "high"}));
     command.add_option("--device", session.device,
                        "where the model computes: cpu, cuda or cuda:N; a GPU takes the plain operations");
     command.add_flag("--reference", session.reference, "plain operations in place of the fused ones");

@@ -304,6 +304,20 @@ ModelWeights ModelWeights::on(const c10::Device& device) const {
   return moved;
 }
 
+MatmulPrecision ModelWeights::training_precision() const {
+  const bool quantized = std::ranges::any_of(blocks, [](const BlockWeights& block) {
+    return std::ranges::any_of(block.modules, [](const LinearWeights& m) { return m.weight.is_quantized(); });
+  });
+  return quantized ? MatmulPrecision::kHigh : MatmulPrecision::kHighest;
+}
+
+void ModelWeights::set_precision(MatmulPrecision precision) {
+  embedding.set_precision(precision);
+  head.set_precision(precision);
+  for (BlockWeights& block : blocks)
+    for (LinearWeights& linear : block.modules) linear.weight.set_precision(precision);
+}
+
 size_t ModelWeights::bytes() const {
   const auto of = [](const at::Tensor& t) { return t.defined() ? t.nbytes() : 0; };
   size_t total = embedding.bytes() + norm.nbytes() + (head.is(embedding) ? 0 : head.bytes());

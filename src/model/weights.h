@@ -38,6 +38,12 @@ struct ModelWeights {
   std::vector<std::shared_ptr<const MappedFile>> files;  // that packed matrices point into
 
   at::ScalarType dtype() const { return norm.scalar_type(); }
+  // How exactly products with all of the matrices are computed; kHighest when they were loaded.
+  MatmulPrecision precision() const { return head.precision(); }
+  void set_precision(MatmulPrecision precision);
+  // What training takes unless told otherwise: kHigh where matrices of layers are quantized, which rounded their numbers a
+  // thousand times as coarsely; else kHighest.
+  MatmulPrecision training_precision() const;
   ModelWeights on(const c10::Device& device) const;  // all of them, matrices dense
   size_t bytes() const;                              // of all, in memory or of mapped files
 };

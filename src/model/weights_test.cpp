@@ -225,6 +225,13 @@ TEST_F(Weights, LinearLayersAreQuantizedWhenLoaded) {
     EXPECT_TRUE(at::equal(got.at(name), expected)) << name;
   }
   EXPECT_EQ(weights.blocks[2].module(Module::kDown).weight.type(), "nf4");
+  EXPECT_EQ(weights.training_precision(), MatmulPrecision::kHigh);
+  EXPECT_EQ(load_weights(checkpoint, config).training_precision(), MatmulPrecision::kHighest);
+  ModelWeights less = weights;
+  less.set_precision(MatmulPrecision::kHigh);
+  EXPECT_EQ(less.blocks[2].module(Module::kDown).weight.precision(), MatmulPrecision::kHigh);
+  EXPECT_EQ(less.precision(), MatmulPrecision::kHigh);
+  EXPECT_EQ(weights.precision(), MatmulPrecision::kHighest) << "whoever loads";
   EXPECT_LT(weights.bytes(), weights_.bytes());
   EXPECT_EQ(base_bytes(checkpoint, config, at::kFloat, BaseStorage::kFourBit).total(), weights.bytes());
 }

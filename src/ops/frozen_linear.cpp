@@ -27,7 +27,7 @@ Tensor along_rows(const Tensor& x) {
 // out (+)= x W^T, or x W. Threads take rows of their own.
 template <class T>
 void many_rows(const Tensor& x, const FrozenMatrix& W, PanelsOf columns, bool accumulate, const Tensor& out) {
-  const Tensor rooms = product_rooms<T>(x);
+  const Tensor rooms = product_rooms<T>(x, W.precision());
   for_weight_panels<T>({&W}, columns, [&](const WeightPanels<T>& chunk) {
     for_row_blocks(x.size(0), [&](const RowBlock& block) {
       const T* a = x.const_data_ptr<T>() + block.begin * x.stride(0);
@@ -37,11 +37,11 @@ void many_rows(const Tensor& x, const FrozenMatrix& W, PanelsOf columns, bool ac
         if (columns == PanelsOf::kRows) {
           const cpu::PanelFactor<T> factor{a, x.stride(0), W.cols(), part.panels};
           cpu::panel_product(std::span<const cpu::PanelFactor<T>>(&factor, 1), block.rows(), rows, accumulate,
-                             to + part.begin, out.stride(0), room);
+                             to + part.begin, out.stride(0), chunk.precision, room);
         } else {
           const cpu::PanelFactor<T> factor{a + part.begin, x.stride(0), rows, part.panels};
           cpu::panel_product(std::span<const cpu::PanelFactor<T>>(&factor, 1), block.rows(), W.cols(),
-                             accumulate || part.begin > 0, to, out.stride(0), room);
+                             accumulate || part.begin > 0, to, out.stride(0), chunk.precision, room);
         }
       }
     });

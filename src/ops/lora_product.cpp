@@ -107,14 +107,14 @@ void add_of_rows(const T* h, int64_t in, const std::vector<LoraRows>& of_rows, c
 
 // B of a projection as the panels of another r rows of its weight's, scaled: (r, out). Undefined without lora.
 template <class T>
-Tensor panels_of_B(const SavedProjection& p) {
+Tensor panels_of_B(const SavedProjection& p, MatmulPrecision precision) {
   if (!p.has_lora()) return {};
   const Tensor& B = p.lora->B;
   const int64_t out = B.size(0), r = B.size(1), step = cpu::panel_step<T>();
-  Tensor panels = at::empty({cpu::panel_numbers<T>(r, out)}, B.options());
+  Tensor panels = at::empty({cpu::panel_numbers<T>(r, out, precision)}, B.options());
   for (int64_t row = 0; row < out; row += step)
     cpu::pack_turned(B.const_data_ptr<T>() + row * r, r, std::min(step, out - row), r,
-                     static_cast<T>(p.lora->scale), row, panels.data_ptr<T>());
+                     static_cast<T>(p.lora->scale), row, precision, panels.data_ptr<T>());
   return panels;
 }
 
@@ -128,11 +128,10 @@ void forward(const ProductInput& input, const SavedGroup& group, SavedGroup* sav
   std::vector<const FrozenMatrix*> matrices;
   std::vector<Tensor> B;
   if (!ys.empty())
-    for (const SavedProjection& p : group) {
-      matrices.push_back(&p.weight);
-      B.push_back(panels_of_B<T>(p));
-    }
-  const Tensor rooms = product_rooms<T>(h);
+    for (const SavedProjection& p : group) matrices.push_back(&p.weight);
+  const MatmulPrecision precision = precision_of(matrices);
+  for (size_t i = 0; i < matrices.size(); ++i) B.push_back(panels_of_B<T>(group[i], precision));
+  const Tensor rooms = product_rooms<T>(h, precision);
   for_weight_panels<T>(matrices, PanelsOf::kRows, [&](const WeightPanels<T>& chunk) {
     for_row_blocks(h.size(0), [&](const RowBlock& block) {
       const T* x = row<T>(h, block.begin);
@@ -151,12 +150,13 @@ void forward(const ProductInput& input, const SavedGroup& group, SavedGroup* sav
           std::array<PanelFactor<T>, 2> factors{{{x, in, in, part.panels}, {}}};
           if (p.has_lora()) {
             const int64_t r = p.u.size(1);
-            factors[1] = {row<T>(p.u, block.begin), r, r,
-                          cpu::panel_at(B[part.matrix].template const_data_ptr<T>(), r, part.begin)};
+            factors[1] = {
+                row<T>(p.u, block.begin), r, r,
+                cpu::panel_at(B[part.matrix].template const_data_ptr<T>(), r, part.begin, precision)};
           }
           cpu::panel_product(std::span<const PanelFactor<T>>(factors).first(p.has_lora() ? 2 : 1),
                              block.rows(), part.end - part.begin, begun, row<T>(y, block.begin) + part.begin,
-                             y.stride(0), room_of<T>(rooms, block));
+                             y.stride(0), precision, room_of<T>(rooms, block));
         }
         if (p.lora_of_rows.empty()) continue;
         const ProfilePart adapter("adapter");
@@ -195,13 +195,13 @@ struct GradientSums {
 
 // A of a projection as the panels of another r rows of its weight's: (r, in). Undefined without lora.
 template <class T>
-Tensor panels_of_A(const SavedProjection& p) {
+Tensor panels_of_A(const SavedProjection& p, MatmulPrecision precision) {
   if (!p.has_lora()) return {};
   const Tensor& A = p.lora->A;
   const int64_t r = A.size(0), in = A.size(1);
-  Tensor panels = at::empty({cpu::panel_numbers<T>(r, in)}, A.options());
+  Tensor panels = at::empty({cpu::panel_numbers<T>(r, in, precision)}, A.options());
   for (int64_t row = 0, step = cpu::panel_step<T>(); row < r; row += step)
-    cpu::pack_rows(A.const_data_ptr<T>() + row * in, in, std::min(step, r - row), in, row, r,
+    cpu::pack_rows(A.const_data_ptr<T>() + row * in, in, std::min(step, r - row), in, row, r, precision,
                    panels.data_ptr<T>());
   return panels;
 }
@@ -256,11 +256,11 @@ std::vector<LoraGradients> backward(const ProductInput& input, const SavedGroup&
   std::vector<const FrozenMatrix*> matrices;
   std::vector<Tensor> A(group.size());
   if (dh.defined())
-    for (size_t i = 0; i < group.size(); ++i) {
-      matrices.push_back(&group[i].weight);
-      if (group[i].has_lora() && group[i].lora->dropout == 0) A[i] = panels_of_A<T>(group[i]);
-    }
-  const Tensor rooms = product_rooms<T>(h);
+    for (const SavedProjection& p : group) matrices.push_back(&p.weight);
+  const MatmulPrecision precision = precision_of(matrices);
+  for (size_t i = 0; i < matrices.size(); ++i)
+    if (group[i].has_lora() && group[i].lora->dropout == 0) A[i] = panels_of_A<T>(group[i], precision);
+  const Tensor rooms = product_rooms<T>(h, precision);
   for_weight_panels<T>(matrices, PanelsOf::kColumns, [&](const WeightPanels<T>& chunk) {
     for_row_blocks(h.size(0), [&](const RowBlock& block) {
       std::vector<std::vector<T>> du(group.size());
@@ -287,7 +287,7 @@ std::vector<LoraGradients> backward(const ProductInput& input, const SavedGroup&
             factors.push_back({du[i].data(), r, r, A[i].template const_data_ptr<T>()});
           }
         cpu::panel_product(std::span<const PanelFactor<T>>(factors), block.rows(), in, !chunk.first, to, in,
-                           room_of<T>(rooms, block));
+                           precision, room_of<T>(rooms, block));
       }
       for (size_t i = 0; i < group.size(); ++i)
         if (chunk.first && group[i].has_lora() && !A[i].defined())

@@ -22,9 +22,10 @@ constexpr int64_t kPanelNumbers = int64_t{1} << 21;
 
 // Each worker's room for products with blocks of the rows of x.
 template <class T>
-at::Tensor product_rooms(const at::Tensor& x) {
-  return at::empty({row_workers(x.size(0)), std::max<int64_t>(1, cpu::product_room<T>(kBlockRows))},
-                   x.options());
+at::Tensor product_rooms(const at::Tensor& x, MatmulPrecision precision) {
+  return at::empty(
+      {row_workers(x.size(0)), std::max<int64_t>(1, cpu::product_room<T>(kBlockRows, precision))},
+      x.options());
 }
 
 template <class T>
@@ -47,20 +48,22 @@ struct WeightPart {
 template <class T>
 struct WeightPanels {
   std::vector<WeightPart<T>> parts;
+  MatmulPrecision precision = MatmulPrecision::kHighest;
   bool first = true, last = true;
 };
 
 // Cuts all rows of `matrices` into chunks, whose panels are not there yet. largest: numbers of the largest chunk.
 template <class T>
 std::vector<WeightPanels<T>> cut_into_chunks(const std::vector<const FrozenMatrix*>& matrices,
-                                             PanelsOf columns, int64_t& largest) {
+                                             PanelsOf columns, MatmulPrecision precision, int64_t& largest) {
   std::vector<WeightPanels<T>> chunks(1);
   int64_t numbers = 0;
   largest = 0;
   for (size_t m = 0; m < matrices.size(); ++m) {
     const int64_t rows = matrices[m]->rows(), cols = matrices[m]->cols(), step = cpu::panel_columns<T>();
     const auto taken = [&](int64_t n) {
-      return columns == PanelsOf::kRows ? cpu::panel_numbers<T>(cols, n) : cpu::panel_numbers<T>(n, cols);
+      return columns == PanelsOf::kRows ? cpu::panel_numbers<T>(cols, n, precision)
+                                        : cpu::panel_numbers<T>(n, cols, precision);
     };
     for (int64_t begin = 0, end = 0; begin < rows; begin = end) {
       int64_t steps = (kPanelNumbers - numbers) / std::max<int64_t>(taken(step), 1);
@@ -80,8 +83,8 @@ std::vector<WeightPanels<T>> cut_into_chunks(const std::vector<const FrozenMatri
 
 // Lays out rows begin … end - 1 of W, of one part.
 template <class T>
-void lay_out(const FrozenMatrix& W, const WeightPart<T>& part, PanelsOf columns, int64_t begin, int64_t end,
-             std::vector<T>& room) {
+void lay_out(const FrozenMatrix& W, const WeightPart<T>& part, PanelsOf columns, MatmulPrecision precision,
+             int64_t begin, int64_t end, std::vector<T>& room) {
   const int64_t cols = W.cols();
   const T* rows = nullptr;
   int64_t stride = cols;
@@ -94,8 +97,10 @@ void lay_out(const FrozenMatrix& W, const WeightPart<T>& part, PanelsOf columns,
     rows = W.dense().template const_data_ptr<T>() + begin * stride;
   }
   if (columns == PanelsOf::kRows)
-    return cpu::pack_turned(rows, stride, end - begin, cols, T{1}, begin - part.begin, part.panels);
-  cpu::pack_rows(rows, stride, end - begin, cols, begin - part.begin, part.end - part.begin, part.panels);
+    return cpu::pack_turned(rows, stride, end - begin, cols, T{1}, begin - part.begin, precision,
+                            part.panels);
+  cpu::pack_rows(rows, stride, end - begin, cols, begin - part.begin, part.end - part.begin, precision,
+                 part.panels);
 }
 
 template <class T>
@@ -110,28 +115,39 @@ void lay_out(const std::vector<const FrozenMatrix*>& matrices, const WeightPanel
     widest = std::max(widest, matrices[part.matrix]->cols());
   }
   // Below some 32k numbers starting threads costs more than it saves.
-  at::parallel_for(
-      0, first.back(), std::max<int64_t>(1, 32768 / (step * widest)), [&](int64_t from, int64_t until) {
-        std::vector<T> room;
-        for (size_t p = 0; p < chunk.parts.size(); ++p) {
-          const WeightPart<T>& part = chunk.parts[p];
-          for (int64_t i = std::max(from, first[p]); i < std::min(until, first[p + 1]); ++i) {
-            const int64_t begin = part.begin + (i - first[p]) * step;
-            lay_out(*matrices[part.matrix], part, columns, begin, std::min(begin + step, part.end), room);
-          }
-        }
-      });
+  at::parallel_for(0, first.back(), std::max<int64_t>(1, 32768 / (step * widest)),
+                   [&](int64_t from, int64_t until) {
+                     std::vector<T> room;
+                     for (size_t p = 0; p < chunk.parts.size(); ++p) {
+                       const WeightPart<T>& part = chunk.parts[p];
+                       for (int64_t i = std::max(from, first[p]); i < std::min(until, first[p + 1]); ++i) {
+                         const int64_t begin = part.begin + (i - first[p]) * step;
+                         lay_out(*matrices[part.matrix], part, columns, chunk.precision, begin,
+                                 std::min(begin + step, part.end), room);
+                       }
+                     }
+                   });
+}
+
+// The precision that products with all of them have together: the highest that one of them asks for.
+inline MatmulPrecision precision_of(const std::vector<const FrozenMatrix*>& matrices) {
+  return std::ranges::all_of(matrices,
+                             [](const FrozenMatrix* W) { return W->precision() == MatmulPrecision::kHigh; })
+             ? MatmulPrecision::kHigh
+             : MatmulPrecision::kHighest;
 }
 
 // body(chunk) over all rows of all `matrices`, in order; once, with an empty chunk, when there are none.
 template <class T, class Body>
 void for_weight_panels(const std::vector<const FrozenMatrix*>& matrices, PanelsOf columns, const Body& body) {
   int64_t largest = 0;
-  std::vector<WeightPanels<T>> chunks = cut_into_chunks<T>(matrices, columns, largest);
+  const MatmulPrecision precision = precision_of(matrices);
+  std::vector<WeightPanels<T>> chunks = cut_into_chunks<T>(matrices, columns, precision, largest);
   const at::Tensor buffer =
       at::empty({largest}, at::TensorOptions().dtype(c10::CppTypeToScalarType<T>::value));
   for (size_t c = 0; c < chunks.size(); ++c) {
     WeightPanels<T>& chunk = chunks[c];
+    chunk.precision = precision;
     chunk.first = c == 0;
     chunk.last = c + 1 == chunks.size();
     for (WeightPart<T>& part : chunk.parts) part.panels = buffer.data_ptr<T>() + part.place;

@@ -236,6 +236,8 @@ void finish(RunConfig& c) {
           "\"" + c.eval_strategy + "\"", "steps or no");
   require(c.recompute == "auto" || recompute_named(c.recompute), "recompute", "\"" + c.recompute + "\"",
           "auto, none, cheap or block");
+  require(c.float32_matmul_precision == "auto" || precision_named(c.float32_matmul_precision),
+          "float32_matmul_precision", "\"" + c.float32_matmul_precision + "\"", "auto, highest or high");
   if (c.micro_batch_tokens > 0) c.train.micro_batch_tokens = c.micro_batch_tokens;
   c.train.recompute = recompute_named(c.recompute).value_or(Recompute::kNone);
   c.memory_limit_bytes = c.memory_limit.empty() ? 0 : parse_byte_size(c.memory_limit, "memory_limit");

@@ -34,6 +34,7 @@ struct RunConfig {
   TrainOptions train;
   int64_t max_seq_length = 2048;
   bool load_in_4bit = false;
+  std::string float32_matmul_precision = "auto";
   bool fp16 = false;
   bool bf16 = false;
 

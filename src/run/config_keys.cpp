@@ -88,6 +88,11 @@ const std::vector<ConfigKey>& config_keys() {
     k.push_back(key("load_in_4bit", Type::kBool,
                     "quantize the frozen base to NF4 when it is loaded, as bitsandbytes does",
                     [](RunConfig& c) -> auto& { return c.load_in_4bit; }));
+    k.push_back(
+        key("float32_matmul_precision", Type::kString,
+            "bits of a number that count in products: highest (all 24), high (16 at least, faster where the "
+            "processor has tiles), or auto: high for a quantized base, else highest",
+            [](RunConfig& c) -> auto& { return c.float32_matmul_precision; }));
     k.push_back(key("fp16", Type::kBool, "half precision where the device has it",
                     [](RunConfig& c) -> auto& { return c.fp16; }));
     k.push_back(key("bf16", Type::kBool, "bfloat16 where the device has it",

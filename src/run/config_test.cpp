@@ -244,7 +244,9 @@ TEST_F(Config, MemoryLimitAndRecomputeAreRead) {
   EXPECT_EQ(config.memory_limit_bytes, 0);
   EXPECT_EQ(config.train.recompute, Recompute::kNone);
   for (const auto& [key, value, part] : std::vector<std::array<std::string, 3>>{
-           {"memory_limit", "3 apples", "3 apples"}, {"recompute", "all", "auto, none, cheap or block"}}) {
+           {"memory_limit", "3 apples", "3 apples"},
+           {"recompute", "all", "auto, none, cheap or block"},
+           {"float32_matmul_precision", "medium", "auto, highest or high"}}) {
     RunConfig bad = read("model = \"m.gguf\"\n");
     set_from_text(bad, key, value, "--" + key);
     try {

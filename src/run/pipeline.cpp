@@ -143,9 +143,14 @@ class Pipeline {
     rows_ = {make_examples(text->renderer(), split_.train, config_.max_seq_length, config_.train_data),
              make_examples(text->renderer(), split_.valid, config_.max_seq_length, config_.train_data)};
     plan(*text, model);
-    session_ = std::make_unique<const Session>(
-        config_.model, std::move(text),
-        SessionOptions{config_.threads, config_.device, config_.reference, {}, config_.load_in_4bit});
+    session_ =
+        std::make_unique<const Session>(config_.model, std::move(text),
+                                        SessionOptions{config_.threads,
+                                                       config_.device,
+                                                       config_.reference,
+                                                       {},
+                                                       config_.load_in_4bit,
+                                                       precision_named(config_.float32_matmul_precision)});
     if (config_.load_in_4bit)
       if (auto told = load_in_4bit_note(*session_)) note(std::move(*told));
     length_ = run_length(config_.train, static_cast<int64_t>(rows_.train.size()));
@@ -282,7 +287,14 @@ class Pipeline {
         rows_.valid.empty() ? "the last checkpoint is kept"
                             : fmt::format("{} held-out rows choose the checkpoint", rows_.valid.size()),
         length_.total_steps, config_.train.batch_size()));
+    if (precision() == MatmulPrecision::kHigh && config_.float32_matmul_precision == "auto")
+      progress_.print(
+          "float32_matmul_precision: high, as the base is quantized; \"highest\" counts every bit of a "
+          "number, "
+          "slower where the processor has tiles");
   }
+
+  MatmulPrecision precision() const { return session_->decoder().weights().precision(); }
 
   Json finished_json(const PipelineResult& result) const {
     Json json{{"format", 1}, {"steps", result.training.steps}, {"best_step", result.training.best_step}};
@@ -291,6 +303,7 @@ class Pipeline {
     json["eval_loss_best"] =
         result.training.best_eval_loss ? Json(*result.training.best_eval_loss) : Json(nullptr);
     json["training_seconds"] = result.training.seconds;
+    json["float32_matmul_precision"] = precision_name(precision());
     json["peak_memory_bytes"] = peak_resident_bytes();  // of this sitting
     if (quantization_)
       json["load_in_4bit"] = {{"examples", quantization_->examples},

@@ -342,7 +342,9 @@ class Planner {
         4.0 * static_cast<double>(model_.vocab_size * model_.hidden_size);  // of a token
     trial_options.micro_batch_tokens = std::clamp(static_cast<int64_t>(kTrialFlops / flops), kSmallestTrial,
                                                   std::max(kSmallestTrial, train_.micro_batch_tokens));
-    TrialOptions how{.storage = storage_of(config_), .repeats = options_.repeats};
+    TrialOptions how{.storage = storage_of(config_),
+                     .precision = precision_named(config_.float32_matmul_precision),
+                     .repeats = options_.repeats};
     if (asked_) {
       how.batch = asked_->batch();
       how.prompt_tokens = asked_->prompt_tokens();

@@ -72,6 +72,7 @@ Session::Session(const std::filesystem::path& model, std::unique_ptr<TextSession
                         .fix = "Tokenizer and weights do not belong together; download the model again."});
   ModelWeights weights = load_weights(text_->checkpoint(), config, at::kFloat,
                                       load_in_4bit_ ? BaseStorage::kFourBit : BaseStorage::kPacked, device_);
+  weights.set_precision(options.precision.value_or(weights.training_precision()));
   decoder_ = std::make_unique<Decoder>(std::move(config), std::move(weights), backend_);
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "base/matmul_precision.h"
 #include "deploy/peft.h"
 #include "files/checkpoint.h"
 #include "model/decoder.h"
@@ -26,6 +27,8 @@ struct SessionOptions {
   bool reference = false;      // plain operations in place of the fused ones
   TextOptions text = {};
   bool load_in_4bit = false;  // see BaseStorage::kFourBit
+  // nullopt: ModelWeights::training_precision.
+  std::optional<MatmulPrecision> precision = MatmulPrecision::kHighest;
 };
 
 class Session {

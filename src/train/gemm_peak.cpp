@@ -13,6 +13,7 @@
 #include "ops/cpu/panels.h"
 #include "ops/cpu/tiles.h"
 #include "ops/row_blocks.h"
+#include "ops/weight_panels.h"
 
 namespace lora {
 namespace {
@@ -63,24 +64,24 @@ void GemmPeak::Shape::measure() {
   backward.push_back(times_of([&] { at::mm_out(x, y, W); }));
 }
 
-void GemmPeak::Shape::measure_tiles() {
+void GemmPeak::Shape::measure_tiles(MatmulPrecision precision) {
   const int64_t step = ops::cpu::panel_step<float>();
   // A third is no bfloat16, nor the sum of two.
   const at::Tensor W = mapped_matrix(std::min(out, step), in).fill_(1.0 / 3),
                    x = mapped_matrix(rows, in).fill_(1.0 / 3), y = mapped_matrix(rows, out),
-                   panels = mapped_matrix(1, ops::cpu::panel_numbers<float>(in, out));
+                   panels = mapped_matrix(1, ops::cpu::panel_numbers<float>(in, out, precision));
   for (int64_t row = 0; row < out; row += step)
-    ops::cpu::pack_turned(W.const_data_ptr<float>(), in, std::min(step, out - row), in, 1.0F, row,
+    ops::cpu::pack_turned(W.const_data_ptr<float>(), in, std::min(step, out - row), in, 1.0F, row, precision,
                           panels.data_ptr<float>());
   const at::Tensor rooms =
-      mapped_matrix(ops::row_workers(rows), ops::cpu::product_room<float>(ops::kBlockRows));
+      mapped_matrix(ops::row_workers(rows), ops::cpu::product_room<float>(ops::kBlockRows, precision));
   tiles.push_back(times_of([&] {
     ops::for_row_blocks(rows, [&](const ops::RowBlock& block) {
       const ops::cpu::PanelFactor<float> factor{x.const_data_ptr<float>() + block.begin * in, in, in,
                                                 panels.const_data_ptr<float>()};
       ops::cpu::panel_product(std::span(&factor, 1), block.rows(), out, /*accumulate=*/false,
-                              y.data_ptr<float>() + block.begin * out, out,
-                              rooms.data_ptr<float>() + block.worker * rooms.stride(0));
+                              y.data_ptr<float>() + block.begin * out, out, precision,
+                              ops::room_of<float>(rooms, block));
     });
   }));
 }
@@ -89,7 +90,8 @@ GemmRate GemmPeak::Shape::rate() const {
   return {rows, out, in, flops() / median(flat(forward)), flops() / median(flat(backward))};
 }
 
-GemmPeak::GemmPeak(const ModelConfig& model, int64_t tokens, int64_t head_tokens) {
+GemmPeak::GemmPeak(const ModelConfig& model, int64_t tokens, int64_t head_tokens, MatmulPrecision precision)
+    : precision_(precision) {
   const auto bounded = [](int64_t rows, int64_t columns) {
     return std::clamp<int64_t>(rows, 1, std::max<int64_t>(kMostNumbers / columns, 1));
   };
@@ -107,7 +109,7 @@ GemmPeak::GemmPeak(const ModelConfig& model, int64_t tokens, int64_t head_tokens
 void GemmPeak::measure() {
   for (Shape& shape : layers_) {
     shape.measure();
-    if (ops::cpu::tiles::available()) shape.measure_tiles();
+    if (ops::cpu::tiles::available()) shape.measure_tiles(precision_);
   }
   head_.measure();
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/matmul_precision.h"
 #include "model/config.h"
 
 namespace lora {
@@ -22,7 +23,8 @@ struct GemmRate {
 class GemmPeak {
  public:
   // `tokens`: rows of a product with a layer's matrix, those of a micro-batch; `head_tokens`: with the head's.
-  GemmPeak(const ModelConfig& model, int64_t tokens, int64_t head_tokens);
+  // `precision`: that tiles multiply with.
+  GemmPeak(const ModelConfig& model, int64_t tokens, int64_t head_tokens, MatmulPrecision precision);
 
   // Measures every shape once more: medians are over all rounds. A second or so for a model of 100M parameters. The
   // memory that it takes is given back to the system.
@@ -43,11 +45,12 @@ class GemmPeak {
     std::vector<std::vector<double>> forward{}, backward{}, tiles{};  // seconds, of each round
     double flops() const { return 2.0 * static_cast<double>(rows * out) * static_cast<double>(in); }
     void measure();
-    void measure_tiles();
+    void measure_tiles(MatmulPrecision precision);
     GemmRate rate() const;
   };
   std::vector<Shape> layers_;
   Shape head_;
+  MatmulPrecision precision_;
 };
 
 }  // namespace lora

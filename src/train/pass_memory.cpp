@@ -29,16 +29,18 @@ struct PanelNumbers {
   int64_t attention, gate_up, down, head;
 
   PanelNumbers(const PassModel& model, int64_t tokens, bool back) {
+    constexpr MatmulPrecision kMost = MatmulPrecision::kHighest;
     const ModelConfig& c = model.config;
     const int64_t d = c.hidden_size, ff = c.intermediate_size, q = c.num_attention_heads * c.head_dim,
                   kv = c.num_key_value_heads * c.head_dim;
     const auto panels = [back](int64_t out, int64_t in) {
-      const int64_t forward = ops::cpu::panel_numbers<float>(in, out);
-      return back ? std::max(forward, ops::cpu::panel_numbers<float>(out, in)) : forward;
+      const int64_t forward = ops::cpu::panel_numbers<float>(in, out, kMost);
+      return back ? std::max(forward, ops::cpu::panel_numbers<float>(out, in, kMost)) : forward;
     };
     const auto laid_out = [&](int64_t numbers) {
       const int64_t workers = std::clamp<int64_t>(tokens / ops::kFewestRows, 1, model.threads);
-      return std::min(ops::kPanelNumbers, numbers) + workers * ops::cpu::product_room<float>(ops::kBlockRows);
+      return std::min(ops::kPanelNumbers, numbers) +
+             workers * ops::cpu::product_room<float>(ops::kBlockRows, kMost);
     };
     attention = laid_out(panels(q, d) + 2 * panels(kv, d)) + model.r * (q + 2 * kv);
     gate_up = laid_out(2 * panels(ff, d)) + model.r * 2 * std::max(ff, d);

@@ -146,7 +146,8 @@ class Bench {
       size += step.size;
       passes += step.passes;
     }
-    return {decoder_.config(), size.unique_tokens / passes, size.supervised_tokens / passes};
+    return {decoder_.config(), size.unique_tokens / passes, size.supervised_tokens / passes,
+            decoder_.weights().precision()};
   }
 
   // Gives the seconds that it took.

@@ -157,7 +157,8 @@ StepTrial try_steps(const Checkpoint& checkpoint, const ModelConfig& model,
     return depth;
   };
   const ModelConfig few = first_layers(model, kFewLayers), more = first_layers(model, kMoreLayers);
-  const ModelWeights base = load_first_layers(checkpoint, model, more.num_hidden_layers, trial.storage);
+  ModelWeights base = load_first_layers(checkpoint, model, more.num_hidden_layers, trial.storage);
+  base.set_precision(trial.precision.value_or(base.training_precision()));
   const Depth low = depth_of(few, base), high = depth_of(more, base);
   const Decoder& decoder = high.decoder;
 

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
+#include "base/matmul_precision.h"
 #include "files/checkpoint.h"
 #include "model/adapter.h"
 #include "model/config.h"
@@ -35,6 +37,7 @@ PassWork pass_work(const ModelConfig& model, int64_t adapter_weights, const Step
 
 struct TrialOptions {
   BaseStorage storage = BaseStorage::kPacked;
+  std::optional<MatmulPrecision> precision = MatmulPrecision::kHighest;  // nullopt: training_precision
   int64_t batch = 0;          // answers written together; 0: not measured
   int64_t prompt_tokens = 0;  // that each of them follows
   int64_t repeats = 3;        // the fastest counts; one more runs before

@@ -99,6 +99,10 @@ FrozenMatrix FrozenMatrix::of_four_bit(FourBitWeight weight) {
   return matrix;
 }
 
+bool FrozenMatrix::is_quantized() const {
+  return packed_ && (packed_->four_bit || dtype_is_quantized(packed_->dtype));
+}
+
 int64_t FrozenMatrix::rows() const {
   return packed_ ? packed_->rows : dense_.size(0);
 }
@@ -175,7 +179,9 @@ FrozenMatrix FrozenMatrix::on(const c10::Device& device) const {
     if (type == DType::kBF16) exact = at::kBFloat16;
     if (type == DType::kF16) exact = at::kHalf;
   }
-  return to_dense(exact).to(device);
+  FrozenMatrix moved = to_dense(exact).to(device);
+  moved.precision_ = precision_;
+  return moved;
 }
 
 }  // namespace lora

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "base/matmul_precision.h"
 #include "files/tensor_info.h"
 #include "weights/nf4.h"
 
@@ -38,6 +39,12 @@ class FrozenMatrix {
     return packed_ ? packed_ == other.packed_ : dense_.is_same(other.dense_);
   }
 
+  // How exactly it is multiplied with.
+  MatmulPrecision precision() const { return precision_; }
+  void set_precision(MatmulPrecision precision) { precision_ = precision; }
+  // Whether its numbers are codes of few bits, not floating-point.
+  bool is_quantized() const;
+
   int64_t rows() const;
   int64_t cols() const;
   size_t bytes() const;      // that it takes, in memory or of the mapped file
@@ -59,6 +66,7 @@ class FrozenMatrix {
  private:
   struct Packed;
   at::Tensor dense_;
+  MatmulPrecision precision_ = MatmulPrecision::kHighest;
   std::shared_ptr<const Packed> packed_;
 };
 

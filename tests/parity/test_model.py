@@ -76,13 +76,16 @@ def test_logits_of_the_bundled_model(tmp_path, rows, tuned, adapter):
 
 @needs_model
 def test_gradients_of_the_bundled_model(tmp_path, rows, tuned, adapter):
-    answer = compare_gradients("SmolLM2, 8 rows", tmp_path, tuned, rows[:8], 1e-4, 1e-3, model=GGUF, adapter=adapter)
-    assert answer["forests"] > 1 and answer["unique_tokens"] < 0.9 * answer["tokens"], answer
+    for precision, loss, gradient in [("highest", 1e-5, 1e-4), ("high", 1e-5, 1e-4)]:
+        answer = compare_gradients(f"SmolLM2, 8 rows, {precision}", tmp_path, tuned, rows[:8], loss, gradient, model=GGUF,
+                                   adapter=adapter, float32_matmul_precision=precision)
+        assert answer["forests"] > 1 and answer["unique_tokens"] < 0.9 * answer["tokens"], answer
 
 
 @pytest.mark.slow
 @needs_model
-def test_layouts_of_the_bundled_model_agree(tmp_path, rows, adapter):
+@pytest.mark.parametrize("precision", ["highest", "high"])
+def test_layouts_of_the_bundled_model_agree(tmp_path, rows, adapter, precision):
     """However a step is laid into passes, and whatever a pass computes again, in float32 as it is trained. float64:
     src/train/exactness_test.cpp."""
     layouts = {
@@ -95,12 +98,13 @@ def test_layouts_of_the_bundled_model_agree(tmp_path, rows, adapter):
         "every block again": dict(share_prefixes=True, max_tokens=400, recompute="block"),
         "plain operations": dict(share_prefixes=False, max_tokens=1 << 20, reference=True),
     }
-    runs = {name: tool(tmp_path, what="gradients", examples=rows[:8], model=GGUF, adapter=adapter, **layout)
+    runs = {name: tool(tmp_path, what="gradients", examples=rows[:8], model=GGUF, adapter=adapter,
+                       float32_matmul_precision=precision, **layout)
             for name, layout in layouts.items()}
     (first, gradients), *_ = runs.values()
     for name, (answer, others) in list(runs.items())[1:]:
-        hold(f"SmolLM2, {name}: loss against one packed forest", abs(answer["loss"] - first["loss"]) / first["loss"], 1e-5)
-        hold(f"SmolLM2, {name}: gradients, largest relative of {len(others)}",
+        hold(f"SmolLM2, {precision}, {name}: loss against one packed forest", abs(answer["loss"] - first["loss"]) / first["loss"], 1e-5)
+        hold(f"SmolLM2, {precision}, {name}: gradients, largest relative of {len(others)}",
              max(relative(others[n], g) for n, g in gradients.items()), 1e-4)
 
 

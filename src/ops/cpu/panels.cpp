@@ -251,46 +251,46 @@ int64_t panel_step<double>() {
   return HWY_DYNAMIC_DISPATCH(LanesD)();
 }
 template <>
-int64_t panel_numbers<float>(int64_t k, int64_t n) {
-  return tiles::available() ? tiles::panel_numbers(k, n) : numbers_side_by_side<float>(k, n);
+int64_t panel_numbers<float>(int64_t k, int64_t n, MatmulPrecision precision) {
+  return tiles::available() ? tiles::panel_numbers(k, n, precision) : numbers_side_by_side<float>(k, n);
 }
 template <>
-int64_t panel_numbers<double>(int64_t k, int64_t n) {
+int64_t panel_numbers<double>(int64_t k, int64_t n, MatmulPrecision) {
   return numbers_side_by_side<double>(k, n);
 }
 void pack_turned(const float* w, int64_t w_stride, int64_t rows, int64_t k, float scale, int64_t column,
-                 float* panels) {
-  if (tiles::available()) return tiles::pack_turned(w, w_stride, rows, k, scale, column, panels);
+                 MatmulPrecision precision, float* panels) {
+  if (tiles::available()) return tiles::pack_turned(w, w_stride, rows, k, scale, column, precision, panels);
   HWY_DYNAMIC_DISPATCH(TurnF)(w, w_stride, rows, k, scale, column, panels);
 }
 void pack_turned(const double* w, int64_t w_stride, int64_t rows, int64_t k, double scale, int64_t column,
-                 double* panels) {
+                 MatmulPrecision, double* panels) {
   HWY_DYNAMIC_DISPATCH(TurnD)(w, w_stride, rows, k, scale, column, panels);
 }
 void pack_rows(const float* w, int64_t w_stride, int64_t rows, int64_t n, int64_t row, int64_t k,
-               float* panels) {
-  if (tiles::available()) return tiles::pack_rows(w, w_stride, rows, n, row, k, panels);
+               MatmulPrecision precision, float* panels) {
+  if (tiles::available()) return tiles::pack_rows(w, w_stride, rows, n, row, k, precision, panels);
   HWY_DYNAMIC_DISPATCH(RowsF)(w, w_stride, rows, n, row, k, panels);
 }
 void pack_rows(const double* w, int64_t w_stride, int64_t rows, int64_t n, int64_t row, int64_t k,
-               double* panels) {
+               MatmulPrecision, double* panels) {
   HWY_DYNAMIC_DISPATCH(RowsD)(w, w_stride, rows, n, row, k, panels);
 }
 template <>
-int64_t product_room<float>(int64_t m) {
-  return tiles::available() ? tiles::room_numbers(m) : 0;
+int64_t product_room<float>(int64_t m, MatmulPrecision precision) {
+  return tiles::available() ? tiles::room_numbers(m, precision) : 0;
 }
 template <>
-int64_t product_room<double>(int64_t) {
+int64_t product_room<double>(int64_t, MatmulPrecision) {
   return 0;
 }
 void panel_product(std::span<const PanelFactor<float>> factors, int64_t m, int64_t n, bool accumulate,
-                   float* c, int64_t c_stride, float* room) {
-  if (tiles::available()) return tiles::product(factors, m, n, accumulate, c, c_stride, room);
+                   float* c, int64_t c_stride, MatmulPrecision precision, float* room) {
+  if (tiles::available()) return tiles::product(factors, m, n, accumulate, c, c_stride, precision, room);
   HWY_DYNAMIC_DISPATCH(ProductF)(factors, m, n, accumulate, c, c_stride);
 }
 void panel_product(std::span<const PanelFactor<double>> factors, int64_t m, int64_t n, bool accumulate,
-                   double* c, int64_t c_stride, double*) {
+                   double* c, int64_t c_stride, MatmulPrecision, double*) {
   HWY_DYNAMIC_DISPATCH(ProductD)(factors, m, n, accumulate, c, c_stride);
 }
 

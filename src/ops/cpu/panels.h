@@ -1,11 +1,13 @@
 // Matrix products whose right factor is laid out in panels: so many columns side by side as sums of a few rows fill the registers.
 // A frozen weight is unpacked into panels directly, so that nothing lays it out a second time, and one pass over the result
-// adds up several products, LoRA's among them. Where the processor multiplies tiles (tiles.h), float takes those. One
-// thread; float and double.
+// adds up several products, LoRA's among them. Where the processor multiplies tiles (tiles.h), float takes those, and only they know of a
+// precision: what is multiplied together, its rooms too, is of the same. One thread; float and double.
 #pragma once
 
 #include <cstdint>
 #include <span>
+
+#include "base/matmul_precision.h"
 
 namespace lora::ops::cpu {
 
@@ -18,27 +20,27 @@ int64_t panel_step();
 
 // Numbers that a matrix of k rows and n columns takes in panels. The last panel may hold columns that do not exist.
 template <class T>
-int64_t panel_numbers(int64_t k, int64_t n);
+int64_t panel_numbers(int64_t k, int64_t n, MatmulPrecision precision);
 
 // Where the panel begins whose first column is `column`, a multiple of panel_columns, of panels of k rows.
 template <class T>
-const T* panel_at(const T* panels, int64_t k, int64_t column) {
-  return panels + panel_numbers<T>(k, column);
+const T* panel_at(const T* panels, int64_t k, int64_t column, MatmulPrecision precision) {
+  return panels + panel_numbers<T>(k, column, precision);
 }
 
 // The transpose of w, scaled: rows 0 … rows-1 of w (rows, k), w_stride apart, become columns column … of panels of k rows.
 // rows: 1 to panel_step(), less only where no column follows; column: a multiple of panel_step().
 void pack_turned(const float* w, int64_t w_stride, int64_t rows, int64_t k, float scale, int64_t column,
-                 float* panels);
+                 MatmulPrecision precision, float* panels);
 void pack_turned(const double* w, int64_t w_stride, int64_t rows, int64_t k, double scale, int64_t column,
-                 double* panels);
+                 MatmulPrecision precision, double* panels);
 
 // w (rows, n), w_stride apart, becomes rows row … of panels of k rows.
 // rows: 1 to panel_step(), less only at the end of the panels; row: a multiple of panel_step().
 void pack_rows(const float* w, int64_t w_stride, int64_t rows, int64_t n, int64_t row, int64_t k,
-               float* panels);
+               MatmulPrecision precision, float* panels);
 void pack_rows(const double* w, int64_t w_stride, int64_t rows, int64_t n, int64_t row, int64_t k,
-               double* panels);
+               MatmulPrecision precision, double* panels);
 
 // One product of a sum: a (m, k), rows a_stride apart, times panels of k rows.
 template <class T>
@@ -50,12 +52,12 @@ struct PanelFactor {
 
 // Numbers of room that panel_product takes for m rows: none where it reads a as it lies.
 template <class T>
-int64_t product_room(int64_t m);
+int64_t product_room(int64_t m, MatmulPrecision precision);
 
 // c = the sum of all products, or c += it. c: (m, n), rows c_stride apart. room: aligned to 64 bytes.
 void panel_product(std::span<const PanelFactor<float>> factors, int64_t m, int64_t n, bool accumulate,
-                   float* c, int64_t c_stride, float* room);
+                   float* c, int64_t c_stride, MatmulPrecision precision, float* room);
 void panel_product(std::span<const PanelFactor<double>> factors, int64_t m, int64_t n, bool accumulate,
-                   double* c, int64_t c_stride, double* room);
+                   double* c, int64_t c_stride, MatmulPrecision precision, double* room);
 
 }  // namespace lora::ops::cpu

@@ -23,26 +23,27 @@ class Panels : public ::testing::Test {
   static Tensor randn(at::IntArrayRef shape) { return at::randn(shape, at::TensorOptions().dtype(kType)); }
 
   // Panels that hold no number but those that are packed: what does not exist must not matter.
-  static Tensor room(int64_t k, int64_t n) {
-    return at::full({panel_numbers<T>(k, n)}, std::numeric_limits<double>::quiet_NaN(),
+  Tensor room(int64_t k, int64_t n) const {
+    return at::full({panel_numbers<T>(k, n, precision)}, std::numeric_limits<double>::quiet_NaN(),
                     at::TensorOptions().dtype(kType));
   }
-  static Tensor pack(const Tensor& w, double scale) {  // w (k, n), by rows
+  Tensor pack(const Tensor& w, double scale) const {  // w (k, n), by rows
     const Tensor panels = room(w.size(0), w.size(1)), scaled = (w * scale).contiguous();
     for (int64_t row = 0, step = panel_step<T>(); row < w.size(0); row += step)
       pack_rows(scaled.const_data_ptr<T>() + row * w.size(1), w.size(1), std::min(step, w.size(0) - row),
-                w.size(1), row, w.size(0), panels.template data_ptr<T>());
+                w.size(1), row, w.size(0), precision, panels.template data_ptr<T>());
     return panels;
   }
-  static Tensor pack_transposed(const Tensor& w, double scale) {  // the same, from its transpose
+  Tensor pack_transposed(const Tensor& w, double scale) const {  // the same, from its transpose
     const int64_t k = w.size(0), n = w.size(1);
     const Tensor panels = room(k, n), turned = at::zeros({n, k + 3}, w.options());
     turned.slice(1, 0, k).copy_(w.t());
     for (int64_t column = 0; column < n; column += panel_step<T>())
       pack_turned(turned.const_data_ptr<T>() + column * (k + 3), k + 3, std::min(panel_step<T>(), n - column),
-                  k, static_cast<T>(scale), column, panels.template data_ptr<T>());
+                  k, static_cast<T>(scale), column, precision, panels.template data_ptr<T>());
     return panels;
   }
+  MatmulPrecision precision = MatmulPrecision::kHighest;
 };
 using Types = ::testing::Types<float, double>;
 TYPED_TEST_SUITE(Panels, Types);
@@ -50,11 +51,21 @@ TYPED_TEST_SUITE(Panels, Types);
 TYPED_TEST(Panels, SumsOfProductsOnEveryInstructionSet) {
   at::manual_seed(2);
   using T = TypeParam;
-  const double tolerance = sizeof(T) == 4 ? 2e-6 : 1e-14;
-  std::vector<int64_t> targets = hwy::SupportedAndGeneratedTargets();
-  EXPECT_GE(targets.size(), 2u);
-  if (tiles::available()) targets.push_back(0);  // nothing switched off
-  for (const int64_t target : targets) {
+  struct Way {
+    int64_t target;  // 0: nothing switched off
+    MatmulPrecision precision;
+  };
+  std::vector<Way> ways;
+  for (const int64_t target : hwy::SupportedAndGeneratedTargets())
+    ways.push_back({target, MatmulPrecision::kHighest});
+  EXPECT_GE(ways.size(), 2u);
+  for (const auto precision : {MatmulPrecision::kHighest, MatmulPrecision::kHigh})
+    if (tiles::available()) ways.push_back({0, precision});
+  for (const auto& [target, precision] : ways) {
+    this->precision = precision;
+    const bool high = precision == MatmulPrecision::kHigh;
+    // Of the result; of what is added up, where each product may err by 2^-15.
+    const double tolerance = sizeof(T) == 8 ? 1e-14 : high ? 3.1e-5 : 2e-6;
     tiles::switch_off(target != 0);
     hwy::SetSupportedTargetsForTest(target);
     for (const auto& [m, n, k, more] : {std::array<int64_t, 4>{1, 1, 1, 1},
@@ -68,22 +79,26 @@ TYPED_TEST(Panels, SumsOfProductsOnEveryInstructionSet) {
       const Tensor a = this->randn({m, k + 5}), b = this->randn({m, more}), w = this->randn({k, n}),
                    v = this->randn({more, n}), wide = this->randn({m, n + 9}), before = wide.clone();
       const Tensor w_panels = this->pack(w, 1), v_panels = this->pack_transposed(v, -0.5);
-      const Tensor space = at::empty({product_room<T>(m)}, a.options());
+      const Tensor space = at::empty({product_room<T>(m, precision)}, a.options());
       const std::array<PanelFactor<T>, 2> factors{
           {{a.const_data_ptr<T>() + 2, a.stride(0), k, w_panels.template const_data_ptr<T>()},
            {b.const_data_ptr<T>(), more, more, v_panels.template const_data_ptr<T>()}}};
       const auto wide_of = [](const Tensor& t) { return t.to(at::kDouble); };
       const Tensor sum =
           at::mm(wide_of(a.slice(1, 2, 2 + k)), wide_of(w)) - at::mm(wide_of(b), wide_of(v)) * 0.5;
+      const Tensor added = at::mm(wide_of(a.slice(1, 2, 2 + k)).abs(), wide_of(w).abs()) +
+                           at::mm(wide_of(b).abs(), wide_of(v).abs()) * 0.5;
       for (const bool accumulate : {true, false}) {
         panel_product(std::span<const PanelFactor<T>>(factors), m, n, accumulate,
-                      wide.template data_ptr<T>() + 4, wide.stride(0), space.template data_ptr<T>());
+                      wide.template data_ptr<T>() + 4, wide.stride(0), precision,
+                      space.template data_ptr<T>());
         const Tensor expected = accumulate ? sum + wide_of(before.slice(1, 4, 4 + n)) : sum;
+        const Tensor& scale = high ? added : expected;
         EXPECT_LE(
-            ((wide_of(wide.slice(1, 4, 4 + n)) - expected).norm() / expected.norm()).template item<double>(),
+            ((wide_of(wide.slice(1, 4, 4 + n)) - expected).norm() / scale.norm()).template item<double>(),
             tolerance)
             << m << " x " << n << " x " << k << " + " << more << ", "
-            << (target == 0 ? "tiles" : hwy::TargetName(target));
+            << (target == 0 ? precision_name(precision) : hwy::TargetName(target));
         EXPECT_TRUE(at::equal(wide.slice(1, 0, 4), before.slice(1, 0, 4)) &&
                     at::equal(wide.slice(1, 4 + n), before.slice(1, 4 + n)));
       }
@@ -93,6 +108,26 @@ TYPED_TEST(Panels, SumsOfProductsOnEveryInstructionSet) {
   tiles::switch_off(false);
 }
 
+// x (m, k) times w (k, n) in panels.
+Tensor product(const Tensor& x, const Tensor& w, MatmulPrecision precision) {
+  const int64_t m = x.size(0), k = w.size(0), n = w.size(1);
+  const Tensor panels = at::empty({panel_numbers<float>(k, n, precision)}),
+               room = at::empty({product_room<float>(m, precision)}), c = at::empty({m, n});
+  for (int64_t row = 0, step = panel_step<float>(); row < k; row += step)
+    pack_rows(w.const_data_ptr<float>() + row * n, n, std::min(step, k - row), n, row, k, precision,
+              panels.data_ptr<float>());
+  const PanelFactor<float> factor{x.const_data_ptr<float>(), k, k, panels.const_data_ptr<float>()};
+  panel_product(std::span(&factor, 1), m, n, false, c.data_ptr<float>(), n, precision,
+                room.data_ptr<float>());
+  return c;
+}
+
+// The largest relative error of a row.
+double error(const Tensor& c, const Tensor& x, const Tensor& w) {
+  const Tensor exact = at::mm(x.to(at::kDouble), w.to(at::kDouble));
+  return ((c.to(at::kDouble) - exact).norm(2, 1) / exact.norm(2, 1)).max().item<double>();
+}
+
 // Tiles leave out parts that are 0: none of a third, one of a float16, two of a bfloat16. Whichever, sums are those of floats, and what
 // is not finite stays so.
 TEST(PanelsOfTiles, AreAsExactAsFloats) {
@@ -100,33 +135,31 @@ TEST(PanelsOfTiles, AreAsExactAsFloats) {
   at::manual_seed(3);
   const int64_t m = 37, k = 1536, n = 70;
   const Tensor x = at::randn({m, k}) * at::pow(10, at::randint(-6, 6, {m, 1}).to(at::kFloat));
-  const auto product = [&](const Tensor& a, const Tensor& w) {
-    const Tensor panels = at::empty({panel_numbers<float>(k, n)}), room = at::empty({product_room<float>(m)}),
-                 c = at::empty({m, n});
-    for (int64_t row = 0, step = panel_step<float>(); row < k; row += step)
-      pack_rows(w.const_data_ptr<float>() + row * n, n, std::min(step, k - row), n, row, k,
-                panels.data_ptr<float>());
-    const PanelFactor<float> factor{a.const_data_ptr<float>(), k, k, panels.const_data_ptr<float>()};
-    panel_product(std::span(&factor, 1), m, n, false, c.data_ptr<float>(), n, room.data_ptr<float>());
-    return c;
-  };
   for (const at::ScalarType type : {at::kFloat, at::kHalf, at::kBFloat16}) {
-    const Tensor w = at::randn({k, n}).to(type).to(at::kFloat),
-                 exact = at::mm(x.to(at::kDouble), w.to(at::kDouble));
-    const auto error = [&](const Tensor& c) {
-      return ((c.to(at::kDouble) - exact).norm(2, 1) / exact.norm(2, 1)).max().item<double>();
-    };
-    const double by_tiles = error(product(x, w)), by_floats = error(at::mm(x, w));
+    const Tensor w = at::randn({k, n}).to(type).to(at::kFloat);
+    const double by_tiles = error(product(x, w, MatmulPrecision::kHighest), x, w),
+                 by_floats = error(at::mm(x, w), x, w),
+                 high = error(product(x, w, MatmulPrecision::kHigh), x, w);
     EXPECT_LE(by_tiles, 2 * by_floats) << at::toString(type);
     EXPECT_LE(by_tiles, 1e-6) << at::toString(type);
+    // What MatmulPrecision promises; and that it is another way.
+    EXPECT_LE(high, 8e-6) << at::toString(type);
+    EXPECT_GE(high, 1e-6) << at::toString(type);
   }
-  for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
-    Tensor spoilt = x.clone();
-    spoilt[5][77] = bad;
-    const Tensor c = product(spoilt, at::rand({k, n}) + 0.5);
-    EXPECT_FALSE(at::isfinite(c[5]).any().item<bool>());
-    EXPECT_TRUE(at::isfinite(at::cat({c.slice(0, 0, 5), c.slice(0, 6)})).all().item<bool>());
-  }
+}
+
+TEST(PanelsOfTiles, KeepWhatIsNotFinite) {
+  if (!tiles::available()) GTEST_SKIP() << "this processor multiplies no tiles";
+  const Tensor x = at::randn({37, 100});
+  for (const auto precision : {MatmulPrecision::kHighest, MatmulPrecision::kHigh})
+    for (const float bad :
+         {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+      Tensor spoilt = x.clone();
+      spoilt[5][77] = bad;
+      const Tensor c = product(spoilt, at::rand({100, 70}) + 0.5, precision);
+      EXPECT_FALSE(at::isfinite(c[5]).any().item<bool>());
+      EXPECT_TRUE(at::isfinite(at::cat({c.slice(0, 0, 5), c.slice(0, 6)})).all().item<bool>());
+    }
 }
 
 }  // namespace

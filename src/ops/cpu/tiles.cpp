@@ -26,11 +26,15 @@ namespace {
 // A tile: 16 rows of 16 pairs. Of a left factor a row is 32 numbers, number i and 16 + i a pair; of a right one, rows i and 16 + i
 // of 16 columns. (Tiles ask for pairs of the same two, whichever.)
 constexpr int64_t kTileRows = 16, kTileBytes = 1024;
-// How many bfloat16 a float is the sum of.
-constexpr int kParts = 3;
+// How many bfloat16 a float is the sum of, and how many are taken for it.
+constexpr int kAllParts = 3, kHighParts = 2;
 // A block, 32 by 32 numbers of a factor: for each part, two tiles; behind those of a right factor, how many parts are not all 0. (And
 // so that blocks don't compete for the same places of a cache.)
-constexpr int64_t kRows = 32, kPartsBytes = 2 * kParts * kTileBytes, kBlockBytes = kPartsBytes + 64;
+constexpr int64_t kRows = 32;
+template <int Parts>
+constexpr int64_t kPartsBytes = 2 * Parts * kTileBytes;
+template <int Parts>
+constexpr int64_t kBlockBytes = kPartsBytes<Parts> + 64;
 // Blocks of a row of the left factor that are laid out and added up at a time: so many stay in a second-level cache.
 constexpr int64_t kPass = 30;
 constexpr int64_t kAhead = 1;
@@ -40,17 +44,19 @@ int64_t blocks_of(int64_t numbers) {
 }
 
 // Two times 16 floats, as the bfloat16 they are the sums of: pair i of a part is of number i of both.
+template <int Parts>
 struct Split {
-  __m512i part[kParts];
+  __m512i part[Parts];
 };
 
-[[LORA_TILES]] inline Split split(__m512 first, __m512 second) {
+template <int Parts>
+[[LORA_TILES]] inline Split<Parts> split(__m512 first, __m512 second) {
   // The upper half of a float is a bfloat16. Halves are rounded away from zero, which matters to no sum.
   const __m512i half = _mm512_set1_epi32(0x8000), upper = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
-  Split s;
-  for (int p = 0; p < kParts; ++p) {
+  Split<Parts> s;
+  for (int p = 0; p < Parts; ++p) {
     __m512i a = _mm512_castps_si512(first), b = _mm512_castps_si512(second);
-    if (p + 1 < kParts) {  // the last rest is a bfloat16
+    if (p + 1 < kAllParts) {  // the last rest is a bfloat16
       a = _mm512_add_epi32(a, half);
       b = _mm512_add_epi32(b, half);
       first = _mm512_sub_ps(first, _mm512_castsi512_ps(_mm512_and_si512(a, upper)));
@@ -98,13 +104,22 @@ struct Split {
   }
 }
 
-// How many parts are needed, from what all bits of the later ones are together.
-[[LORA_TILES]] inline int parts_of(__m512i second, __m512i third) {
-  return _mm512_test_epi32_mask(third, third) ? 3 : _mm512_test_epi32_mask(second, second) ? 2 : 1;
+// What all bits of each part are together tells how many parts are needed.
+template <int Parts>
+[[LORA_TILES]] inline void add_bits(const Split<Parts>& s, __m512i* bits) {
+  for (int p = 0; p < Parts; ++p) bits[p] = _mm512_or_si512(bits[p], s.part[p]);
 }
 
+template <int Parts>
+[[LORA_TILES]] inline int parts_of(const __m512i* bits) {
+  int parts = Parts;
+  while (parts > 1 && !_mm512_test_epi32_mask(bits[parts - 1], bits[parts - 1])) --parts;
+  return parts;
+}
+
+template <int Parts>
 char* right_block(float* panels, int64_t panel, int64_t k, int64_t block) {
-  return reinterpret_cast<char*>(panels) + (panel * blocks_of(k) + block) * kBlockBytes;
+  return reinterpret_cast<char*>(panels) + (panel * blocks_of(k) + block) * kBlockBytes<Parts>;
 }
 
 // Eight tiles of 16 rows of 64 bytes, as the processor reads it. In constant memory, whole: compilers believe that only the first
@@ -148,29 +163,41 @@ template <int RowTiles>
   }
 }
 
-// Products of parts whose ranks add up to 2 at most, in an order that loads few tiles anew.
-template <int RowTiles>
+// Products of parts whose ranks add up to Parts - 1 at most, in orders that load few tiles anew.
+template <int RowTiles, int Parts>
 [[LORA_TILES]] inline void multiply_block(const char* left, const char* right) {
-  const int parts = *reinterpret_cast<const int*>(right + kPartsBytes);
-  load_left<RowTiles>(left, 0);
-  load_right(right, 0);
-  multiply<RowTiles>();
-  if (parts > 2) {
-    load_right(right, 2);
-    multiply<RowTiles>();
-  }
-  if (parts > 1) {
-    load_right(right, 1);
-    multiply<RowTiles>();
-    load_left<RowTiles>(left, 1);
-    multiply<RowTiles>();
+  const int parts = *reinterpret_cast<const int*>(right + kPartsBytes<Parts>);
+  if constexpr (Parts == kAllParts) {
+    load_left<RowTiles>(left, 0);
     load_right(right, 0);
+    multiply<RowTiles>();
+    if (parts > 2) {
+      load_right(right, 2);
+      multiply<RowTiles>();
+    }
+    if (parts > 1) {
+      load_right(right, 1);
+      multiply<RowTiles>();
+      load_left<RowTiles>(left, 1);
+      multiply<RowTiles>();
+      load_right(right, 0);
+    } else {
+      load_left<RowTiles>(left, 1);
+    }
+    multiply<RowTiles>();
+    load_left<RowTiles>(left, 2);
+    multiply<RowTiles>();
   } else {
     load_left<RowTiles>(left, 1);
+    load_right(right, 0);
+    multiply<RowTiles>();
+    load_left<RowTiles>(left, 0);
+    multiply<RowTiles>();
+    if (parts > 1) {
+      load_right(right, 1);
+      multiply<RowTiles>();
+    }
   }
-  multiply<RowTiles>();
-  load_left<RowTiles>(left, 2);
-  multiply<RowTiles>();
 }
 
 // Blocks of one factor that belong to a pass.
@@ -187,21 +214,22 @@ struct Pass {
 };
 
 // Lays out 16 rows of the left factor, those that exist, of a slice.
+template <int Parts>
 [[LORA_TILES]] void lay_out_rows(const Slice& slice, int64_t row, int64_t rows, char* to) {
   const auto& [a, a_stride, k, panels] = *slice.factor;
-  for (int64_t block = slice.begin; block < slice.end; ++block, to += kBlockBytes) {
+  for (int64_t block = slice.begin; block < slice.end; ++block, to += kBlockBytes<Parts>) {
     for (int64_t i = 0; i < kTileRows; ++i) {
       const float* from = a + (row + std::min(i, rows - 1)) * a_stride + block * kDepth;
       const int64_t exist = i < rows ? k - block * kDepth : 0;
       fetch_ahead(from);
-      const Split s = split(some(from, exist), some(from + 16, exist - 16));
-      for (int p = 0; p < kParts; ++p) _mm512_store_si512(to + p * 2 * kTileBytes + i * 64, s.part[p]);
+      const Split<Parts> s = split<Parts>(some(from, exist), some(from + 16, exist - 16));
+      for (int p = 0; p < Parts; ++p) _mm512_store_si512(to + p * 2 * kTileBytes + i * 64, s.part[p]);
     }
   }
 }
 
 // 16 * RowTiles rows of c, 32 columns.
-template <int RowTiles>
+template <int RowTiles, int Parts>
 [[LORA_TILES]] void sum_up(const Pass& pass, int64_t group, int64_t panel, bool accumulate, float* c,
                            int64_t c_stride) {
   const int64_t stride = c_stride * static_cast<int64_t>(sizeof(float));
@@ -219,12 +247,12 @@ template <int RowTiles>
     _tile_zero(2);
     _tile_zero(3);
   }
-  const char* left = pass.left + group * pass.blocks * kBlockBytes;
+  const char* left = pass.left + group * pass.blocks * kBlockBytes<Parts>;
   for (const auto& [factor, begin, end] : pass.slices) {
-    const char* right =
-        reinterpret_cast<const char*>(factor->panels) + (panel * blocks_of(factor->k) + begin) * kBlockBytes;
-    for (int64_t i = begin; i < end; ++i, left += kBlockBytes, right += kBlockBytes)
-      multiply_block<RowTiles>(left, right);
+    const char* right = reinterpret_cast<const char*>(factor->panels) +
+                        (panel * blocks_of(factor->k) + begin) * kBlockBytes<Parts>;
+    for (int64_t i = begin; i < end; ++i, left += kBlockBytes<Parts>, right += kBlockBytes<Parts>)
+      multiply_block<RowTiles, Parts>(left, right);
   }
   _tile_stored(0, c, stride);
   _tile_stored(1, c + 16, stride);
@@ -235,11 +263,12 @@ template <int RowTiles>
 }
 
 // `rows` rows and `columns` columns of c exist.
+template <int Parts>
 void tiles_of(const Pass& pass, int64_t group, int64_t panel, int64_t rows, int64_t columns, bool accumulate,
               float* c, int64_t c_stride) {
   const auto sum = [&](float* to, int64_t stride) {
-    rows <= kTileRows ? sum_up<1>(pass, group, panel, accumulate, to, stride)
-                      : sum_up<2>(pass, group, panel, accumulate, to, stride);
+    rows <= kTileRows ? sum_up<1, Parts>(pass, group, panel, accumulate, to, stride)
+                      : sum_up<2, Parts>(pass, group, panel, accumulate, to, stride);
   };
   if (columns == kColumns && rows % kTileRows == 0) return sum(c, c_stride);
   std::array<float, static_cast<size_t>(kRows * kColumns)> edge{};
@@ -247,6 +276,97 @@ void tiles_of(const Pass& pass, int64_t group, int64_t panel, int64_t rows, int6
     for (int64_t i = 0; i < rows; ++i) std::copy_n(c + i * c_stride, columns, edge.data() + i * kColumns);
   sum(edge.data(), kColumns);
   for (int64_t i = 0; i < rows; ++i) std::copy_n(edge.data() + i * kColumns, columns, c + i * c_stride);
+}
+
+template <int Parts>
+[[LORA_TILES]] void turned(const float* w, int64_t w_stride, int64_t rows, int64_t k, float scale,
+                           int64_t column, float* panels) {
+  const __m512 factor = _mm512_set1_ps(scale);
+  for (int64_t block = 0; block < blocks_of(k); ++block) {
+    char* to = right_block<Parts>(panels, column / kColumns, k, block);
+    const int64_t numbers = k - block * kDepth;
+    __m512i seen[Parts];
+    for (__m512i& bits : seen) bits = _mm512_setzero_si512();
+    for (int64_t half = 0; half < 2; ++half) {
+      __m512i parts[Parts][kTileRows];
+      for (int64_t i = 0; i < kTileRows; ++i) {
+        const int64_t row = half * kTileRows + i;
+        const float* from = w + std::min(row, rows - 1) * w_stride + block * kDepth;
+        const int64_t exist = row < rows ? numbers : 0;
+        fetch_ahead(from);
+        const Split<Parts> s = split<Parts>(_mm512_mul_ps(some(from, exist), factor),
+                                            _mm512_mul_ps(some(from + 16, exist - 16), factor));
+        for (int p = 0; p < Parts; ++p) parts[p][i] = s.part[p];
+        add_bits(s, seen);
+      }
+      for (int p = 0; p < Parts; ++p) turn(parts[p], to + (p * 2 + half) * kTileBytes);
+    }
+    *reinterpret_cast<int*>(to + kPartsBytes<Parts>) = parts_of<Parts>(seen);
+  }
+}
+
+template <int Parts>
+[[LORA_TILES]] void by_rows(const float* w, int64_t w_stride, int64_t rows, int64_t n, int64_t row, int64_t k,
+                            float* panels) {
+  for (int64_t panel = 0; panel < blocks_of(n); ++panel) {
+    char* to = right_block<Parts>(panels, panel, k, row / kDepth);
+    __m512i seen[Parts];
+    for (__m512i& bits : seen) bits = _mm512_setzero_si512();
+    for (int64_t pair = 0; pair < kTileRows; ++pair)
+      for (int64_t half = 0; half < 2; ++half) {
+        const int64_t columns = n - panel * kColumns - half * 16;
+        const float* from = w + pair * w_stride + panel * kColumns + half * 16;
+        if (half == 0) {
+          fetch_ahead(from);
+          fetch_ahead(from + kTileRows * w_stride);
+        }
+        const Split<Parts> s =
+            split<Parts>(some(from, pair < rows ? columns : 0),
+                         some(from + kTileRows * w_stride, pair + kTileRows < rows ? columns : 0));
+        for (int p = 0; p < Parts; ++p)
+          _mm512_store_si512(to + (p * 2 + half) * kTileBytes + pair * 64, s.part[p]);
+        add_bits(s, seen);
+      }
+    *reinterpret_cast<int*>(to + kPartsBytes<Parts>) = parts_of<Parts>(seen);
+  }
+}
+
+template <int Parts>
+void sum_of_products(std::span<const PanelFactor<float>> factors, int64_t m, int64_t n, bool accumulate,
+                     float* c, int64_t c_stride, float* room) {
+  int64_t all = 0;
+  for (const PanelFactor<float>& factor : factors) all += blocks_of(factor.k);
+  const int64_t passes = (all + kPass - 1) / kPass;
+  configure();
+  for (int64_t i = 0; i < passes; ++i) {
+    const int64_t begin = all * i / passes, end = all * (i + 1) / passes;
+    Pass pass{{}, end - begin, reinterpret_cast<char*>(room)};
+    int64_t before = 0;
+    for (const PanelFactor<float>& factor : factors) {
+      const int64_t blocks = blocks_of(factor.k), first = std::max(begin - before, int64_t{0}),
+                    last = std::min(end - before, blocks);
+      if (first < last) {
+        pass.slices.push_back({&factor, first, last});
+        for (int64_t row = 0; row < m; row += kTileRows)
+          lay_out_rows<Parts>(pass.slices.back(), row, std::min(kTileRows, m - row),
+                              pass.left +
+                                  (row / kRows * pass.blocks + before + first - begin) * kBlockBytes<Parts> +
+                                  row % kRows / kTileRows * kTileBytes);
+      }
+      before += blocks;
+    }
+    for (int64_t panel = 0; panel < blocks_of(n); ++panel)
+      for (int64_t group = 0; group < blocks_of(m); ++group)
+        tiles_of<Parts>(pass, group, panel, std::min(kRows, m - group * kRows),
+                        std::min(kColumns, n - panel * kColumns), accumulate || i > 0,
+                        c + group * kRows * c_stride + panel * kColumns, c_stride);
+  }
+  release();
+}
+
+int64_t block_numbers(MatmulPrecision precision) {
+  return (precision == MatmulPrecision::kHighest ? kBlockBytes<kAllParts> : kBlockBytes<kHighParts>) /
+         static_cast<int64_t>(sizeof(float));
 }
 
 bool has_amx() {
@@ -277,93 +397,31 @@ void switch_off(bool off) {
   usable() = !off && has_tiles();
 }
 
-int64_t panel_numbers(int64_t k, int64_t n) {
-  return blocks_of(n) * blocks_of(k) * kBlockBytes / static_cast<int64_t>(sizeof(float));
+int64_t panel_numbers(int64_t k, int64_t n, MatmulPrecision precision) {
+  return blocks_of(n) * blocks_of(k) * block_numbers(precision);
 }
 
-int64_t room_numbers(int64_t m) {
-  return blocks_of(m) * kPass * kBlockBytes / static_cast<int64_t>(sizeof(float));
+int64_t room_numbers(int64_t m, MatmulPrecision precision) {
+  return blocks_of(m) * kPass * block_numbers(precision);
 }
 
-[[LORA_TILES]] void pack_turned(const float* w, int64_t w_stride, int64_t rows, int64_t k, float scale,
-                                int64_t column, float* panels) {
-  const __m512 factor = _mm512_set1_ps(scale);
-  for (int64_t block = 0; block < blocks_of(k); ++block) {
-    char* to = right_block(panels, column / kColumns, k, block);
-    const int64_t numbers = k - block * kDepth;
-    __m512i second = _mm512_setzero_si512(), third = second;
-    for (int64_t half = 0; half < 2; ++half) {
-      __m512i parts[kParts][kTileRows];
-      for (int64_t i = 0; i < kTileRows; ++i) {
-        const int64_t row = half * kTileRows + i;
-        const float* from = w + std::min(row, rows - 1) * w_stride + block * kDepth;
-        const int64_t exist = row < rows ? numbers : 0;
-        fetch_ahead(from);
-        const Split s = split(_mm512_mul_ps(some(from, exist), factor),
-                              _mm512_mul_ps(some(from + 16, exist - 16), factor));
-        for (int p = 0; p < kParts; ++p) parts[p][i] = s.part[p];
-        second = _mm512_or_si512(second, s.part[1]);
-        third = _mm512_or_si512(third, s.part[2]);
-      }
-      for (int p = 0; p < kParts; ++p) turn(parts[p], to + (p * 2 + half) * kTileBytes);
-    }
-    *reinterpret_cast<int*>(to + kPartsBytes) = parts_of(second, third);
-  }
+void pack_turned(const float* w, int64_t w_stride, int64_t rows, int64_t k, float scale, int64_t column,
+                 MatmulPrecision precision, float* panels) {
+  precision == MatmulPrecision::kHighest ? turned<kAllParts>(w, w_stride, rows, k, scale, column, panels)
+                                         : turned<kHighParts>(w, w_stride, rows, k, scale, column, panels);
 }
 
-[[LORA_TILES]] void pack_rows(const float* w, int64_t w_stride, int64_t rows, int64_t n, int64_t row,
-                              int64_t k, float* panels) {
-  for (int64_t panel = 0; panel < blocks_of(n); ++panel) {
-    char* to = right_block(panels, panel, k, row / kDepth);
-    __m512i second = _mm512_setzero_si512(), third = second;
-    for (int64_t pair = 0; pair < kTileRows; ++pair)
-      for (int64_t half = 0; half < 2; ++half) {
-        const int64_t columns = n - panel * kColumns - half * 16;
-        const float* from = w + pair * w_stride + panel * kColumns + half * 16;
-        if (half == 0) {
-          fetch_ahead(from);
-          fetch_ahead(from + kTileRows * w_stride);
-        }
-        const Split s = split(some(from, pair < rows ? columns : 0),
-                              some(from + kTileRows * w_stride, pair + kTileRows < rows ? columns : 0));
-        for (int p = 0; p < kParts; ++p)
-          _mm512_store_si512(to + (p * 2 + half) * kTileBytes + pair * 64, s.part[p]);
-        second = _mm512_or_si512(second, s.part[1]);
-        third = _mm512_or_si512(third, s.part[2]);
-      }
-    *reinterpret_cast<int*>(to + kPartsBytes) = parts_of(second, third);
-  }
+void pack_rows(const float* w, int64_t w_stride, int64_t rows, int64_t n, int64_t row, int64_t k,
+               MatmulPrecision precision, float* panels) {
+  precision == MatmulPrecision::kHighest ? by_rows<kAllParts>(w, w_stride, rows, n, row, k, panels)
+                                         : by_rows<kHighParts>(w, w_stride, rows, n, row, k, panels);
 }
 
 void product(std::span<const PanelFactor<float>> factors, int64_t m, int64_t n, bool accumulate, float* c,
-             int64_t c_stride, float* room) {
-  int64_t all = 0;
-  for (const PanelFactor<float>& factor : factors) all += blocks_of(factor.k);
-  const int64_t passes = (all + kPass - 1) / kPass;
-  configure();
-  for (int64_t i = 0; i < passes; ++i) {
-    const int64_t begin = all * i / passes, end = all * (i + 1) / passes;
-    Pass pass{{}, end - begin, reinterpret_cast<char*>(room)};
-    int64_t before = 0;
-    for (const PanelFactor<float>& factor : factors) {
-      const int64_t blocks = blocks_of(factor.k), first = std::max(begin - before, int64_t{0}),
-                    last = std::min(end - before, blocks);
-      if (first < last) {
-        pass.slices.push_back({&factor, first, last});
-        for (int64_t row = 0; row < m; row += kTileRows)
-          lay_out_rows(pass.slices.back(), row, std::min(kTileRows, m - row),
-                       pass.left + (row / kRows * pass.blocks + before + first - begin) * kBlockBytes +
-                           row % kRows / kTileRows * kTileBytes);
-      }
-      before += blocks;
-    }
-    for (int64_t panel = 0; panel < blocks_of(n); ++panel)
-      for (int64_t group = 0; group < blocks_of(m); ++group)
-        tiles_of(pass, group, panel, std::min(kRows, m - group * kRows),
-                 std::min(kColumns, n - panel * kColumns), accumulate || i > 0,
-                 c + group * kRows * c_stride + panel * kColumns, c_stride);
-  }
-  release();
+             int64_t c_stride, MatmulPrecision precision, float* room) {
+  precision == MatmulPrecision::kHighest
+      ? sum_of_products<kAllParts>(factors, m, n, accumulate, c, c_stride, room)
+      : sum_of_products<kHighParts>(factors, m, n, accumulate, c, c_stride, room);
 }
 
 }  // namespace lora::ops::cpu::tiles
@@ -379,15 +437,16 @@ bool available() {
   return false;
 }
 void switch_off(bool) {}
-int64_t panel_numbers(int64_t, int64_t) {
+int64_t panel_numbers(int64_t, int64_t, MatmulPrecision) {
   return 0;
 }
-int64_t room_numbers(int64_t) {
+int64_t room_numbers(int64_t, MatmulPrecision) {
   return 0;
 }
-void pack_turned(const float*, int64_t, int64_t, int64_t, float, int64_t, float*) {}
-void pack_rows(const float*, int64_t, int64_t, int64_t, int64_t, int64_t, float*) {}
-void product(std::span<const PanelFactor<float>>, int64_t, int64_t, bool, float*, int64_t, float*) {}
+void pack_turned(const float*, int64_t, int64_t, int64_t, float, int64_t, MatmulPrecision, float*) {}
+void pack_rows(const float*, int64_t, int64_t, int64_t, int64_t, int64_t, MatmulPrecision, float*) {}
+void product(std::span<const PanelFactor<float>>, int64_t, int64_t, bool, float*, int64_t, MatmulPrecision,
+             float*) {}
 
 }  // namespace lora::ops::cpu::tiles
 

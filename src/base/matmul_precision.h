@@ -1,0 +1,26 @@
+// How exactly matrices of floats are multiplied, in the words of torch.set_float32_matmul_precision. Products of doubles, and those
+// of a processor that gains nothing by less, are always as exact as their type.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+namespace lora {
+
+enum class MatmulPrecision {
+  kHighest,  // as float arithmetic does: 24 bits of each number
+  kHigh,  // at least 16 bits of each number; sums are floats. An error of some 5e-6 of a row's norm, where floats
+          // err by 3e-7
+};
+
+inline std::string_view precision_name(MatmulPrecision precision) {
+  return precision == MatmulPrecision::kHighest ? "highest" : "high";
+}
+
+inline std::optional<MatmulPrecision> precision_named(std::string_view name) {
+  for (const MatmulPrecision precision : {MatmulPrecision::kHighest, MatmulPrecision::kHigh})
+    if (name == precision_name(precision)) return precision;
+  return std::nullopt;
+}
+
+}  // namespace lora
