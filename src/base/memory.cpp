@@ -1,7 +1,10 @@
 #include "base/memory.h"
 
+#include <link.h>
 #include <malloc.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -25,6 +28,19 @@ int64_t number_in(const char* file) {
   std::ifstream in(file);
   int64_t number = 0;
   return in >> number ? number : -1;
+}
+
+// Segments that can't be written to hold what their file holds, so their pages may go.
+int release_segments(dl_phdr_info* library, size_t, void*) {
+  for (int i = 0; i < library->dlpi_phnum; ++i) {
+    const ElfW(Phdr)& segment = library->dlpi_phdr[i];
+    if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0) continue;
+    const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+    const uintptr_t begin = (library->dlpi_addr + segment.p_vaddr + page - 1) / page * page,
+                    end = (library->dlpi_addr + segment.p_vaddr + segment.p_memsz) / page * page;
+    if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  }
+  return 0;
 }
 
 }  // namespace
@@ -62,6 +78,13 @@ void keep_freed_memory() {
 #ifdef __GLIBC__
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
+#endif
+}
+
+void release_start_up_memory() {
+  dl_iterate_phdr(release_segments, nullptr);
+#ifdef __GLIBC__
+  malloc_trim(0);
 #endif
 }
 

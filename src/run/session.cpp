@@ -74,6 +74,7 @@ Session::Session(const std::filesystem::path& model, std::unique_ptr<TextSession
                                       load_in_4bit_ ? BaseStorage::kFourBit : BaseStorage::kPacked, device_);
   weights.set_precision(options.precision.value_or(weights.training_precision()));
   decoder_ = std::make_unique<Decoder>(std::move(config), std::move(weights), backend_);
+  release_start_up_memory();
 }
 
 bool Session::quantized_on_load() const {
