@@ -144,9 +144,10 @@ struct Decoder::Block {
     const Tensor attended = ops::linear_residual(attention_output, plain_residual() ? left : Tensor(),
                                                  projection_after(Module::kO), keys_after(), backend);
     const Tensor middle = add(left, attended, weights.norm_after_attention);
-    const Tensor down = ops::gated_mlp(
-        middle, mlp(), keys_after(), backend,
-        {.gate_up = again || context.recompute == Recompute::kNone, .result = !again || !plain_residual()});
+    const Tensor down =
+        ops::gated_mlp(middle, mlp(), keys_after(), backend,
+                       {.gate_up = again || context.recompute.of_layer(layer) == RecomputeLevel::kNone,
+                        .result = !again || !plain_residual()});
     return add(middle, down, weights.norm_after_mlp);
   }
 
@@ -196,7 +197,7 @@ Tensor Decoder::hidden(const std::shared_ptr<Context>& context, const std::vecto
   if (config_.embedding_multiplier != 1) x.mul_(config_.embedding_multiplier);
   for (int64_t layer = 0; layer < config_.num_hidden_layers; ++layer) {
     const Block block{*this, *context, layer};
-    x = context->recompute == Recompute::kBlock
+    x = context->recompute.of_layer(layer) == RecomputeLevel::kBlock
             ? ops::recomputed(x, block.parameters(),
                               [this, context, layer](const Tensor& in, bool again) {
                                 return Block{*this, *context, layer}.run(in, again);

@@ -2,25 +2,37 @@
 // memory and time, never a number.
 #pragma once
 
+#include <cstdint>
+#include <limits>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace lora {
 
-enum class Recompute {
+enum class RecomputeLevel {
   kNone,   // keep what each operation's backward pass reads (docs/architecture.md has the list)
   kCheap,  // gate and up, half of it and more, are computed again: a quarter more work
   kBlock,  // a block keeps only its input: half more work
 };
 
-inline std::string_view recompute_name(Recompute level) {
-  return level == Recompute::kNone ? "none" : level == Recompute::kCheap ? "cheap" : "block";
-}
+// A level in the first layers, and the one below it in those that follow.
+struct Recompute {
+  static constexpr int64_t kAllLayers = std::numeric_limits<int64_t>::max();
+  static const Recompute kNone, kCheap, kBlock;  // in all layers
 
-inline std::optional<Recompute> recompute_named(std::string_view name) {
-  for (const Recompute level : {Recompute::kNone, Recompute::kCheap, Recompute::kBlock})
-    if (name == recompute_name(level)) return level;
-  return std::nullopt;
-}
+  RecomputeLevel level = RecomputeLevel::kNone;
+  int64_t layers = kAllLayers;
+
+  RecomputeLevel of_layer(int64_t layer) const;
+  bool operator==(const Recompute&) const = default;
+};
+inline constexpr Recompute Recompute::kNone{RecomputeLevel::kNone};
+inline constexpr Recompute Recompute::kCheap{RecomputeLevel::kCheap};
+inline constexpr Recompute Recompute::kBlock{RecomputeLevel::kBlock};
+
+// "none", "cheap", "block"; "cheap:12" in 12 layers, "block:12" in 12 layers and cheap in the others.
+std::string recompute_name(const Recompute& recompute);
+std::optional<Recompute> recompute_named(std::string_view name);
 
 }  // namespace lora

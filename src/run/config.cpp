@@ -235,7 +235,7 @@ void finish(RunConfig& c) {
   require(c.eval_strategy == "steps" || c.eval_strategy == "no", "eval_strategy",
           "\"" + c.eval_strategy + "\"", "steps or no");
   require(c.recompute == "auto" || recompute_named(c.recompute), "recompute", "\"" + c.recompute + "\"",
-          "auto, none, cheap or block");
+          "auto, none, cheap or block, or the latter two in some layers, as cheap:12");
   require(c.float32_matmul_precision == "auto" || precision_named(c.float32_matmul_precision),
           "float32_matmul_precision", "\"" + c.float32_matmul_precision + "\"", "auto, highest or high");
   if (c.micro_batch_tokens > 0) c.train.micro_batch_tokens = c.micro_batch_tokens;

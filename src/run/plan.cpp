@@ -202,6 +202,12 @@ void note_machine(const PlannedRun& plan, std::vector<std::string>& notes) {
 }
 
 // Puts a plan together, step by step.
+// What is resident before weights are loaded, and stays.
+int64_t resident_since_start() {
+  release_start_up_memory();
+  return resident_bytes();
+}
+
 class Planner {
  public:
   Planner(const RunConfig& config, const TextSession& text, const ModelConfig& model, const Split& split,
@@ -216,7 +222,7 @@ class Planner {
                 config.adapter,
                 config.train.optim,
                 base_bytes(checkpoint_, model, at::kFloat, storage_of(config)),
-                resident_bytes(),
+                resident_since_start(),
                 at::get_num_threads()} {
     plan_.test_rows = options.whole_run ? split.test.size() : 0;
     if (!options.whole_run) return;
@@ -269,24 +275,28 @@ class Planner {
   }
 
   // The peak of a run whose passes have up to so many tokens.
-  int64_t bytes_of(int64_t tokens, Recompute recompute) const {
+  int64_t bytes_of(int64_t tokens, const Recompute& recompute) const {
     MemoryInput one = memory_;
     one.training = {largest_size(rows_, tokens)};
     return plan_memory(one, recompute).total();
   }
 
+  // What some steps of the run lay in passes of up to so many tokens.
+  LaidTokens laid(int64_t tokens) const {
+    constexpr int64_t kSampledTokens = int64_t{1} << 17;
+    TrainOptions train = train_;
+    train.micro_batch_tokens = tokens;
+    const RunPasses sample = training_passes(model_, rows_.train, train, kSampledTokens);
+    return {sample.size.unique_tokens, static_cast<int64_t>(sample.passes.size())};
+  }
+
   // Larger passes where rows share long prompts, in half of the memory that is free.
   void widen() {
-    constexpr int64_t kSampledTokens = int64_t{1} << 17;
     const int64_t usual = train_.micro_batch_tokens,
                   memory = plan_.memory_limit > 0 ? plan_.memory_limit : plan_.memory_available / 2;
-    const auto laid = [&](int64_t tokens) {
-      TrainOptions train = train_;
-      train.micro_batch_tokens = tokens;
-      return training_passes(model_, rows_.train, train, kSampledTokens).size.unique_tokens;
-    };
     train_.micro_batch_tokens = passes_for_shared_prompts(
-        usual, laid, [&](int64_t tokens) { return bytes_of(tokens, train_.recompute) <= memory; });
+        usual, [&](int64_t tokens) { return laid(tokens).tokens; },
+        [&](int64_t tokens) { return bytes_of(tokens, train_.recompute) <= memory; });
     if (train_.micro_batch_tokens > usual)
       plan_.why = fmt::format(
           "{} tokens a pass, since in passes of {} the prompts that rows share would be laid too often",
@@ -298,15 +308,23 @@ class Planner {
     plan_.memory_limit = config_.memory_limit_bytes;
     plan_.memory_available = available_memory();
     if (config_.micro_batch_tokens == 0 && train_.share_prefixes && !on_gpu()) widen();
-    PassLimits limits{plan_.memory_limit, train_.micro_batch_tokens, plan_.longest_row};
+    PassLimits limits{plan_.memory_limit, train_.micro_batch_tokens, plan_.longest_row,
+                      model_.num_hidden_layers};
     if (config_.recompute != "auto") limits.recompute = train_.recompute;
     if (plan_.memory_limit > 0) {
       MemoryInput smallest = memory_;
       smallest.training = {largest_size(rows_, plan_.longest_row)};
       const bool asks = plan_memory(smallest, limits.recompute.value_or(Recompute::kBlock)).cache > 0;
-      const PassChoice choice = choose_passes(
-          limits, [&](int64_t tokens, Recompute recompute) { return bytes_of(tokens, recompute); },
-          advice(config_, memory_.base, asks));
+      // Where a step has fewer tokens than a pass may hold, it takes no more.
+      int64_t most = 0;
+      for (const PassSize& pass : training_passes(model_, rows_.train, train_).passes)
+        most = std::max(most, pass.tokens);
+      const PassChoice choice = choose_passes(limits,
+                                              {[&](int64_t tokens, const Recompute& recompute) {
+                                                 return bytes_of(std::min(tokens, most), recompute);
+                                               },
+                                               [&](int64_t tokens) { return laid(tokens); }},
+                                              advice(config_, memory_.base, asks));
       train_.micro_batch_tokens = choice.micro_batch_tokens;
       train_.recompute = choice.recompute;
       plan_.why = choice.why;
@@ -328,7 +346,7 @@ class Planner {
     if (plan_.memory_limit <= 0) limits.memory_limit = plan_.memory_available + plan_.memory.program;
     plan_.largest_pass =
         largest_pass(limits, train_.recompute, kLargestPass,
-                     [&](int64_t tokens, Recompute recompute) { return bytes_of(tokens, recompute); });
+                     [&](int64_t tokens, const Recompute& recompute) { return bytes_of(tokens, recompute); });
     const double unique_a_row = plan_.unique_tokens_a_step / static_cast<double>(plan_.examples_a_step);
     plan_.rows_of_largest_pass =
         unique_a_row > 0 ? static_cast<double>(plan_.largest_pass) / unique_a_row : 0;

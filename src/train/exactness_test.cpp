@@ -120,8 +120,8 @@ TEST_P(Exactness, HowExamplesAreDealtDoesNotMatter) {
 TEST_P(Exactness, WhatIsComputedAgainDoesNotMatter) {
   const Result none = run(all_, {true, 60});
   for (const ops::Backend backend : {ops::Backend::kFused, ops::Backend::kReference})
-    for (const Recompute level : {Recompute::kCheap, Recompute::kBlock})
-      expect_same(std::string("recompute_") + std::string(recompute_name(level)) +
+    for (const Recompute level : {Recompute::kCheap, Recompute::kBlock, Recompute{RecomputeLevel::kBlock, 1}})
+      expect_same(std::string("recompute_") + recompute_name(level) +
                       (backend == ops::Backend::kFused ? "" : "_reference"),
                   run(all_, {.max_tokens = 60, .recompute = level}, backend), none);
 }

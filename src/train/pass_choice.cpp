@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <vector>
 
 #include "base/error.h"
@@ -13,11 +12,9 @@ namespace lora {
 namespace {
 
 // What a pass costs beside its tokens, in tokens: packed weights are unpacked once forward and once backward, small
-// products of matrices are slower. Unpacking alone took 7 % at 793 tokens (bench/RESULTS.md), which is 56; of other models
-// and machines nothing is known yet. bench/plan_versus_actual.py --passes measures it.
-constexpr double kTokensBesides = 48;
-constexpr std::array<std::pair<Recompute, double>, 3> kWork{
-    {{Recompute::kNone, 1.0}, {Recompute::kCheap, 1.25}, {Recompute::kBlock, 1.5}}};
+// products of matrices are slower, threads wait for each other. And what computing again costs, of all work. Measured with
+// SmolLM2-135M, 2 threads with tiles, passes of 256 to 1024 tokens (bench/RESULTS.md, 29 November 2026).
+constexpr double kTokensBesides = 128, kCheapWork = 1.13, kBlockWork = 1.30;
 constexpr int64_t kSmallestPass = 32;
 
 // Those that are tried: the largest, and 7, 6, 5 and 4 eighths of it, of its half, of its quarter, …
@@ -29,26 +26,44 @@ std::vector<int64_t> sizes(const PassLimits& limits) {
   return all;
 }
 
-}  // namespace
-
-double relative_time(int64_t micro_batch_tokens, Recompute recompute) {
-  const auto* work = std::ranges::find(kWork, recompute, &std::pair<Recompute, double>::first);
-  return work->second * (1 + kTokensBesides / static_cast<double>(std::max<int64_t>(micro_batch_tokens, 1)));
+// From that which keeps everything to that which keeps least.
+std::vector<Recompute> levels_of(const PassLimits& limits) {
+  if (limits.recompute) return {*limits.recompute};
+  std::vector<Recompute> levels{Recompute::kNone};
+  for (const RecomputeLevel level : {RecomputeLevel::kCheap, RecomputeLevel::kBlock}) {
+    for (int64_t layers = 1; layers < limits.layers; ++layers) levels.push_back({level, layers});
+    levels.push_back({level});
+  }
+  return levels;
 }
 
-PassChoice choose_passes(const PassLimits& limits,
-                         const std::function<int64_t(int64_t tokens, Recompute recompute)>& bytes_of,
-                         const std::string& advice) {
+}  // namespace
+
+double relative_time(const LaidTokens& laid, const Recompute& recompute, int64_t layers) {
+  const double share = std::min(1.0, static_cast<double>(recompute.layers) / static_cast<double>(layers));
+  double work = 1;
+  if (recompute.level == RecomputeLevel::kCheap) work += share * (kCheapWork - 1);
+  if (recompute.level == RecomputeLevel::kBlock) work = kCheapWork + share * (kBlockWork - kCheapWork);
+  return work * (static_cast<double>(laid.tokens) + kTokensBesides * static_cast<double>(laid.passes));
+}
+
+PassChoice choose_passes(const PassLimits& limits, const PassFacts& facts, const std::string& advice) {
   std::optional<PassChoice> best, least;
-  for (const auto& [level, work] : kWork) {
-    if (limits.recompute && *limits.recompute != level) continue;
-    for (const int64_t tokens : sizes(limits)) {
+  double best_time = 0;
+  const std::vector<Recompute> levels = levels_of(limits);
+  for (const int64_t tokens : sizes(limits)) {
+    const LaidTokens laid = facts.laid(tokens);
+    for (const Recompute& level : levels) {
       // A row is never cut, so smaller passes than the longest row spare nothing.
-      const PassChoice choice{tokens, level, bytes_of(std::max(tokens, limits.longest_row), level), {}};
+      const PassChoice choice{tokens, level, facts.bytes_of(std::max(tokens, limits.longest_row), level), {}};
       if (!least || choice.bytes < least->bytes) least = choice;
-      if (choice.bytes <= limits.memory_limit &&
-          (!best || relative_time(tokens, level) < relative_time(best->micro_batch_tokens, best->recompute)))
+      if (choice.bytes > limits.memory_limit) continue;
+      const double time = relative_time(laid, level, limits.layers);
+      if (!best || time < best_time) {
         best = choice;
+        best_time = time;
+      }
+      break;  // what follows computes more
     }
   }
   const auto in_bytes = [](int64_t bytes) { return bytes_text(static_cast<double>(bytes)); };
@@ -60,19 +75,17 @@ PassChoice choose_passes(const PassLimits& limits,
                               recompute_name(least->recompute)),
          .expected = fmt::format("at most {}", in_bytes(limits.memory_limit)),
          .fix = advice});
+  const Recompute usual = limits.recompute.value_or(Recompute::kNone);
   const double longer =
-      relative_time(best->micro_batch_tokens, best->recompute) /
-          relative_time(limits.micro_batch_tokens, limits.recompute.value_or(Recompute::kNone)) -
-      1;
-  if (best->micro_batch_tokens == limits.micro_batch_tokens &&
-      best->recompute == limits.recompute.value_or(Recompute::kNone))
+      best_time / relative_time(facts.laid(limits.micro_batch_tokens), usual, limits.layers) - 1;
+  if (best->micro_batch_tokens == limits.micro_batch_tokens && best->recompute == usual)
     best->why = fmt::format("the run fits {} as it is", in_bytes(limits.memory_limit));
   else
     best->why = fmt::format(
         "to stay below {}: passes of {} tokens, recompute \"{}\", which take about {:.0f} % longer than of "
         "{} with \"{}\"",
         in_bytes(limits.memory_limit), best->micro_batch_tokens, recompute_name(best->recompute),
-        100 * longer, limits.micro_batch_tokens, recompute_name(limits.recompute.value_or(Recompute::kNone)));
+        100 * longer, limits.micro_batch_tokens, recompute_name(usual));
   return *best;
 }
 
@@ -88,8 +101,8 @@ int64_t passes_for_shared_prompts(int64_t usual, const std::function<int64_t(int
   });
 }
 
-int64_t largest_pass(const PassLimits& limits, Recompute recompute, int64_t most,
-                     const std::function<int64_t(int64_t tokens, Recompute recompute)>& bytes_of) {
+int64_t largest_pass(const PassLimits& limits, const Recompute& recompute, int64_t most,
+                     const std::function<int64_t(int64_t tokens, const Recompute& recompute)>& bytes_of) {
   int64_t fits = 0, too_large = most + 1;
   if (bytes_of(std::max<int64_t>(limits.longest_row, 1), recompute) > limits.memory_limit) return 0;
   fits = std::max<int64_t>(limits.longest_row, 1);

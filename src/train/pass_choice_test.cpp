@@ -7,19 +7,30 @@
 namespace lora {
 namespace {
 
-constexpr int64_t kMB = 1'000'000;
+constexpr int64_t kMB = 1'000'000, kLayers = 4;
 
 // 300 MB for all else; a token keeps 0.8 MB, 0.4 or 0.1.
-int64_t bytes_of(int64_t tokens, Recompute recompute) {
-  const int64_t a_token = recompute == Recompute::kNone    ? 800'000
-                          : recompute == Recompute::kCheap ? 400'000
-                                                           : 100'000;
+int64_t bytes_of(int64_t tokens, const Recompute& recompute) {
+  int64_t a_token = 0;
+  for (int64_t layer = 0; layer < kLayers; ++layer) {
+    const RecomputeLevel level = recompute.of_layer(layer);
+    a_token += (level == RecomputeLevel::kNone    ? 800'000
+                : level == RecomputeLevel::kCheap ? 400'000
+                                                  : 100'000) /
+               kLayers;
+  }
   return 300 * kMB + tokens * a_token;
+}
+
+// Nothing is shared.
+LaidTokens laid(int64_t tokens) {
+  return {100'000, 100'000 / tokens};
 }
 
 PassChoice choose(int64_t megabytes, PassLimits limits = {.micro_batch_tokens = 1024, .longest_row = 40}) {
   limits.memory_limit = megabytes * kMB;
-  return choose_passes(limits, bytes_of, "Buy memory.");
+  limits.layers = kLayers;
+  return choose_passes(limits, {bytes_of, laid}, "Buy memory.");
 }
 
 TEST(PassChoice, NothingIsChangedWhereItFits) {
@@ -28,39 +39,62 @@ TEST(PassChoice, NothingIsChangedWhereItFits) {
   EXPECT_EQ(choice.recompute, Recompute::kNone);
 }
 
-TEST(PassChoice, SmallerPassesBeforeWorkIsDoneAgain) {
-  for (const int64_t megabytes : {1000, 600, 450}) {
-    const PassChoice choice = choose(megabytes);
-    EXPECT_EQ(choice.recompute, Recompute::kNone) << megabytes;
-    EXPECT_LT(choice.micro_batch_tokens, 1024);
-    EXPECT_LE(choice.bytes, megabytes * kMB);
-  }
+TEST(PassChoice, AsFewLayersAsNeededComputeAgain) {
+  // Smaller passes would spare nothing.
+  const auto recompute = [](int64_t megabytes) {
+    const PassChoice choice = choose(megabytes, {.micro_batch_tokens = 1024, .longest_row = 1024});
+    EXPECT_EQ(choice.micro_batch_tokens, 1024);
+    return recompute_name(choice.recompute);
+  };
+  EXPECT_EQ(recompute(1120), "none");
+  EXPECT_EQ(recompute(1020), "cheap:1");
+  EXPECT_EQ(recompute(720), "cheap");
+  EXPECT_EQ(recompute(640), "block:1");
+  EXPECT_EQ(recompute(410), "block");
 }
 
-TEST(PassChoice, WorkIsDoneAgainBeforePassesBecomeTiny) {
-  const PassChoice choice = choose(360);
-  EXPECT_NE(choice.recompute, Recompute::kNone);
-  EXPECT_GT(choice.micro_batch_tokens, 100);
-  EXPECT_LE(choice.bytes, 360 * kMB);
+TEST(PassChoice, SmallerPassesWhereEachBlockIsComputedAgain) {
+  const PassChoice choice = choose(380);
+  EXPECT_EQ(choice.recompute, Recompute::kBlock);
+  EXPECT_LT(choice.micro_batch_tokens, 1024);
+  EXPECT_LE(choice.bytes, 380 * kMB);
 }
 
 // Nothing that fits is faster: tried one by one.
 TEST(PassChoice, TheFastestThatFitsIsTaken) {
   for (int64_t megabytes = 310; megabytes < 1200; megabytes += 10) {
     const PassChoice choice = choose(megabytes);
-    const double chosen = relative_time(choice.micro_batch_tokens, choice.recompute);
-    for (const Recompute level : {Recompute::kNone, Recompute::kCheap, Recompute::kBlock})
-      for (int64_t tokens = 64; tokens <= 1024; tokens *= 2) {
-        if (bytes_of(tokens, level) > megabytes * kMB) continue;
-        EXPECT_LE(chosen, relative_time(tokens, level) + 1e-12) << megabytes << " MB, " << tokens;
-      }
+    EXPECT_LE(choice.bytes, megabytes * kMB);
+    const double chosen = relative_time(laid(choice.micro_batch_tokens), choice.recompute, kLayers);
+    for (const RecomputeLevel level : {RecomputeLevel::kNone, RecomputeLevel::kCheap, RecomputeLevel::kBlock})
+      for (int64_t layers = 0; layers <= kLayers; ++layers)
+        for (int64_t tokens = 64; tokens <= 1024; tokens *= 2) {
+          if (bytes_of(tokens, {level, layers}) > megabytes * kMB) continue;
+          EXPECT_LE(chosen, relative_time(laid(tokens), {level, layers}, kLayers) + 1e-9)
+              << megabytes << " MB, " << tokens;
+        }
   }
+}
+
+// A prompt of 200 tokens that rows of 20 of their own share is dear to lay again.
+TEST(PassChoice, PromptsThatAreLaidAgainCount) {
+  const auto sharing = [](int64_t tokens) {
+    const int64_t own = std::max<int64_t>(tokens, 220) - 200, passes = (8 * 20 + own - 1) / own;
+    return LaidTokens{passes * 200 + 8 * 20, passes};
+  };
+  const auto bytes = [](int64_t tokens, const Recompute& recompute) {
+    return tokens * (recompute == Recompute::kNone ? 4 : 1);
+  };
+  const PassLimits limits{.memory_limit = 1024, .micro_batch_tokens = 512, .longest_row = 220};
+  const PassChoice choice = choose_passes(limits, {bytes, sharing}, "");
+  EXPECT_EQ(choice.micro_batch_tokens, 512);
+  EXPECT_NE(choice.recompute, Recompute::kNone);
 }
 
 TEST(PassChoice, ALongRowSetsTheSmallestPass) {
   const PassLimits limits{.micro_batch_tokens = 1024, .longest_row = 900};
   EXPECT_EQ(choose(1200, limits).bytes, bytes_of(1024, Recompute::kNone));
-  EXPECT_EQ(choose(700, limits).recompute, Recompute::kCheap);
+  EXPECT_EQ(choose(720, limits).recompute, Recompute::kCheap);
   EXPECT_EQ(choose(420, limits).recompute, Recompute::kBlock);
   EXPECT_THROW(choose(380, limits), Error);
 }

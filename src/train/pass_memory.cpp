@@ -18,7 +18,7 @@ constexpr int64_t kFloat = 4;  // bytes of a number
 struct LayerNumbers {
   int64_t input = 0;     // x
   int64_t kept = 0;      // beside x, when nothing is computed again
-  int64_t gate_up = 0;   // of it: what Recompute::kCheap computes again
+  int64_t gate_up = 0;   // of it: what RecomputeLevel::kCheap computes again
   int64_t backward = 0;  // held while the layer is differentiated
   int64_t reading = 0;   // held while it is computed, nothing kept
 };
@@ -160,12 +160,12 @@ PassBytes training_pass(const PassModel& model, const PassSize& size, Recompute 
     const int64_t rows = layer + 1 == layers ? size.last_rows : size.tokens;
     const LayerNumbers n = layer_numbers(model, layer, size.tokens, rows, needs_gradient);
     needs_gradient = needs_gradient || n.kept > 0;
-    if (recompute == Recompute::kBlock && n.kept > 0) {
+    if (recompute.of_layer(layer) == RecomputeLevel::kBlock && n.kept > 0) {
       // x alone; while the layer is differentiated, all of it once more.
       kept += size.tokens * c.hidden_size;
       highest = std::max(highest, layer_bytes(kept + n.kept + n.backward));
     } else {
-      const int64_t again = recompute == Recompute::kCheap ? n.gate_up : 0;
+      const int64_t again = recompute.of_layer(layer) == RecomputeLevel::kCheap ? n.gate_up : 0;
       kept += n.input + n.kept - again;
       highest = std::max(highest, layer_bytes(kept + again + n.backward));
     }

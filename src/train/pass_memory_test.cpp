@@ -2,6 +2,7 @@
 // LibTorch's own.
 #include "train/pass_memory.h"
 
+#include <ATen/Parallel.h>
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
 #include <c10/core/GradMode.h>
@@ -55,6 +56,8 @@ int64_t peak_of(const Work& work) {
 
 class PassMemory : public ::testing::Test {
  protected:
+  PassMemory() { at::set_num_threads(1); }  // as pass_model is told
+
   static void SetUpTestSuite() {
     static CountingAllocator allocator;
     c10::SetCPUAllocator(&allocator, /*priority=*/100);
@@ -119,13 +122,15 @@ TEST_F(PassMemory, TrainingTakesWhatIsCounted) {
         config.target_modules = targets;
         if (!model.has(Module::kQ) && targets[0] == "q_proj") continue;
         Adapter adapter = Adapter::create(model, config, 1);
-        for (const Recompute recompute : {Recompute::kNone, Recompute::kCheap, Recompute::kBlock}) {
+        for (const Recompute recompute :
+             {Recompute::kNone, Recompute::kCheap, Recompute::kBlock, Recompute{RecomputeLevel::kCheap, 2},
+              Recompute{RecomputeLevel::kBlock, 3}}) {
           const int64_t measured =
               peak_of([&] { decoder.loss(forest, &adapter, /*mask_seed=*/1, recompute).loss.backward(); });
           const PassBytes counted = training_pass(pass_model(model, config, 1), pass_size(forest), recompute);
           expect_near({counted.total(), measured}, 0.05,
                       model.family + ", " + targets[0] + ", dropout " + std::to_string(dropout) + ", " +
-                          std::string(recompute_name(recompute)));
+                          recompute_name(recompute));
         }
       }
     }
