@@ -144,9 +144,9 @@ std::string advice(const RunConfig& config, const BaseBytes& base, bool asks) {
   return text + ".";
 }
 
-// Passes of `tokens` tokens of these rows, when all that could be wide in them is.
-PassSize largest_size(const PlannedRows& rows, int64_t tokens) {
-  double supervised = 0;
+// Passes of `tokens` tokens of these rows, when all that could be wide in them is. `supervised`: the largest share of them known from
+// passes, where prompts that rows share stand once; that of a row may be larger.
+PassSize largest_size(const PlannedRows& rows, int64_t tokens, double supervised) {
   int64_t longest = 0;
   for (const Example& row : rows.train) {
     supervised = std::max(
@@ -277,7 +277,7 @@ class Planner {
   // The peak of a run whose passes have up to so many tokens.
   int64_t bytes_of(int64_t tokens, const Recompute& recompute) const {
     MemoryInput one = memory_;
-    one.training = {largest_size(rows_, tokens)};
+    one.training = {largest_size(rows_, tokens, supervised_share_)};
     return plan_memory(one, recompute).total();
   }
 
@@ -307,13 +307,17 @@ class Planner {
   PassLimits choose() {
     plan_.memory_limit = config_.memory_limit_bytes;
     plan_.memory_available = available_memory();
+    const RunPasses usual = training_passes(model_, rows_.train, train_);
+    for (const PassSize& pass : usual.passes)
+      supervised_share_ = std::max(supervised_share_,
+                                   static_cast<double>(pass.supervised) / static_cast<double>(pass.tokens));
     if (config_.micro_batch_tokens == 0 && train_.share_prefixes && !on_gpu()) widen();
     PassLimits limits{plan_.memory_limit, train_.micro_batch_tokens, plan_.longest_row,
                       model_.num_hidden_layers};
     if (config_.recompute != "auto") limits.recompute = train_.recompute;
     if (plan_.memory_limit > 0) {
       MemoryInput smallest = memory_;
-      smallest.training = {largest_size(rows_, plan_.longest_row)};
+      smallest.training = {largest_size(rows_, plan_.longest_row, supervised_share_)};
       const bool asks = plan_memory(smallest, limits.recompute.value_or(Recompute::kBlock)).cache > 0;
       // Where a step has fewer tokens than a pass may hold, it takes no more.
       int64_t most = 0;
@@ -389,6 +393,7 @@ class Planner {
   MemoryInput memory_;
   std::optional<Questioning> asked_;
   PlannedRun plan_;
+  double supervised_share_ = 0;  // of the tokens of a pass, the most
 };
 
 }  // namespace
