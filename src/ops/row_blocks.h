@@ -18,7 +18,7 @@ struct RowBlock {
 };
 
 // With fewer rows, reading the weights takes longer than multiplying; with more, what is made of them leaves the cache.
-constexpr int64_t kFewestRows = 48, kBlockRows = 160;
+constexpr int64_t kFewestRows = 48, kBlockRows = 224;
 // Where a worker's rows begin and where a block's do, counted from there: a multiple, as products take so many rows at a time.
 constexpr int64_t kWorkerStep = 16, kBlockStep = 32;
 
