@@ -10,6 +10,12 @@
 #include <fstream>
 #include <string>
 
+// tcmalloc's, where the program is linked with it (gperftools/malloc_extension_c.h).
+extern "C" {
+[[gnu::weak]] void MallocExtension_ReleaseFreeMemory();
+[[gnu::weak]] void MallocExtension_MarkThreadIdle();
+}
+
 namespace lora {
 namespace {
 
@@ -83,9 +89,14 @@ void keep_freed_memory() {
 
 void release_start_up_memory() {
   dl_iterate_phdr(release_segments, nullptr);
+  if (MallocExtension_ReleaseFreeMemory) return MallocExtension_ReleaseFreeMemory();
 #ifdef __GLIBC__
   malloc_trim(0);
 #endif
+}
+
+void join_freed_memory() {
+  if (MallocExtension_MarkThreadIdle) MallocExtension_MarkThreadIdle();
 }
 
 }  // namespace lora

@@ -21,6 +21,9 @@ int64_t available_memory();
 // and faulting them in again. Call once, before the first big allocation.
 void keep_freed_memory();
 
+// Has freed blocks become one that large ones fit into, where small ones that this thread keeps lie between. Call between steps.
+void join_freed_memory();
+
 // Gives back to the system what starting up needed and nothing does any more: pages of code, which come back from their files
 // when they are called again, and freed memory. Some 60 MiB with LibTorch.
 void release_start_up_memory();

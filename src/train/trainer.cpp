@@ -76,6 +76,7 @@ class Run {
   void step() {
     const double learning_rate = schedule_.at(state_.step);
     const uint64_t mask_seed = mix64(mix64(options_.seed, kMaskStream), static_cast<uint64_t>(state_.batch));
+    join_freed_memory();
     const StepResult result = train_step(decoder_, adapter_, *optimizer_, batches_.at(state_.batch), forests_,
                                          learning_rate, options_.max_grad_norm, mask_seed);
     ++state_.batch;
