@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <fstream>
 #include <string>
+#include <string_view>
 
 // tcmalloc's, where the program is linked with it (gperftools/malloc_extension_c.h).
 extern "C" {
@@ -36,8 +37,10 @@ int64_t number_in(const char* file) {
   return in >> number ? number : -1;
 }
 
-// Segments that can't be written to hold what their file holds, so their pages may go.
+// Of LibTorch's libraries, whose start runs through much code that is never seen again. Segments that can't be written to hold what
+// their file holds, so their pages may go. (Other code is left alone: a debugger's breakpoints in it would go too.)
 int release_segments(dl_phdr_info* library, size_t, void*) {
+  if (std::string_view(library->dlpi_name).find("libtorch") == std::string_view::npos) return 0;
   for (int i = 0; i < library->dlpi_phnum; ++i) {
     const ElfW(Phdr)& segment = library->dlpi_phdr[i];
     if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0) continue;

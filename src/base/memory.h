@@ -24,8 +24,8 @@ void keep_freed_memory();
 // Has freed blocks become one that large ones fit into, where small ones that this thread keeps lie between. Call between steps.
 void join_freed_memory();
 
-// Gives back to the system what starting up needed and nothing does any more: pages of code, which come back from their files
-// when they are called again, and freed memory. Some 60 MiB with LibTorch.
+// Gives back to the system what starting up needed and nothing does any more: pages of LibTorch's code, which come back from their
+// files when they are called again, and freed memory. Some 40 MiB.
 void release_start_up_memory();
 
 }  // namespace lora

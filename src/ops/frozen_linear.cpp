@@ -24,27 +24,42 @@ Tensor along_rows(const Tensor& x) {
   return x.stride(1) == 1 ? x : x.contiguous();
 }
 
-// out (+)= x W^T, or x W. Threads take rows of their own.
+// A share of the columns of a product's result, whole panels: begin … end - 1.
+struct Columns {
+  int64_t begin, end;
+
+  template <class T>
+  static Columns of(const RowBlock& block, int64_t columns) {
+    const int64_t width = cpu::panel_columns<T>(), panels = (columns + width - 1) / width;
+    return {std::min(columns, panels * block.share / block.shares * width),
+            std::min(columns, panels * (block.share + 1) / block.shares * width)};
+  }
+};
+
+// out (+)= x W^T, or x W. Threads take rows of their own, and, where there are few, columns too: a head reads few rows, and is the
+// widest of all matrices.
 template <class T>
 void many_rows(const Tensor& x, const FrozenMatrix& W, PanelsOf columns, bool accumulate, const Tensor& out) {
-  const Tensor rooms = product_rooms<T>(x, W.precision());
+  const int64_t shares = row_shares(x.size(0));
+  const Tensor rooms = product_rooms<T>(x, W.precision(), shares);
   for_weight_panels<T>({&W}, columns, [&](const WeightPanels<T>& chunk) {
-    for_row_blocks(x.size(0), [&](const RowBlock& block) {
+    const auto multiply = [&](const RowBlock& block) {
       const T* a = x.const_data_ptr<T>() + block.begin * x.stride(0);
       T *to = out.data_ptr<T>() + block.begin * out.stride(0), *room = room_of<T>(rooms, block);
       for (const WeightPart<T>& part : chunk.parts) {
         const int64_t rows = part.end - part.begin;
-        if (columns == PanelsOf::kRows) {
-          const cpu::PanelFactor<T> factor{a, x.stride(0), W.cols(), part.panels};
-          cpu::panel_product(std::span<const cpu::PanelFactor<T>>(&factor, 1), block.rows(), rows, accumulate,
-                             to + part.begin, out.stride(0), chunk.precision, room);
-        } else {
-          const cpu::PanelFactor<T> factor{a + part.begin, x.stride(0), rows, part.panels};
-          cpu::panel_product(std::span<const cpu::PanelFactor<T>>(&factor, 1), block.rows(), W.cols(),
-                             accumulate || part.begin > 0, to, out.stride(0), chunk.precision, room);
-        }
+        const bool forward = columns == PanelsOf::kRows;
+        const int64_t k = forward ? W.cols() : rows;
+        const auto [begin, end] = Columns::of<T>(block, forward ? rows : W.cols());
+        if (begin == end) continue;
+        const cpu::PanelFactor<T> factor{forward ? a : a + part.begin, x.stride(0), k,
+                                         cpu::panel_at(part.panels, k, begin, chunk.precision)};
+        cpu::panel_product(std::span<const cpu::PanelFactor<T>>(&factor, 1), block.rows(), end - begin,
+                           accumulate || (!forward && part.begin > 0),
+                           to + (forward ? part.begin : 0) + begin, out.stride(0), chunk.precision, room);
       }
-    });
+    };
+    for_row_blocks(x.size(0), multiply, shares);
   });
 }
 

@@ -66,6 +66,24 @@ TEST_P(FrozenLinear, ProductsEqualThoseOfTheDenseMatrix) {
   }
 }
 
+// More threads than rows of their own: they share rows and divide columns.
+TEST_P(FrozenLinear, ManyThreadsDivideColumns) {
+  const int before = at::get_num_threads();
+  for (const int threads : {1, 3, 16}) {
+    at::set_num_threads(threads);
+    for (const int64_t rows : {70, 300})
+      for (const int64_t out : {33, 5000}) {
+        const FrozenMatrix W = packed(out, 48);
+        const Tensor dense = W.to_dense(dtype_), x = randn({rows, 48}), dy = randn({rows, out}),
+                     dx = randn({rows, 48});
+        EXPECT_LE(distance(frozen_linear(x, W, {}), at::mm(x, dense.t())), tolerance_) << threads;
+        frozen_linear_transposed_out(dy, W, /*accumulate=*/false, dx);
+        EXPECT_LE(distance(dx, at::mm(dy, dense)), tolerance_) << threads;
+      }
+  }
+  at::set_num_threads(before);
+}
+
 // Which rows are multiplied along and which across depends on the width of vectors.
 TEST_P(FrozenLinear, FewRowsOnEveryInstructionSet) {
   for (const auto& [out, in] : {std::pair<int64_t, int64_t>{21, 64}, {12, 45}}) {

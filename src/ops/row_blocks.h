@@ -11,9 +11,10 @@
 namespace lora::ops {
 
 struct RowBlock {
-  int64_t worker;      // 0 … row_workers() - 1: whoever owns sums over rows
-  int64_t begin, end;  // rows
-  bool first;          // of its worker
+  int64_t worker;                 // whoever owns sums over rows: 0 … row_workers() * shares - 1
+  int64_t begin, end;             // rows
+  bool first;                     // of its worker
+  int64_t share = 0, shares = 1;  // of what is made of the rows: which, of how many
   int64_t rows() const { return end - begin; }
 };
 
@@ -27,13 +28,19 @@ inline int64_t row_workers(int64_t rows) {
   return std::clamp<int64_t>(rows / kFewestRows, 1, at::get_num_threads());
 }
 
-// body(RowBlock) over rows 0 … rows-1, each worker's blocks, one at least, in ascending order. The division depends on nothing but the
-// number of rows and of threads.
+// How many threads may share a worker's rows, where these are too few for all threads.
+inline int64_t row_shares(int64_t rows) {
+  return at::get_num_threads() / row_workers(rows);
+}
+
+// body(RowBlock) over rows 0 … rows-1, each worker's blocks, one at least, in ascending order. With `shares` every block comes so many
+// times, each on a worker of its own. The division depends on nothing but the number of rows and of threads.
 template <class Body>
-void for_row_blocks(int64_t rows, const Body& body) {
+void for_row_blocks(int64_t rows, const Body& body, int64_t shares = 1) {
   const int64_t workers = row_workers(rows), units = (rows + kWorkerStep - 1) / kWorkerStep;
-  at::parallel_for(0, workers, 1, [&](int64_t first, int64_t last) {
-    for (int64_t worker = first; worker < last; ++worker) {
+  at::parallel_for(0, workers * shares, 1, [&](int64_t first, int64_t last) {
+    for (int64_t which = first; which < last; ++which) {
+      const int64_t worker = which / shares;
       const auto worker_begin = [&](int64_t i) {
         return i == workers ? rows : units * i / workers * kWorkerStep;
       };
@@ -43,7 +50,8 @@ void for_row_blocks(int64_t rows, const Body& body) {
       const auto block_begin = [&](int64_t i) {
         return std::min(end, begin + steps * i / blocks * kBlockStep);
       };
-      for (int64_t i = 0; i < blocks; ++i) body(RowBlock{worker, block_begin(i), block_begin(i + 1), i == 0});
+      for (int64_t i = 0; i < blocks; ++i)
+        body(RowBlock{which, block_begin(i), block_begin(i + 1), i == 0, which % shares, shares});
     }
   });
 }

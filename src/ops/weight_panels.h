@@ -22,9 +22,9 @@ constexpr int64_t kPanelNumbers = int64_t{1} << 21;
 
 // Each worker's room for products with blocks of the rows of x.
 template <class T>
-at::Tensor product_rooms(const at::Tensor& x, MatmulPrecision precision) {
+at::Tensor product_rooms(const at::Tensor& x, MatmulPrecision precision, int64_t shares = 1) {
   return at::empty(
-      {row_workers(x.size(0)), std::max<int64_t>(1, cpu::product_room<T>(kBlockRows, precision))},
+      {row_workers(x.size(0)) * shares, std::max<int64_t>(1, cpu::product_room<T>(kBlockRows, precision))},
       x.options());
 }
 

@@ -23,6 +23,11 @@ struct LayerNumbers {
   int64_t reading = 0;   // held while it is computed, nothing kept
 };
 
+// Threads that take rows of their own (ops/row_blocks.h).
+int64_t row_workers(const PassModel& model, int64_t tokens) {
+  return std::clamp<int64_t>(tokens / ops::kFewestRows, 1, model.threads);
+}
+
 // Numbers that products lay out at a time: of weights and of the adapter's matrices in panels, and, in each thread's room, of the rows
 // that they are multiplied with. `back`: in either direction.
 struct PanelNumbers {
@@ -37,15 +42,15 @@ struct PanelNumbers {
       const int64_t forward = ops::cpu::panel_numbers<float>(in, out, kMost);
       return back ? std::max(forward, ops::cpu::panel_numbers<float>(out, in, kMost)) : forward;
     };
-    const auto laid_out = [&](int64_t numbers) {
-      const int64_t workers = std::clamp<int64_t>(tokens / ops::kFewestRows, 1, model.threads);
+    const auto laid_out = [&](int64_t numbers, int64_t workers) {
       return std::min(ops::kPanelNumbers, numbers) +
              workers * ops::cpu::product_room<float>(ops::kBlockRows, kMost);
     };
-    attention = laid_out(panels(q, d) + 2 * panels(kv, d)) + model.r * (q + 2 * kv);
-    gate_up = laid_out(2 * panels(ff, d)) + model.r * 2 * std::max(ff, d);
-    down = laid_out(panels(d, ff)) + model.r * std::max(ff, d);
-    head = laid_out(panels(c.vocab_size, d));
+    const int64_t workers = row_workers(model, tokens);
+    attention = laid_out(panels(q, d) + 2 * panels(kv, d), workers) + model.r * (q + 2 * kv);
+    gate_up = laid_out(2 * panels(ff, d), workers) + model.r * 2 * std::max(ff, d);
+    down = laid_out(panels(d, ff), workers) + model.r * std::max(ff, d);
+    head = laid_out(panels(c.vocab_size, d), model.threads);
   }
 };
 
@@ -112,7 +117,7 @@ int64_t threads_bytes(const PassModel& model, const PassSize& size) {
   const ModelConfig& c = model.config;
   const int64_t q = c.num_attention_heads * c.head_dim,
                 widest = std::max({c.hidden_size, c.intermediate_size, q});
-  const int64_t workers = std::clamp<int64_t>(size.tokens / ops::kFewestRows, 1, model.threads);
+  const int64_t workers = row_workers(model, size.tokens);
   const ops::AttentionShape shape{c.num_attention_heads, c.num_key_value_heads, c.head_dim, 1};
   const int64_t sums = model.r * 2 * (c.hidden_size + std::max(c.intermediate_size, q));
   const int64_t dropped = model.dropout ? std::min(ops::kBlockRows, size.tokens) * widest : 0;
