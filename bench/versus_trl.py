@@ -6,7 +6,8 @@ usage: versus_trl.py --lora build/lora --gguf MODEL.gguf --hf MODEL_DIR --data T
                      [--python PYTHON] [--peer 'COMMAND'] [--json FILE] [--lora-args '…']
 
 Rows, all with r 16 on all seven projections and the loss on answers:
-  fp32         SmolLM2-135M, 8 examples a step; TRL at its fastest (4 × 2), with the least memory (1 × 8), and, for comparison, in
+  fp32         SmolLM2-135M, 8 examples a step, products in full (highest), and, for comparison, as training over a quantized file has
+               them by itself (high); TRL at its fastest (4 × 2), with the least memory (1 × 8), and, for comparison, in
                bf16, which computes something else: products with 8 bits of each number instead of 24
   dropout      the same with lora_dropout 0.05
   batch32      the same with 32 examples a step (TRL: 4 × 8, 8 × 4)
@@ -31,18 +32,19 @@ import versus_trl_data
 
 here = os.path.dirname(os.path.abspath(__file__))
 FASTEST, LEAST = {"batch": 4, "accumulation": 2}, {"batch": 1, "accumulation": 8}
+HIGHEST = ["--float32-matmul-precision", "highest"]
 # Of each row: settings for both sides, and by program what it has of its own.
 ROWS = {
-    "fp32": {"programs": {"lora": {}, "trl": FASTEST, "trl-least": LEAST, "trl-bf16": FASTEST | {"bf16": True}}},
-    "dropout": {"dropout": 0.05, "programs": {"lora": {}, "trl": FASTEST, "trl-least": LEAST}},
+    "fp32": {"programs": {"lora": {"arguments": HIGHEST}, "lora-high": {}, "trl": FASTEST, "trl-least": LEAST, "trl-bf16": FASTEST | {"bf16": True}}},
+    "dropout": {"dropout": 0.05, "programs": {"lora": {"arguments": HIGHEST}, "trl": FASTEST, "trl-least": LEAST}},
     "batch32": {"steps": 6, "warm": 2, "examples": 32,
-                "programs": {"lora": {}, "trl": {"batch": 4, "accumulation": 8}, "trl-8x4": {"batch": 8, "accumulation": 4}}},
-    "long-prompt": {"steps": 9, "max_length": 1024, "data": "long-prompt", "programs": {"lora": {}, "trl": FASTEST, "trl-least": LEAST}},
+                "programs": {"lora": {"arguments": HIGHEST}, "trl": {"batch": 4, "accumulation": 8}, "trl-8x4": {"batch": 8, "accumulation": 4}}},
+    "long-prompt": {"steps": 9, "max_length": 1024, "data": "long-prompt", "programs": {"lora": {"arguments": HIGHEST}, "trl": FASTEST, "trl-least": LEAST}},
     "4bit": {"programs": {"lora": {"model": "hf", "arguments": ["--load-in-4bit", "true"]}, "trl": FASTEST | {"nf4": "float32"},
                           "lora-gguf": {}, "trl-bf16": FASTEST | {"nf4": "bfloat16"},
                           "lora-650MB": {"model": "hf", "arguments": ["--load-in-4bit", "true", "--memory-limit", "650MB"]},
                           "lora-gguf-650MB": {"arguments": ["--memory-limit", "650MB"]}}},
-    "gemma": {"prefix": "gemma_", "template": "gemma", "programs": {"lora": {"arguments": ["--chat-template", "gemma"]},
+    "gemma": {"prefix": "gemma_", "template": "gemma", "programs": {"lora": {"arguments": HIGHEST + ["--chat-template", "gemma"]},
                                                                     "trl": FASTEST, "trl-least": LEAST}},
 }
 DEFAULTS = {"steps": 12, "warm": 3, "examples": 8, "dropout": 0.0, "max_length": 512, "template": "chatml", "prefix": "", "data": ""}
