@@ -154,8 +154,7 @@ void print_text(const StepBench& b, const RunConfig& config, const Session& sess
   if (b.tile_peak > 0)
     fmt::print(
         "tiles           {:.1f} GFLOP/s of float with the precision \"{}\", in parts of bfloat16: {:.1f} % "
-        "of what "
-        "they could do\n",
+        "of what they could do\n",
         b.tile_peak / 1e9, precision_name(session.decoder().weights().precision()), b.percent_of_tiles);
   fmt::print("\n");
 

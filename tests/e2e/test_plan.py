@@ -24,7 +24,7 @@ CONFIGURATIONS = {
     "default": (GGUF, ()),
     "small passes, dropout": (GGUF, ("--micro-batch-tokens", 256, "--lora-dropout", 0.1)),
     "adamw_8bit, recompute": (GGUF, ("--optim", "adamw_8bit", "--recompute", "cheap", "--r", 64, "--lora-alpha", 64)),
-    "every block again": (GGUF, ("--recompute", "block")),
+    "every block again": (GGUF, ("--recompute", "block", "--float32-matmul-precision", "highest")),
     "load_in_4bit of fp32": (HF_TWIN, ("--load-in-4bit",)),
     "fp32": (HF_TWIN, ()),
 }
@@ -46,6 +46,10 @@ def test_memory_is_what_was_planned(tmp_path, name):
     assert planned["memory"]["total"] == pytest.approx(actual, rel=0.1)
     recorded = json.loads((tmp_path / "run" / "plan.json").read_text())
     assert recorded["memory"]["total"] == pytest.approx(planned["memory"]["total"], rel=0.05)
+    # By itself over a quantized base "high", as docs/precision.md has it.
+    asked_for = dict(zip(flags[::2], flags[1::2])).get("--float32-matmul-precision")
+    usual = "highest" if name == "fp32" else "high"
+    assert json.loads((tmp_path / "run" / "finished.json").read_text())["float32_matmul_precision"] == (asked_for or usual)
     assert "Plan and actual" in (tmp_path / "run" / "report.html").read_text()
 
 
