@@ -8,14 +8,12 @@
 
 #include "base/profile.h"
 #include "ops/cpu/attend.h"
-#include "ops/cpu/gemm.h"
 #include "ops/cpu/kernels.h"
+#include "ops/cpu/small_product.h"
 #include "ops/differentiable.h"
 
 namespace lora::ops {
 namespace {
-
-using cpu::Transpose;
 
 // Queries are worked on in tiles, so that a tile of scores stays in the cache and keys after it are skipped: up to so many
 // queries, and about so many rows of scores where several query heads read one key head.
@@ -155,17 +153,33 @@ void scatter(const Matrix<T>& from, const Tile& tile, int64_t first_head, int64_
       std::copy_n(next, x.head_dim, x.at(row, first_head + h));
 }
 
-// s (rows, keys) = q k^T, unscaled, over the runs of keys.
+// Room of one thread.
+template <class T>
+struct Room {
+  std::vector<T> p, dp, q, dout, result, slope, turned;
+};
+
+// s (rows, keys) = q k^T, unscaled. Keys are turned as many at a time as are multiplied at a time, across their runs.
 template <class T>
 void scores(const Matrix<const T>& q, const Heads<const T>& k, int64_t kv_head, const VisibleKeys& visible,
-            int64_t rows, T* s) {
-  int64_t column = 0;
-  for (const KeyRange& range : visible.ranges) {
-    const int64_t n = range.end - range.begin;
-    cpu::gemm(Transpose::kNo, Transpose::kYes, rows, n, k.head_dim, T{1}, q.data, q.stride,
-              k.at(range.begin, kv_head), k.stride, T{0}, s + column, visible.keys);
-    column += n;
-  }
+            int64_t rows, std::vector<T>& turned, T* s) {
+  const int64_t width = cpu::small_product_columns<T>();
+  turned.resize(static_cast<size_t>(k.head_dim * width));
+  int64_t column = 0, held = 0;
+  const auto multiply = [&] {
+    cpu::small_product(rows, held, k.head_dim, {q.data, q.stride, 1}, turned.data(), width, false, s + column,
+                       visible.keys);
+    column += held;
+    held = 0;
+  };
+  for (const KeyRange& range : visible.ranges)
+    for (int64_t key = range.begin, n = 0; key < range.end; key += n) {
+      n = std::min(width - held, range.end - key);
+      cpu::turn(k.at(key, kv_head), k.stride, n, k.head_dim, turned.data() + held, width);
+      held += n;
+      if (held == width) multiply();
+    }
+  if (held > 0) multiply();
 }
 
 // out (rows, head_dim) = p (rows, keys) times the rows of `values` over the runs of keys.
@@ -173,13 +187,10 @@ template <class T>
 void weighted_sum(const T* p, const Heads<const T>& values, int64_t kv_head, const VisibleKeys& visible,
                   int64_t rows, const Matrix<T>& out) {
   int64_t column = 0;
-  T beta{0};
   for (const KeyRange& range : visible.ranges) {
-    const int64_t n = range.end - range.begin;
-    cpu::gemm(Transpose::kNo, Transpose::kNo, rows, values.head_dim, n, T{1}, p + column, visible.keys,
-              values.at(range.begin, kv_head), values.stride, beta, out.data, out.stride);
-    column += n;
-    beta = T{1};
+    cpu::small_product(rows, values.head_dim, range.end - range.begin, {p + column, visible.keys, 1},
+                       values.at(range.begin, kv_head), values.stride, column > 0, out.data, out.stride);
+    column += range.end - range.begin;
   }
 }
 
@@ -189,18 +200,11 @@ void scatter_sum(const T* p, const Matrix<const T>& x, const Heads<T>& sums, int
                  const VisibleKeys& visible, int64_t rows) {
   int64_t column = 0;
   for (const KeyRange& range : visible.ranges) {
-    const int64_t n = range.end - range.begin;
-    cpu::gemm(Transpose::kYes, Transpose::kNo, n, sums.head_dim, rows, T{1}, p + column, visible.keys, x.data,
-              x.stride, T{1}, sums.at(range.begin, kv_head), sums.stride);
-    column += n;
+    cpu::small_product(range.end - range.begin, sums.head_dim, rows, {p + column, 1, visible.keys}, x.data,
+                       x.stride, true, sums.at(range.begin, kv_head), sums.stride);
+    column += range.end - range.begin;
   }
 }
-
-// Room of one thread.
-template <class T>
-struct Room {
-  std::vector<T> p, dp, q, dout, result, slope;
-};
 
 // The forward pass of all query heads that read one key head: addresses, scaling and where the log-sum-exp of each
 // (query, head) goes.
@@ -228,7 +232,7 @@ struct Forward {
     const int64_t rows = group * tile.queries(), keys = visible.keys, first_head = kv_head * group;
     room.p.resize(static_cast<size_t>(rows * keys));
     T* s = room.p.data();
-    scores(gathered(q, tile, first_head, group, room.q), k, kv_head, visible, rows, s);
+    scores(gathered(q, tile, first_head, group, room.q), k, kv_head, visible, rows, room.turned, s);
     for (int64_t h = 0; h < group; ++h)
       for (int64_t i = 0; i < tile.queries(); ++i)
         softmax(s + (h * tile.queries() + i) * keys, visible, tile.begin + i, first_head + h);
@@ -321,8 +325,8 @@ struct Backward {
     T *p = room.p.data(), *dp = room.dp.data();
     const Matrix<const T> queries = gathered(q, tile, first_head, group, room.q);
     const Matrix<const T> gradients = gathered(dout, tile, first_head, group, room.dout);
-    scores(queries, k, kv_head, visible, rows, p);
-    scores(gradients, v, kv_head, visible, rows, dp);
+    scores(queries, k, kv_head, visible, rows, room.turned, p);
+    scores(gradients, v, kv_head, visible, rows, room.turned, dp);
     for (int64_t h = 0; h < group; ++h)
       for (int64_t i = 0; i < tile.queries(); ++i) {
         const int64_t row = (h * tile.queries() + i) * keys;
@@ -448,7 +452,7 @@ at::Tensor reference(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
 
 int64_t attention_room(const AttentionShape& shape, int64_t queries, int64_t keys) {
   const int64_t rows = shape.num_heads / shape.num_kv_heads * std::min(tile_queries(shape), queries);
-  return rows * (2 * keys + 3 * shape.head_dim);
+  return rows * (2 * keys + 3 * shape.head_dim) + shape.head_dim * cpu::small_product_columns<float>();
 }
 
 int64_t attention_sums(int64_t threads) {

@@ -11,12 +11,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ops/cpu/part_vector-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace lora::ops::cpu {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Whole vectors first, then the tail: no kernel reads or writes past its row.
+// Whole vectors first, then the tail: no kernel reads or writes past its row. Rows of scores end anywhere, and are short enough
+// for their ends to matter: there the tail is a vector too.
 template <class T>
 using Tag = hn::ScalableTag<T>;
 
@@ -34,29 +37,6 @@ T SumOfSquares(const T* x, int64_t n) {
   T sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(a, b)));
   for (; i < n; ++i) sum += x[i] * x[i];
   return sum;
-}
-
-// The first n numbers at `from`, fewer than a vector has, and zeros; and such numbers stored. Rows of scores end anywhere,
-// and are short enough for their ends to matter.
-template <class D>
-hn::Vec<D> LoadPart(D d, const hn::TFromD<D>* from, int64_t n) {
-#if HWY_MEM_OPS_MIGHT_FAULT
-  HWY_ALIGN hn::TFromD<D> numbers[hn::MaxLanes(d)] = {};
-  std::copy_n(from, n, numbers);
-  return hn::Load(d, numbers);
-#else
-  return hn::MaskedLoad(hn::FirstN(d, static_cast<size_t>(n)), d, from);
-#endif
-}
-template <class D>
-void StorePart(hn::Vec<D> v, D d, hn::TFromD<D>* to, int64_t n) {
-#if HWY_MEM_OPS_MIGHT_FAULT
-  HWY_ALIGN hn::TFromD<D> numbers[hn::MaxLanes(d)];
-  hn::Store(v, d, numbers);
-  std::copy_n(numbers, n, to);
-#else
-  hn::BlendedStore(v, hn::FirstN(d, static_cast<size_t>(n)), d, to);
-#endif
 }
 
 template <class T>

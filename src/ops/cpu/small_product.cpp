@@ -1,0 +1,219 @@
+// See small_product.h. The body is compiled once for each instruction set that Highway knows for this processor family.
+#include "ops/cpu/small_product.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/cpu/small_product.cpp"
+#include <hwy/foreach_target.h>
+// After foreach_target, as Highway asks.
+#include <hwy/highway.h>
+
+#include <algorithm>
+
+#include "ops/cpu/part_vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lora::ops::cpu {
+namespace HWY_NAMESPACE {
+namespace {  // panels.cpp has functions of these names
+namespace hn = hwy::HWY_NAMESPACE;
+
+// A tile of sums stays in registers: kRows rows of kVectors vectors, 24 where there are 32 registers, else 12.
+#if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64
+constexpr int kVectors = 4;
+#else
+constexpr int kVectors = 2;
+#endif
+constexpr int kRows = 6;
+// Products that are added up in registers before the sum is added to c: rounding errors grow with the length of such a run.
+constexpr int64_t kRun = 256;
+
+template <class T>
+int64_t Lanes() {
+  return static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+}
+
+// c (M rows, V vectors) = or += a b. kPart: of the only vector, the first `columns` numbers exist.
+template <int M, int V, bool kPart, class T>
+HWY_INLINE void Tile(int64_t k, const T* HWY_RESTRICT a, int64_t a_row, int64_t a_column,
+                     const T* HWY_RESTRICT b, int64_t b_stride, int64_t columns, bool accumulate,
+                     T* HWY_RESTRICT c, int64_t c_stride) {
+  static_assert(!kPart || V == 1);
+  const hn::ScalableTag<T> d;
+  const int64_t lanes = Lanes<T>();
+  hn::Vec<decltype(d)> sums[M][V];
+  for (int i = 0; i < M; ++i)
+    for (int v = 0; v < V; ++v) sums[i][v] = hn::Zero(d);
+  for (int64_t p = 0; p < k; ++p, a += a_column, b += b_stride) {
+    hn::Vec<decltype(d)> w[V];
+    for (int v = 0; v < V; ++v) {
+      if constexpr (kPart)
+        w[v] = LoadPart(d, b, columns);
+      else
+        w[v] = hn::LoadU(d, b + v * lanes);
+    }
+    for (int i = 0; i < M; ++i) {
+      const auto number = hn::Set(d, a[i * a_row]);
+      for (int v = 0; v < V; ++v) sums[i][v] = hn::MulAdd(number, w[v], sums[i][v]);
+    }
+  }
+  for (int i = 0; i < M; ++i)
+    for (int v = 0; v < V; ++v) {
+      T* place = c + i * c_stride + v * lanes;
+      if constexpr (kPart)
+        StorePart(accumulate ? hn::Add(sums[i][v], LoadPart(d, place, columns)) : sums[i][v], d, place,
+                  columns);
+      else
+        hn::StoreU(accumulate ? hn::Add(sums[i][v], hn::LoadU(d, place)) : sums[i][v], d, place);
+    }
+}
+
+// A tile of `rows` rows, at most M.
+template <int M, int V, bool kPart, class T>
+void TileOf(int64_t rows, int64_t k, const T* a, int64_t a_row, int64_t a_column, const T* b,
+            int64_t b_stride, int64_t columns, bool accumulate, T* c, int64_t c_stride) {
+  if constexpr (M > 0) {
+    if (rows == M)
+      return Tile<M, V, kPart>(k, a, a_row, a_column, b, b_stride, columns, accumulate, c, c_stride);
+    TileOf<M - 1, V, kPart>(rows, k, a, a_row, a_column, b, b_stride, columns, accumulate, c, c_stride);
+  }
+}
+
+// All rows of V vectors of columns.
+template <int V, bool kPart, class T>
+void Strip(int64_t m, int64_t k, const LeftFactor<T>& a, const T* b, int64_t b_stride, int64_t columns,
+           bool accumulate, T* c, int64_t c_stride) {
+  const int64_t tiles = (m + kRows - 1) / kRows;
+  for (int64_t t = 0; t < tiles; ++t) {
+    const int64_t row = m * t / tiles, rows = m * (t + 1) / tiles - row;
+    TileOf<kRows, V, kPart>(rows, k, a.data + row * a.row, a.row, a.column, b, b_stride, columns, accumulate,
+                            c + row * c_stride, c_stride);
+  }
+}
+
+template <class T>
+void Product(int64_t m, int64_t n, int64_t k, const LeftFactor<T>& a, const T* b, int64_t b_stride,
+             bool accumulate, T* c, int64_t c_stride) {
+  const int64_t lanes = Lanes<T>(), runs = std::max<int64_t>(1, (k + kRun - 1) / kRun);
+  for (int64_t run = 0; run < runs; ++run) {
+    const int64_t begin = k * run / runs, depth = k * (run + 1) / runs - begin;
+    const LeftFactor<T> left{a.data + begin * a.column, a.row, a.column};
+    const T* right = b + begin * b_stride;
+    int64_t j = 0;
+    for (; j + kVectors * lanes <= n; j += kVectors * lanes)
+      Strip<kVectors, false>(m, depth, left, right + j, b_stride, 0, accumulate, c + j, c_stride);
+    if constexpr (kVectors > 2)
+      for (; j + 2 * lanes <= n; j += 2 * lanes)
+        Strip<2, false>(m, depth, left, right + j, b_stride, 0, accumulate, c + j, c_stride);
+    for (; j + lanes <= n; j += lanes)
+      Strip<1, false>(m, depth, left, right + j, b_stride, 0, accumulate, c + j, c_stride);
+    if (j < n) Strip<1, true>(m, depth, left, right + j, b_stride, n - j, accumulate, c + j, c_stride);
+    accumulate = true;
+  }
+}
+
+#if HWY_TARGET != HWY_SCALAR
+// Squares of as many rows as a vector of 16 bytes has numbers.
+void TurnSquare(const float* x, int64_t x_stride, float* turned, int64_t turned_stride) {
+  const hn::Full128<float> d;
+  const hn::Full128<double> pairs;
+  const auto r0 = hn::LoadU(d, x), r1 = hn::LoadU(d, x + x_stride), r2 = hn::LoadU(d, x + 2 * x_stride),
+             r3 = hn::LoadU(d, x + 3 * x_stride);
+  const auto low01 = hn::BitCast(pairs, hn::InterleaveLower(d, r0, r1)),
+             low23 = hn::BitCast(pairs, hn::InterleaveLower(d, r2, r3)),
+             high01 = hn::BitCast(pairs, hn::InterleaveUpper(d, r0, r1)),
+             high23 = hn::BitCast(pairs, hn::InterleaveUpper(d, r2, r3));
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, low01, low23)), d, turned);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, low01, low23)), d, turned + turned_stride);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, high01, high23)), d, turned + 2 * turned_stride);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, high01, high23)), d, turned + 3 * turned_stride);
+}
+void TurnSquare(const double* x, int64_t x_stride, double* turned, int64_t turned_stride) {
+  const hn::Full128<double> d;
+  const auto r0 = hn::LoadU(d, x), r1 = hn::LoadU(d, x + x_stride);
+  hn::StoreU(hn::InterleaveLower(d, r0, r1), d, turned);
+  hn::StoreU(hn::InterleaveUpper(d, r0, r1), d, turned + turned_stride);
+}
+
+#endif
+
+template <class T>
+void Turn(const T* x, int64_t x_stride, int64_t rows, int64_t columns, T* turned, int64_t turned_stride) {
+  int64_t whole_rows = 0, whole_columns = 0;
+#if HWY_TARGET != HWY_SCALAR
+  constexpr int64_t kSide = 16 / sizeof(T);
+  whole_rows = rows / kSide * kSide;
+  whole_columns = columns / kSide * kSide;
+  for (int64_t i = 0; i < whole_rows; i += kSide)
+    for (int64_t j = 0; j < whole_columns; j += kSide)
+      TurnSquare(x + i * x_stride + j, x_stride, turned + j * turned_stride + i, turned_stride);
+#endif
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = i < whole_rows ? whole_columns : 0; j < columns; ++j)
+      turned[j * turned_stride + i] = x[i * x_stride + j];
+}
+
+void ProductF(int64_t m, int64_t n, int64_t k, const LeftFactor<float>& a, const float* b, int64_t b_stride,
+              bool accumulate, float* c, int64_t c_stride) {
+  Product(m, n, k, a, b, b_stride, accumulate, c, c_stride);
+}
+void ProductD(int64_t m, int64_t n, int64_t k, const LeftFactor<double>& a, const double* b, int64_t b_stride,
+              bool accumulate, double* c, int64_t c_stride) {
+  Product(m, n, k, a, b, b_stride, accumulate, c, c_stride);
+}
+int64_t ColumnsF() {
+  return kVectors * Lanes<float>();
+}
+int64_t ColumnsD() {
+  return kVectors * Lanes<double>();
+}
+void TurnF(const float* x, int64_t x_stride, int64_t rows, int64_t columns, float* turned,
+           int64_t turned_stride) {
+  Turn(x, x_stride, rows, columns, turned, turned_stride);
+}
+void TurnD(const double* x, int64_t x_stride, int64_t rows, int64_t columns, double* turned,
+           int64_t turned_stride) {
+  Turn(x, x_stride, rows, columns, turned, turned_stride);
+}
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace lora::ops::cpu
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace lora::ops::cpu {
+
+HWY_EXPORT(ProductF);
+HWY_EXPORT(ProductD);
+HWY_EXPORT(ColumnsF);
+HWY_EXPORT(ColumnsD);
+HWY_EXPORT(TurnF);
+HWY_EXPORT(TurnD);
+
+void small_product(int64_t m, int64_t n, int64_t k, const LeftFactor<float>& a, const float* b,
+                   int64_t b_stride, bool accumulate, float* c, int64_t c_stride) {
+  HWY_DYNAMIC_DISPATCH(ProductF)(m, n, k, a, b, b_stride, accumulate, c, c_stride);
+}
+void small_product(int64_t m, int64_t n, int64_t k, const LeftFactor<double>& a, const double* b,
+                   int64_t b_stride, bool accumulate, double* c, int64_t c_stride) {
+  HWY_DYNAMIC_DISPATCH(ProductD)(m, n, k, a, b, b_stride, accumulate, c, c_stride);
+}
+template <>
+int64_t small_product_columns<float>() {
+  return HWY_DYNAMIC_DISPATCH(ColumnsF)();
+}
+template <>
+int64_t small_product_columns<double>() {
+  return HWY_DYNAMIC_DISPATCH(ColumnsD)();
+}
+void turn(const float* x, int64_t x_stride, int64_t rows, int64_t columns, float* turned,
+          int64_t turned_stride) {
+  HWY_DYNAMIC_DISPATCH(TurnF)(x, x_stride, rows, columns, turned, turned_stride);
+}
+void turn(const double* x, int64_t x_stride, int64_t rows, int64_t columns, double* turned,
+          int64_t turned_stride) {
+  HWY_DYNAMIC_DISPATCH(TurnD)(x, x_stride, rows, columns, turned, turned_stride);
+}
+
+}  // namespace lora::ops::cpu
+#endif
