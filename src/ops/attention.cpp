@@ -304,7 +304,7 @@ struct Backward {
       cpu::softcap(p + from, n, scale, softcap, slope.data());
     }
     const T row_scale = softcap > 0 ? T{1} : scale;
-    cpu::softmax_row_again(p + from, n, row_scale, lse_row);
+    cpu::exp_row(p + from, n, row_scale, lse_row);
     // The same as out . dout, of numbers that are at hand.
     const T delta = cpu::dot(p + from, dp + from, n);
     cpu::softmax_row_backward(p + from, n, delta, row_scale, dp + from);

@@ -20,14 +20,17 @@ struct HeadShape {
 };
 
 // hidden: (S, d); weight: (vocab, d), frozen; targets: (S) int64 in [0, vocab); row_weights: (S), dtype of hidden.
-// The fused twin goes through the rows in chunks and never keeps logits: since the head is frozen, the gradient of
-// `hidden` is computed in the same pass and only that is saved (S, d).
+// The fused twin goes through the vocabulary part by part and never keeps logits: since the head is frozen, the gradient of
+// `hidden` is summed up in the same pass, relative to the largest logit so far, and only that is saved (S, d).
 HeadLoss head_loss(const at::Tensor& hidden, const FrozenMatrix& weight, const HeadShape& shape,
                    const at::Tensor& targets, const at::Tensor& row_weights, Backend backend);
 
-// What the fused twin allocates for S = `rows`: a chunk of logits, nll, and the gradient of `hidden` when it is wanted.
-int64_t head_loss_bytes(int64_t rows, int64_t hidden, int64_t vocab, bool differentiate,
-                        int64_t number_bytes);
+// Numbers that the fused twin allocates for S = `rows`.
+struct HeadNumbers {
+  int64_t logits;  // a part of them for each thread; nll; the gradient of `hidden` when it is wanted
+  int64_t panels;  // of the head, and of the rows it is multiplied with
+};
+HeadNumbers head_numbers(int64_t rows, int64_t hidden, int64_t vocab, bool differentiate, int64_t threads);
 
 // The logits themselves: (S, vocab). Not fused.
 at::Tensor head_logits(const at::Tensor& hidden, const FrozenMatrix& weight, const HeadShape& shape);

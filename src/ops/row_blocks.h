@@ -23,9 +23,9 @@ constexpr int64_t kFewestRows = 48, kBlockRows = 224;
 // Where a worker's rows begin and where a block's do, counted from there: a multiple, as products take so many rows at a time.
 constexpr int64_t kWorkerStep = 16, kBlockStep = 32;
 
-// How many threads work on so many rows.
-inline int64_t row_workers(int64_t rows) {
-  return std::clamp<int64_t>(rows / kFewestRows, 1, at::get_num_threads());
+// How many threads, of `threads`, work on so many rows.
+inline int64_t row_workers(int64_t rows, int64_t threads = at::get_num_threads()) {
+  return std::clamp<int64_t>(rows / kFewestRows, 1, threads);
 }
 
 // How many threads may share a worker's rows, where these are too few for all threads.

@@ -81,26 +81,36 @@ std::vector<WeightPanels<T>> cut_into_chunks(const std::vector<const FrozenMatri
   return chunks;
 }
 
+// Rows of numbers, `stride` apart.
+template <class T>
+struct PlainRows {
+  const T* data;
+  int64_t stride;
+};
+
+// Rows begin … end - 1 of W: where they lie, or unpacked into `room`.
+template <class T>
+PlainRows<T> plain_rows(const FrozenMatrix& W, int64_t begin, int64_t end, std::vector<T>& room) {
+  if (!W.is_packed()) {
+    const int64_t stride = W.dense().stride(0);
+    return {W.dense().template const_data_ptr<T>() + begin * stride, stride};
+  }
+  room.resize(static_cast<size_t>((end - begin) * W.cols()));
+  W.unpack(begin, end, room.data());
+  return {room.data(), W.cols()};
+}
+
 // Lays out rows begin … end - 1 of W, of one part.
 template <class T>
 void lay_out(const FrozenMatrix& W, const WeightPart<T>& part, PanelsOf columns, MatmulPrecision precision,
              int64_t begin, int64_t end, std::vector<T>& room) {
   const int64_t cols = W.cols();
-  const T* rows = nullptr;
-  int64_t stride = cols;
-  if (W.is_packed()) {
-    room.resize(static_cast<size_t>((end - begin) * cols));
-    W.unpack(begin, end, room.data());
-    rows = room.data();
-  } else {
-    stride = W.dense().stride(0);
-    rows = W.dense().template const_data_ptr<T>() + begin * stride;
-  }
+  const PlainRows<T> rows = plain_rows(W, begin, end, room);
   if (columns == PanelsOf::kRows)
-    return cpu::pack_turned(rows, stride, end - begin, cols, T{1}, begin - part.begin, precision,
+    return cpu::pack_turned(rows.data, rows.stride, end - begin, cols, T{1}, begin - part.begin, precision,
                             part.panels);
-  cpu::pack_rows(rows, stride, end - begin, cols, begin - part.begin, part.end - part.begin, precision,
-                 part.panels);
+  cpu::pack_rows(rows.data, rows.stride, end - begin, cols, begin - part.begin, part.end - part.begin,
+                 precision, part.panels);
 }
 
 template <class T>

@@ -23,11 +23,6 @@ struct LayerNumbers {
   int64_t reading = 0;   // held while it is computed, nothing kept
 };
 
-// Threads that take rows of their own (ops/row_blocks.h).
-int64_t row_workers(const PassModel& model, int64_t tokens) {
-  return std::clamp<int64_t>(tokens / ops::kFewestRows, 1, model.threads);
-}
-
 // Numbers that products lay out at a time: of weights and of the adapter's matrices in panels, and, in each thread's room, of the rows
 // that they are multiplied with. `back`: in either direction.
 struct PanelNumbers {
@@ -46,7 +41,7 @@ struct PanelNumbers {
       return std::min(ops::kPanelNumbers, numbers) +
              workers * ops::cpu::product_room<float>(ops::kBlockRows, kMost);
     };
-    const int64_t workers = row_workers(model, tokens);
+    const int64_t workers = ops::row_workers(tokens, model.threads);
     attention = laid_out(panels(q, d) + 2 * panels(kv, d), workers) + model.r * (q + 2 * kv);
     gate_up = laid_out(2 * panels(ff, d), workers) + model.r * 2 * std::max(ff, d);
     down = laid_out(panels(d, ff), workers) + model.r * std::max(ff, d);
@@ -117,7 +112,7 @@ int64_t threads_bytes(const PassModel& model, const PassSize& size) {
   const ModelConfig& c = model.config;
   const int64_t q = c.num_attention_heads * c.head_dim,
                 widest = std::max({c.hidden_size, c.intermediate_size, q});
-  const int64_t workers = row_workers(model, size.tokens);
+  const int64_t workers = ops::row_workers(size.tokens, model.threads);
   const ops::AttentionShape shape{c.num_attention_heads, c.num_key_value_heads, c.head_dim, 1};
   const int64_t sums = model.r * 2 * (c.hidden_size + std::max(c.intermediate_size, q));
   const int64_t dropped = model.dropout ? std::min(ops::kBlockRows, size.tokens) * widest : 0;
@@ -156,9 +151,10 @@ PassBytes training_pass(const PassModel& model, const PassSize& size, Recompute 
   const ModelConfig& c = model.config;
   const int64_t layers = c.num_hidden_layers;
   const PanelNumbers in_panels(model, size.tokens, true);
+  const ops::HeadNumbers of_head =
+      ops::head_numbers(size.supervised, c.hidden_size, c.vocab_size, true, model.threads);
   const int64_t shared = shared_bytes(c, size.tokens),
-                panels = layer_bytes(
-                    std::max({in_panels.attention, in_panels.gate_up, in_panels.down, in_panels.head}));
+                panels = layer_bytes(std::max({in_panels.attention, in_panels.gate_up, in_panels.down}));
   int64_t kept = 0, highest = 0;  // numbers kept so far; bytes of the worst moment of the backward pass
   bool needs_gradient = false;
   for (int64_t layer = 0; layer < layers; ++layer) {
@@ -175,14 +171,13 @@ PassBytes training_pass(const PassModel& model, const PassSize& size, Recompute 
       highest = std::max(highest, layer_bytes(kept + again + n.backward));
     }
   }
-  const int64_t head = layer_bytes(kept) +
-                       ops::head_loss_bytes(size.supervised, c.hidden_size, c.vocab_size, true, kFloat) +
-                       layer_bytes((size.last_rows + size.supervised) * c.hidden_size);
+  const int64_t head =
+      layer_bytes(kept) + layer_bytes(of_head.logits + (size.last_rows + size.supervised) * c.hidden_size);
   highest += threads_bytes(model, size) + layer_bytes(size.tokens * c.hidden_size);
   PassBytes bytes;
   bytes.activations = layer_bytes(kept) + shared;
   bytes.logits = head - layer_bytes(kept);
-  bytes.workspace = std::max<int64_t>(0, highest - head) + panels;
+  bytes.workspace = std::max(layer_bytes(of_head.panels), highest + panels - head);
   return bytes;
 }
 
@@ -191,15 +186,16 @@ PassBytes reading_pass(const PassModel& model, const PassSize& size, int64_t log
   int64_t highest = 0;
   for (int64_t layer = 0; layer < c.num_hidden_layers; ++layer)
     highest = std::max(highest, layer_numbers(model, layer, size.tokens, size.tokens, false).reading);
+  const ops::HeadNumbers of_head =
+      ops::head_numbers(size.supervised, c.hidden_size, c.vocab_size, false, model.threads);
   PassBytes bytes;
   bytes.activations = shared_bytes(c, size.tokens) + layer_bytes(size.tokens * c.hidden_size);
-  bytes.logits = logit_rows > 0
-                     ? layer_bytes(logit_rows * (c.vocab_size + c.hidden_size))
-                     : ops::head_loss_bytes(size.supervised, c.hidden_size, c.vocab_size, false, kFloat);
-  bytes.workspace = std::max<int64_t>(0, layer_bytes(highest) + threads_bytes(model, size) - bytes.logits);
-  // Few rows are multiplied without panels.
-  if (std::max(logit_rows, size.supervised) > ops::kFewRows)
-    bytes.workspace += layer_bytes(PanelNumbers(model, size.tokens, false).head);
+  bytes.logits = layer_bytes(logit_rows > 0 ? logit_rows * (c.vocab_size + c.hidden_size) : of_head.logits);
+  const int64_t panels = logit_rows == 0              ? of_head.panels
+                         : logit_rows > ops::kFewRows ? PanelNumbers(model, size.tokens, false).head
+                                                      : 0;  // few rows are multiplied without
+  bytes.workspace =
+      std::max(layer_bytes(panels), layer_bytes(highest) + threads_bytes(model, size) - bytes.logits);
   return bytes;
 }
 

@@ -272,7 +272,7 @@ T ExpRow(T* s, int64_t n, T scale, T shift) {
 }
 
 template <class T>
-T SoftmaxRowT(T* s, int64_t n, T scale) {
+T MaxRowT(const T* s, int64_t n) {
   const Tag<T> d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
   auto top = hn::Set(d, s[0]);
@@ -281,11 +281,19 @@ T SoftmaxRowT(T* s, int64_t n, T scale) {
   if (i < n)
     top = hn::Max(top,
                   hn::IfThenElse(hn::FirstN(d, static_cast<size_t>(n - i)), LoadPart(d, s + i, n - i), top));
-  const T shift = hn::GetLane(hn::MaxOfLanes(d, top)) * scale;
+  return hn::GetLane(hn::MaxOfLanes(d, top));
+}
+
+template <class T>
+T SoftmaxRowT(T* s, int64_t n, T scale) {
+  const Tag<T> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const T shift = MaxRowT(s, n) * scale;
   const T sum = ExpRow(s, n, scale, shift);
   const T inverse = T{1} / sum;
   const auto v = hn::Set(d, inverse);
-  for (i = 0; i + lanes <= n; i += lanes) hn::StoreU(hn::Mul(hn::LoadU(d, s + i), v), d, s + i);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) hn::StoreU(hn::Mul(hn::LoadU(d, s + i), v), d, s + i);
   if (i < n) StorePart(hn::Mul(LoadPart(d, s + i, n - i), v), d, s + i, n - i);
   return shift + std::log(sum);
 }
@@ -423,11 +431,17 @@ float SoftmaxRowF(float* s, int64_t n, float scale) {
 double SoftmaxRowD(double* s, int64_t n, double scale) {
   return SoftmaxRowT(s, n, scale);
 }
-void SoftmaxAgainF(float* s, int64_t n, float scale, float lse) {
-  ExpRow(s, n, scale, lse);
+float ExpRowF(float* s, int64_t n, float scale, float shift) {
+  return ExpRow(s, n, scale, shift);
 }
-void SoftmaxAgainD(double* s, int64_t n, double scale, double lse) {
-  ExpRow(s, n, scale, lse);
+double ExpRowD(double* s, int64_t n, double scale, double shift) {
+  return ExpRow(s, n, scale, shift);
+}
+float MaxRowF(const float* s, int64_t n) {
+  return MaxRowT(s, n);
+}
+double MaxRowD(const double* s, int64_t n) {
+  return MaxRowT(s, n);
 }
 void SoftmaxBackwardF(const float* p, int64_t n, float delta, float scale, float* dp) {
   SoftmaxRowBackwardT(p, n, delta, scale, dp);
@@ -477,8 +491,10 @@ HWY_EXPORT(MultiplyF);
 HWY_EXPORT(MultiplyD);
 HWY_EXPORT(SoftmaxRowF);
 HWY_EXPORT(SoftmaxRowD);
-HWY_EXPORT(SoftmaxAgainF);
-HWY_EXPORT(SoftmaxAgainD);
+HWY_EXPORT(ExpRowF);
+HWY_EXPORT(ExpRowD);
+HWY_EXPORT(MaxRowF);
+HWY_EXPORT(MaxRowD);
 HWY_EXPORT(SoftmaxBackwardF);
 HWY_EXPORT(SoftmaxBackwardD);
 HWY_EXPORT(DotF);
@@ -558,11 +574,17 @@ float softmax_row(float* s, int64_t n, float scale) {
 double softmax_row(double* s, int64_t n, double scale) {
   return HWY_DYNAMIC_DISPATCH(SoftmaxRowD)(s, n, scale);
 }
-void softmax_row_again(float* s, int64_t n, float scale, float lse) {
-  HWY_DYNAMIC_DISPATCH(SoftmaxAgainF)(s, n, scale, lse);
+float exp_row(float* s, int64_t n, float scale, float shift) {
+  return HWY_DYNAMIC_DISPATCH(ExpRowF)(s, n, scale, shift);
 }
-void softmax_row_again(double* s, int64_t n, double scale, double lse) {
-  HWY_DYNAMIC_DISPATCH(SoftmaxAgainD)(s, n, scale, lse);
+double exp_row(double* s, int64_t n, double scale, double shift) {
+  return HWY_DYNAMIC_DISPATCH(ExpRowD)(s, n, scale, shift);
+}
+float max_row(const float* s, int64_t n) {
+  return HWY_DYNAMIC_DISPATCH(MaxRowF)(s, n);
+}
+double max_row(const double* s, int64_t n) {
+  return HWY_DYNAMIC_DISPATCH(MaxRowD)(s, n);
 }
 void softmax_row_backward(const float* p, int64_t n, float delta, float scale, float* dp) {
   HWY_DYNAMIC_DISPATCH(SoftmaxBackwardF)(p, n, delta, scale, dp);

@@ -57,9 +57,12 @@ void multiply(const double* x, int64_t n, double* y);
 // One row of scores in place: s = softmax(scale * s). Returns log(sum(exp(scale * s))).
 float softmax_row(float* s, int64_t n, float scale);
 double softmax_row(double* s, int64_t n, double scale);
-// One row in place: s = exp(scale * s - lse), the softmax again from its log-sum-exp.
-void softmax_row_again(float* s, int64_t n, float scale, float lse);
-void softmax_row_again(double* s, int64_t n, double scale, double lse);
+// One row in place: s = exp(scale * s - shift). Returns their sum. With its log-sum-exp as shift it is the softmax again.
+float exp_row(float* s, int64_t n, float scale, float shift);
+double exp_row(double* s, int64_t n, double scale, double shift);
+// The largest of n > 0 numbers.
+float max_row(const float* s, int64_t n);
+double max_row(const double* s, int64_t n);
 // Softmax backward, one row in place: dp = scale * p * (dp - delta).
 void softmax_row_backward(const float* p, int64_t n, float delta, float scale, float* dp);
 void softmax_row_backward(const double* p, int64_t n, double delta, double scale, double* dp);
