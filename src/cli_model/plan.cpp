@@ -55,7 +55,7 @@ const char* meaning(const std::string& category) {
       {"gradients", "of A and B"},
       {"optimizer", "its moments"},
       {"activations", "of the largest pass, kept for the way back"},
-      {"logits", "a chunk of them"},
+      {"logits", "some at a time, and what the head reads and gives"},
       {"workspace", "what operations hold while they run"},
       {"cache", "keys and values of answers, beyond what training takes"}};
   for (const auto& [name, what] : kMeanings)

@@ -4,6 +4,7 @@
 #include <torch/torch.h>
 
 #include <cmath>
+#include <limits>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -248,7 +249,7 @@ TEST(Attention, ReadsCachedKeysElsewhere) {
                      [&](Backend b) { return std::vector<Tensor>{attention(q, k, v, layout, shape, b)}; });
 }
 
-TEST(HeadLoss, AgreesOverSeveralChunks) {
+TEST(HeadLoss, AgreesOverSeveralBlocksOfRows) {
   torch::manual_seed(6);
   const Tensor h = leaf({1100, 6}), w = randn({11, 6}), targets = at::randint(11, {1100}, at::kLong);
   const Tensor weights = at::rand({1100}, kDouble);
@@ -256,6 +257,58 @@ TEST(HeadLoss, AgreesOverSeveralChunks) {
     const auto loss = [&](Backend b) { return head_loss(h, w, shape, targets, weights, b); };
     expect_twins_agree({h}, [&](Backend b) { return std::vector<Tensor>{loss(b).loss}; });
     EXPECT_LT((loss(Backend::kFused).nll - loss(Backend::kReference).nll).abs().max().item<double>(), 1e-12);
+  }
+}
+
+// A vocabulary that is laid out in several chunks of several parts, the last of them not whole; with rows for each thread, and
+// with so few that threads share them.
+TEST(HeadLoss, AgreesOverSeveralPartsOfTheVocabulary) {
+  torch::manual_seed(7);
+  const int64_t vocab = 40'009;
+  const Tensor h = leaf({130, 64}), w = randn({vocab, 64}), weights = at::rand({130}, kDouble);
+  Tensor targets = at::randint(vocab, {130}, at::kLong);
+  targets[0] = 0;
+  targets[1] = vocab - 1;
+  const int threads = at::get_num_threads();
+  for (const int of : {1, 2, 7}) {
+    at::set_num_threads(of);
+    for (const HeadShape shape : {HeadShape{}, HeadShape{0.7, 1.5}}) {
+      const auto loss = [&](Backend b) { return head_loss(h, w, shape, targets, weights, b); };
+      expect_twins_agree({h}, [&](Backend b) { return std::vector<Tensor>{loss(b).loss}; });
+      EXPECT_LT((loss(Backend::kFused).nll - loss(Backend::kReference).nll).abs().max().item<double>(),
+                1e-12);
+    }
+  }
+  at::set_num_threads(threads);
+}
+
+// The gradient is (p - 1) W_target and little else: of floats, p - 1 has few digits left. So has log p.
+TEST(HeadLoss, LosesNothingWhereTheModelIsSure) {
+  torch::manual_seed(8);
+  const Tensor w = randn({900, 32}), targets = at::arange(20, at::kLong), weights = at::ones({20}, kDouble);
+  const Tensor h = (w.slice(0, 0, 20) * 0.8 + randn({20, 32}) * 0.01).detach();
+  const auto run = [&](const Tensor& x, const Tensor& head, Backend backend) {
+    const Tensor leaf = x.clone().requires_grad_(true);
+    const HeadLoss loss = head_loss(leaf, head, {}, targets, weights.to(x.scalar_type()), backend);
+    return std::pair{loss.nll.to(at::kDouble), torch::autograd::grad({loss.loss}, {leaf})[0].to(at::kDouble)};
+  };
+  const Tensor rounded = h.to(at::kFloat), head = w.to(at::kFloat);
+  const auto [nll, gradient] = run(rounded, head, Backend::kFused);
+  const auto [exact, expected] = run(rounded.to(at::kDouble), head.to(at::kDouble), Backend::kReference);
+  EXPECT_LT(exact.min().item<double>(), 1e-7) << "not sure enough to prove anything";
+  EXPECT_LT(((nll - exact).abs() / exact).max().item<double>(), 1e-4);
+  EXPECT_LT(((gradient - expected).norm(2, 1) / expected.norm(2, 1)).max().item<double>(), 1e-4);
+}
+
+TEST(HeadLoss, KeepsWhatIsNotFinite) {
+  const Tensor h = randn({5, 8}).to(at::kFloat), w = randn({700, 8}).to(at::kFloat);
+  for (const double bad :
+       {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+    Tensor spoilt = h.clone();
+    spoilt[2][3] = bad;
+    const Tensor nll = head_loss(spoilt, w, {}, at::arange(5, at::kLong), at::ones({5}), Backend::kFused).nll;
+    EXPECT_FALSE(at::isfinite(nll[2]).item<bool>());
+    EXPECT_TRUE(at::isfinite(at::cat({nll.slice(0, 0, 2), nll.slice(0, 3)})).all().item<bool>());
   }
 }
 

@@ -21,7 +21,7 @@ struct MemoryPlan {
   int64_t gradients = 0;    // of A and B
   int64_t optimizer = 0;    // its moments
   int64_t activations = 0;  // of the largest pass, kept for the backward pass
-  int64_t logits = 0;       // a chunk of them
+  int64_t logits = 0;       // some at a time
   int64_t workspace = 0;    // what operations hold while they run; blocks that the allocator cannot join
   int64_t cache =
       0;  // keys and values of the answers being written, as far as they exceed what training takes

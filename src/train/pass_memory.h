@@ -36,7 +36,7 @@ PassModel pass_model(const ModelConfig& config, const AdapterConfig& adapter, in
 // In bytes, at the moment that takes most.
 struct PassBytes {
   int64_t activations = 0;  // kept for the backward pass
-  int64_t logits = 0;       // a chunk of them, with what the head reads and gives
+  int64_t logits = 0;       // some at a time, with what the head reads and gives
   int64_t workspace =
       0;  // what layers hold while they run, as far as it exceeds the logits, whose room it takes
 
