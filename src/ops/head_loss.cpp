@@ -30,9 +30,9 @@ constexpr int64_t kPartWords = 512;
 // h W^T and for the gradient times W. Where threads share rows, each has a part of every chunk.
 template <class T>
 struct HeadCut {
-  int64_t words;        // of a part, the last may have fewer
-  int64_t part_number;  // numbers that a whole part takes
-  int64_t parts;        // of a chunk
+  int64_t words;         // of a part, the last may have fewer
+  int64_t part_numbers;  // numbers that a whole part takes
+  int64_t parts;         // of a chunk
 
   HeadCut(int64_t vocab, int64_t hidden, bool differentiate, MatmulPrecision precision, int64_t shares) {
     const int64_t step = std::lcm(cpu::panel_columns<T>(), cpu::panel_step<T>());
@@ -44,11 +44,12 @@ struct HeadCut {
                   all = (vocab + step - 1) / step;
     words =
         step * std::clamp<int64_t>(std::min(steps, all) / shares, 1, std::max<int64_t>(1, kPartWords / step));
-    part_number = numbers(words);
-    parts = std::clamp<int64_t>(kPanelNumbers / part_number, 1, (vocab + words - 1) / words);
+    part_numbers = numbers(words);
+    parts = std::clamp<int64_t>(kPanelNumbers / part_numbers, 1, (vocab + words - 1) / words);
+    if (parts > shares) parts -= parts % shares;  // as many for each
   }
   int64_t chunk_words() const { return words * parts; }
-  int64_t chunk_numbers() const { return part_number * parts; }
+  int64_t chunk_numbers() const { return part_numbers * parts; }
 };
 
 // What is known of a row's logits so far. The target's are apart, so that nothing cancels where the model is sure of it.
@@ -104,7 +105,7 @@ class HeadPass {
 
  private:
   T* panels_of(int64_t part, PanelsOf columns) const {
-    T* begin = panels_.data_ptr<T>() + part * cut_.part_number;
+    T* begin = panels_.data_ptr<T>() + part * cut_.part_numbers;
     return columns == PanelsOf::kRows
                ? begin
                : begin + cpu::panel_numbers<T>(weight_.cols(), cut_.words, weight_.precision());
@@ -145,7 +146,8 @@ class HeadPass {
     multiply(hidden_.const_data_ptr<T>() + block.begin * d, d, PanelsOf::kRows, words, false, logits);
     std::vector<T> slope(static_cast<size_t>(shape_.softcap > 0 ? words : 0));
     for (int64_t i = 0; i < block.rows(); ++i)
-      softmax(logits + i * words, block.begin + i, block.share, begin, words, slope, sums + i * d);
+      softmax(logits + i * words, block.begin + i, block.share, begin, words, slope,
+              differentiate_ ? sums + i * d : nullptr);
     if (differentiate_) multiply(logits, words, PanelsOf::kColumns, d, true, sums);
   }
 
