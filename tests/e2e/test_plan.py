@@ -1,5 +1,6 @@
 """`lora plan`: what it says of memory is what runs then take, limits are obeyed, and notes say what is unusual."""
 import json
+import re
 import time
 
 import pytest
@@ -71,7 +72,7 @@ def test_what_cannot_fit_is_refused_with_the_least_that_would_do(tmp_path):
     done = lora("plan", GGUF, DATA, "--for", "train", "--memory-limit", "100MB")
     assert done.returncode == 2
     line = error_line(done, 2)
-    assert "memory_limit" in line and "at least" in line and "adamw_8bit" in line and "recompute \"block" in line
+    assert "memory_limit" in line and "at least" in line and "adamw_8bit" in line and re.search(r'recompute "block(:\d+)?" ', line)
     done = lora("train", "--model", GGUF, "--train-data", DATA, "--output-dir", tmp_path / "run", "--memory-limit", "100MB")
     assert "at least" in error_line(done, 2)
     assert not (tmp_path / "run").exists()

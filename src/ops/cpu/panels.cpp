@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "ops/cpu/register_tile-inl.h"
 #include "ops/cpu/tiles.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -19,24 +20,12 @@ namespace lora::ops::cpu {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// A tile of sums stays in registers: kRows rows of kVectors vectors, 24 where there are 32 registers, else 12.
-#if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64
-constexpr int kVectors = 4;
-#else
-constexpr int kVectors = 2;
-#endif
-constexpr int kRows = 6;
 // Rows of a panel that a tile reads at a time: with as many numbers of kRows rows they stay in the nearest caches.
 constexpr int64_t kDepth = 1024;
 // Products that are added up in registers before the sum is added to c: rounding errors grow with the length of such a run.
 constexpr int64_t kRun = 288;
 // The nearest cache is told to fetch the panel so many rows ahead of where it is read.
 constexpr int64_t kAhead = 16;
-
-template <class T>
-int64_t Lanes() {
-  return static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
-}
 
 template <class T>
 int64_t Columns() {

@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "ops/cpu/part_vector-inl.h"
+#include "ops/cpu/register_tile-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lora::ops::cpu {
@@ -17,20 +18,8 @@ namespace HWY_NAMESPACE {
 namespace {  // panels.cpp has functions of these names
 namespace hn = hwy::HWY_NAMESPACE;
 
-// A tile of sums stays in registers: kRows rows of kVectors vectors, 24 where there are 32 registers, else 12.
-#if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64
-constexpr int kVectors = 4;
-#else
-constexpr int kVectors = 2;
-#endif
-constexpr int kRows = 6;
 // Products that are added up in registers before the sum is added to c: rounding errors grow with the length of such a run.
 constexpr int64_t kRun = 256;
-
-template <class T>
-int64_t Lanes() {
-  return static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
-}
 
 // c (M rows, V vectors) = or += a b. kPart: of the only vector, the first `columns` numbers exist.
 template <int M, int V, bool kPart, class T>
