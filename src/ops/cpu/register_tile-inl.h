@@ -14,6 +14,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace lora::ops::cpu {
 namespace HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
 
 // kRows rows of kVectors vectors, 24 where there are 32 registers, else 12.
 #if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64
@@ -25,7 +26,7 @@ constexpr int kRows = 6;
 
 template <class T>
 int64_t Lanes() {
-  return static_cast<int64_t>(hwy::HWY_NAMESPACE::Lanes(hwy::HWY_NAMESPACE::ScalableTag<T>()));
+  return static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
 }
 
 }  // namespace HWY_NAMESPACE
