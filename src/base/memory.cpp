@@ -1,15 +1,13 @@
 #include "base/memory.h"
 
-#include <link.h>
 #include <malloc.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
 #include <string>
-#include <string_view>
+
+#include "base/code_pages.h"
 
 // tcmalloc's, where the program is linked with it (gperftools/malloc_extension_c.h).
 extern "C" {
@@ -35,21 +33,6 @@ int64_t number_in(const char* file) {
   std::ifstream in(file);
   int64_t number = 0;
   return in >> number ? number : -1;
-}
-
-// Of LibTorch's libraries, whose start runs through much code that is never seen again. Segments that can't be written to hold what
-// their file holds, so their pages may go. (Other code is left alone: a debugger's breakpoints in it would go too.)
-int release_segments(dl_phdr_info* library, size_t, void*) {
-  if (std::string_view(library->dlpi_name).find("libtorch") == std::string_view::npos) return 0;
-  for (int i = 0; i < library->dlpi_phnum; ++i) {
-    const ElfW(Phdr)& segment = library->dlpi_phdr[i];
-    if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0) continue;
-    const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-    const uintptr_t begin = (library->dlpi_addr + segment.p_vaddr + page - 1) / page * page,
-                    end = (library->dlpi_addr + segment.p_vaddr + segment.p_memsz) / page * page;
-    if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
-  }
-  return 0;
 }
 
 }  // namespace
@@ -91,7 +74,9 @@ void keep_freed_memory() {
 }
 
 void release_start_up_memory() {
-  dl_iterate_phdr(release_segments, nullptr);
+  // LibTorch's start runs through much code that is never seen again. (Other code is left alone: a debugger's breakpoints
+  // in it would go too.)
+  release_code("libtorch");
   if (MallocExtension_ReleaseFreeMemory) return MallocExtension_ReleaseFreeMemory();
 #ifdef __GLIBC__
   malloc_trim(0);
