@@ -40,5 +40,5 @@ endif()
 add_library(httplib STATIC "${httplib_folder}/httplib.cpp")
 target_include_directories(httplib SYSTEM PUBLIC "${httplib_folder}")
 target_compile_definitions(httplib PUBLIC CPPHTTPLIB_OPENSSL_SUPPORT)
-target_compile_options(httplib PRIVATE -w)
+target_compile_options(httplib PRIVATE -w -O1) # it waits for the network; to optimize it takes a minute
 target_link_libraries(httplib PUBLIC OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
