@@ -82,7 +82,7 @@ void append_repr(Budget& budget, const Value& value, Text& out) {
       bool first = true;
       for (const auto& [name, item] : value.space().attributes) {
         if (!std::exchange(first, false)) out.append(", ");
-        out.append(jinja::quoted(name));  // not std::quoted
+        out.append(quoted(name));
         out.append(": ");
         append_repr(budget, item, out);
       }
