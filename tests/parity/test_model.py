@@ -277,7 +277,8 @@ def test_tiny_adapters(tmp_path, name):
     loaded = peft.PeftModel.from_pretrained(load_model(model), tmp_path / "ours").eval()
     assert matrices(loaded).keys() == matrices(tuned).keys()
     assert all(p.norm() > 0 for p in matrices(loaded).values())
-    compare_logits("tiny, our adapter in PEFT", tmp_path, loaded, examples, 1e-4, model=model, adapter=tmp_path / "ours")
+    # In float64: such large steps may leave weights with which float32 errs, in the reference by 2.4e-4 where we do by 5e-5.
+    compare_logits("tiny, our adapter in PEFT", tmp_path, loaded.double(), examples, 1e-4, model=model, adapter=tmp_path / "ours")
     assert peft.LoraConfig.from_pretrained(tmp_path / "ours").use_rslora == ADAPTERS[name].get("use_rslora", False)
 
 
