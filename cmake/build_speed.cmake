@@ -29,7 +29,7 @@ set(CMAKE_JOB_POOL_COMPILE compile)
 # Only g++: clang checks the headers' time stamps, which defeats ccache.
 function(lora_precompiled target)
   cmake_parse_arguments(OF "TORCH;TEST" "" "" ${ARGN})
-  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU" OR NOT (OF_TORCH OR OF_TEST))
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     return()
   endif()
   set(carrier lora_header)

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdio>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/mapped_file.h"
 
@@ -17,21 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kTemporary = ".tmp.";  // and the writer's process id
-
-// A file descriptor that closes itself.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 void fsync_path(const fs::path& path, int flags) {
   Descriptor fd(::open(path.c_str(), flags | O_CLOEXEC));

@@ -10,6 +10,8 @@
 #include <cstddef>
 #include <vector>
 
+#include "base/descriptor.h"
+
 namespace lora {
 namespace {
 
@@ -53,10 +55,8 @@ bool comes_in_large_folios(const Segment& segment) {
 }
 
 void drop_from_cache(const char* path) {
-  const int file = ::open(path, O_RDONLY | O_CLOEXEC);
-  if (file < 0) return;
-  ::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
-  ::close(file);
+  const Descriptor file(::open(path, O_RDONLY | O_CLOEXEC));
+  if (file.get() >= 0) ::posix_fadvise(file.get(), 0, 0, POSIX_FADV_DONTNEED);
 }
 
 int release_library(dl_phdr_info* library, size_t, void* name) {
@@ -65,11 +65,9 @@ int release_library(dl_phdr_info* library, size_t, void* name) {
     return 0;
   const std::vector<Segment> segments = segments_of(*library);
   give_back(segments);
-  bool large = false;
-  for (const Segment& s : segments) large = large || comes_in_large_folios(s);
-  if (!large) return 0;
-  give_back(segments);
-  drop_from_cache(library->dlpi_name);
+  const bool large = std::ranges::any_of(segments, comes_in_large_folios);
+  give_back(segments);  // what was read to see
+  if (large) drop_from_cache(library->dlpi_name);
   return 0;
 }
 
@@ -79,11 +77,9 @@ int64_t mapped_pages(uintptr_t begin, uintptr_t end) {
   constexpr uint64_t kPresent = uint64_t{1} << 63;  // Documentation/admin-guide/mm/pagemap.rst
   std::vector<uint64_t> pages((end - begin) / page_bytes());
   const size_t bytes = pages.size() * sizeof(uint64_t);
-  const int file = ::open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-  if (file < 0) return -1;
+  const Descriptor file(::open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
   const ssize_t got =
-      ::pread(file, pages.data(), bytes, static_cast<off_t>(begin / page_bytes() * sizeof(uint64_t)));
-  ::close(file);
+      ::pread(file.get(), pages.data(), bytes, static_cast<off_t>(begin / page_bytes() * sizeof(uint64_t)));
   if (got != static_cast<ssize_t>(bytes)) return -1;
   return std::ranges::count_if(pages, [](uint64_t page) { return (page & kPresent) != 0; });
 }

@@ -1,4 +1,4 @@
-// The pages of libraries' code that this process has in memory, and how to give them back. Linux; elsewhere nothing happens.
+// The pages of libraries' code that this process has in memory, and how to give them back (Linux).
 #pragma once
 
 #include <cstdint>
