@@ -63,11 +63,7 @@ function(lora_precompiled target)
   target_precompile_headers(${target} REUSE_FROM ${carrier})
 endfunction()
 
-# What tests themselves do takes no time, but to optimize it does. With -O1 g++ 12 sees strings written out of their bounds where
-# they are not.
+# What tests themselves do takes no time, but to optimize it does.
 function(lora_test_options target)
   target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
-  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-Wno-array-bounds> $<$<CONFIG:Release>:-Wno-stringop-overflow>)
-  endif()
 endfunction()

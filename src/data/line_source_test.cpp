@@ -126,7 +126,10 @@ TEST_F(LineSourceFile, PlainAndGzipGiveTheSameLinesAndCanBeReadAgain) {
 }
 
 TEST_F(LineSourceFile, SaysWhatIsWrongWithGzip) {
-  const std::string packed = gzip(std::string(100'000, 'a') + "\n" + std::string(100'000, 'b'));
+  std::string lines(100'000, 'a');
+  lines += '\n';
+  lines.append(100'000, 'b');
+  const std::string packed = gzip(lines);
   EXPECT_NE(error_of(write("cut.gz", packed.substr(0, packed.size() / 2))).find("too early"),
             std::string::npos);
   EXPECT_NE(error_of(write("tail.gz", packed.substr(0, packed.size() - 4))).find("too early"),
