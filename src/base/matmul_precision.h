@@ -2,6 +2,8 @@
 // of a processor that gains nothing by less, are always as exact as their type.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <optional>
 #include <string_view>
 
@@ -11,14 +13,20 @@ enum class MatmulPrecision {
   kHighest,  // as float arithmetic does: 24 bits of each number
   kHigh,  // at least 16 bits of each number; sums are floats. An error of some 5e-6 of a row's norm, where floats
           // err by 3e-7
+  kMedium,  // 8 bits of each number, a bfloat16; sums are floats. An error of some 2e-3
 };
 
+// All, the most exact first.
+constexpr std::array kMatmulPrecisions{MatmulPrecision::kHighest, MatmulPrecision::kHigh,
+                                       MatmulPrecision::kMedium};
+
 inline std::string_view precision_name(MatmulPrecision precision) {
-  return precision == MatmulPrecision::kHighest ? "highest" : "high";
+  constexpr std::array<std::string_view, kMatmulPrecisions.size()> kNames{"highest", "high", "medium"};
+  return kNames[static_cast<size_t>(precision)];
 }
 
 inline std::optional<MatmulPrecision> precision_named(std::string_view name) {
-  for (const MatmulPrecision precision : {MatmulPrecision::kHighest, MatmulPrecision::kHigh})
+  for (const MatmulPrecision precision : kMatmulPrecisions)
     if (name == precision_name(precision)) return precision;
   return std::nullopt;
 }

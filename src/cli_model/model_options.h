@@ -37,9 +37,9 @@ struct ModelOptions {
         .add_option_function<std::string>(
             "--float32-matmul-precision,--float32_matmul_precision",
             [this](const std::string& name) { session.precision = precision_named(name); },
-            "bits of a number that count in products: highest (all 24; the default), high (16 at least) or "
-            "auto (as training: high for a quantized base)")
-        ->check(CLI::IsMember({"auto", "highest", "high"}));
+            "bits of a number that count in products: highest (all 24; the default), high (16 at least), "
+            "medium (8) or auto (as training: high for a quantized base)")
+        ->check(CLI::IsMember({"auto", "highest", "high", "medium"}));
     command.add_option("--device", session.device,
                        "where the model computes: cpu, cuda or cuda:N; a GPU takes the plain operations");
     command.add_flag("--reference", session.reference, "plain operations in place of the fused ones");

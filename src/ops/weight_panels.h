@@ -141,10 +141,9 @@ void lay_out(const std::vector<const FrozenMatrix*>& matrices, const WeightPanel
 
 // The precision that products with all of them have together: the highest that one of them asks for.
 inline MatmulPrecision precision_of(const std::vector<const FrozenMatrix*>& matrices) {
-  return std::ranges::all_of(matrices,
-                             [](const FrozenMatrix* W) { return W->precision() == MatmulPrecision::kHigh; })
-             ? MatmulPrecision::kHigh
-             : MatmulPrecision::kHighest;
+  MatmulPrecision highest = matrices.empty() ? MatmulPrecision::kHighest : MatmulPrecision::kMedium;
+  for (const FrozenMatrix* W : matrices) highest = std::min(highest, W->precision());
+  return highest;
 }
 
 // body(chunk) over all rows of all `matrices`, in order; once, with an empty chunk, when there are none.

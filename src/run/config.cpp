@@ -237,7 +237,9 @@ void finish(RunConfig& c) {
   require(c.recompute == "auto" || recompute_named(c.recompute), "recompute", "\"" + c.recompute + "\"",
           "auto, none, cheap or block, or the latter two in some layers, as cheap:12");
   require(c.float32_matmul_precision == "auto" || precision_named(c.float32_matmul_precision),
-          "float32_matmul_precision", "\"" + c.float32_matmul_precision + "\"", "auto, highest or high");
+          "float32_matmul_precision", "\"" + c.float32_matmul_precision + "\"", "auto, highest, high or medium");
+  if (c.bf16 && c.float32_matmul_precision == "auto")
+    c.float32_matmul_precision = precision_name(MatmulPrecision::kMedium);
   if (c.micro_batch_tokens > 0) c.train.micro_batch_tokens = c.micro_batch_tokens;
   c.train.recompute = recompute_named(c.recompute).value_or(Recompute::kNone);
   c.memory_limit_bytes = c.memory_limit.empty() ? 0 : parse_byte_size(c.memory_limit, "memory_limit");
@@ -252,7 +254,9 @@ void finish(RunConfig& c) {
 
   c.notes.clear();
   if (c.fp16) c.notes.push_back("fp16: a CPU computes slower in half precision, so fp32 is used");
-  if (c.bf16) c.notes.push_back("bf16: this build computes in fp32 on the CPU, so fp32 is used");
+  if (c.bf16)
+    c.notes.push_back("bf16: on a CPU that means float32_matmul_precision = \"" + c.float32_matmul_precision +
+                      "\"; what is not multiplied stays in fp32");
 }
 
 nlohmann::ordered_json config_json(const RunConfig& config) {

@@ -90,12 +90,13 @@ const std::vector<ConfigKey>& config_keys() {
                     [](RunConfig& c) -> auto& { return c.load_in_4bit; }));
     k.push_back(
         key("float32_matmul_precision", Type::kString,
-            "bits of a number that count in products: highest (all 24), high (16 at least, faster where the "
-            "processor has tiles), or auto: high for a quantized base, else highest",
+            "bits of a number that count in products: highest (all 24), high (16 at least) or medium (8, as "
+            "bfloat16), each faster than the one before where the processor has tiles; or auto: medium with "
+            "bf16, high for a quantized base, else highest",
             [](RunConfig& c) -> auto& { return c.float32_matmul_precision; }));
     k.push_back(key("fp16", Type::kBool, "half precision where the device has it",
                     [](RunConfig& c) -> auto& { return c.fp16; }));
-    k.push_back(key("bf16", Type::kBool, "bfloat16 where the device has it",
+    k.push_back(key("bf16", Type::kBool, "bfloat16 where the device has it; on a CPU, for products (float32_matmul_precision medium)",
                     [](RunConfig& c) -> auto& { return c.bf16; }));
     k.push_back(key("max_seq_length", Type::kInteger,
                     "longest row in tokens; longer rows are refused, never cut",

@@ -246,7 +246,7 @@ TEST_F(Config, MemoryLimitAndRecomputeAreRead) {
   for (const auto& [key, value, part] : std::vector<std::array<std::string, 3>>{
            {"memory_limit", "3 apples", "3 apples"},
            {"recompute", "all", "auto, none, cheap or block"},
-           {"float32_matmul_precision", "medium", "auto, highest or high"}}) {
+           {"float32_matmul_precision", "low", "auto, highest, high or medium"}}) {
     RunConfig bad = read("model = \"m.gguf\"\n");
     set_from_text(bad, key, value, "--" + key);
     try {
@@ -257,6 +257,18 @@ TEST_F(Config, MemoryLimitAndRecomputeAreRead) {
       EXPECT_TRUE(contains(error.what(), key)) << error.what();
     }
   }
+}
+
+TEST_F(Config, Bfloat16IsAPrecisionOfProductsUnlessAnotherIsAskedFor) {
+  RunConfig config = read("model = \"m.gguf\"\nbf16 = true\n");
+  finish(config);
+  EXPECT_EQ(config.float32_matmul_precision, "medium");
+  ASSERT_EQ(config.notes.size(), 1u);
+  EXPECT_TRUE(contains(config.notes[0], "medium")) << config.notes[0];
+  config = read("model = \"m.gguf\"\nbf16 = true\nfloat32_matmul_precision = \"highest\"\n");
+  finish(config);
+  EXPECT_EQ(config.float32_matmul_precision, "highest");
+  EXPECT_TRUE(contains(config.notes.at(0), "highest")) << config.notes[0];
 }
 
 TEST_F(Config, AMissingFileIsNamed) {

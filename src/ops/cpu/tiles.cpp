@@ -15,10 +15,11 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <type_traits>
 #include <vector>
 
 // What a function that works on tiles, or makes them, may use.
-#define LORA_TILES gnu::target("avx512f,avx512bw,amx-tile,amx-bf16")
+#define LORA_TILES gnu::target("avx512f,avx512bw,avx512bf16,amx-tile,amx-bf16")
 
 namespace lora::ops::cpu::tiles {
 namespace {
@@ -27,7 +28,7 @@ namespace {
 // of 16 columns. (Tiles ask for pairs of the same two, whichever.)
 constexpr int64_t kTileRows = 16, kTileBytes = 1024;
 // How many bfloat16 a float is the sum of, and how many are taken for it.
-constexpr int kAllParts = 3, kHighParts = 2;
+constexpr int kAllParts = 3, kHighParts = 2, kMediumParts = 1;
 // A block, 32 by 32 numbers of a factor: for each part, two tiles; behind those of a right factor, how many parts are not all 0. (And
 // so that blocks don't compete for the same places of a cache.)
 constexpr int64_t kRows = 32;
@@ -36,7 +37,8 @@ constexpr int64_t kPartsBytes = 2 * Parts * kTileBytes;
 template <int Parts>
 constexpr int64_t kBlockBytes = kPartsBytes<Parts> + 64;
 // Blocks of a row of the left factor that are laid out and added up at a time: so many stay in a second-level cache.
-constexpr int64_t kPass = 30;
+template <int Parts>
+constexpr int64_t kPass = Parts == kMediumParts ? 60 : 30;
 constexpr int64_t kAhead = 1;
 
 int64_t blocks_of(int64_t numbers) {
@@ -49,21 +51,30 @@ struct Split {
   __m512i part[Parts];
 };
 
+// As pairs, the nearest bfloat16 of two times 16 floats; what is not finite stays so.
+[[LORA_TILES]] inline __m512i rounded(__m512 first, __m512 second) {
+  alignas(64) static constexpr auto kPairs = [] {
+    std::array<uint16_t, 32> places{};
+    for (size_t i = 0; i < places.size(); ++i) places[i] = static_cast<uint16_t>(i / 2 + i % 2 * 16);
+    return places;
+  }();
+  return _mm512_permutexvar_epi16(_mm512_load_si512(kPairs.data()),
+                                  reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(second, first)));
+}
+
 template <int Parts>
 [[LORA_TILES]] inline Split<Parts> split(__m512 first, __m512 second) {
   // The upper half of a float is a bfloat16. Halves are rounded away from zero, which matters to no sum.
   const __m512i half = _mm512_set1_epi32(0x8000), upper = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
   Split<Parts> s;
-  for (int p = 0; p < Parts; ++p) {
-    __m512i a = _mm512_castps_si512(first), b = _mm512_castps_si512(second);
-    if (p + 1 < kAllParts) {  // the last rest is a bfloat16
-      a = _mm512_add_epi32(a, half);
-      b = _mm512_add_epi32(b, half);
-      first = _mm512_sub_ps(first, _mm512_castsi512_ps(_mm512_and_si512(a, upper)));
-      second = _mm512_sub_ps(second, _mm512_castsi512_ps(_mm512_and_si512(b, upper)));
-    }
+  for (int p = 0; p + 1 < Parts; ++p) {
+    const __m512i a = _mm512_add_epi32(_mm512_castps_si512(first), half),
+                  b = _mm512_add_epi32(_mm512_castps_si512(second), half);
+    first = _mm512_sub_ps(first, _mm512_castsi512_ps(_mm512_and_si512(a, upper)));
+    second = _mm512_sub_ps(second, _mm512_castsi512_ps(_mm512_and_si512(b, upper)));
     s.part[p] = _mm512_mask_blend_epi16(0xaaaaaaaau, _mm512_srli_epi32(a, 16), b);
   }
+  s.part[Parts - 1] = rounded(first, second);  // of three parts, exact
   return s;
 }
 
@@ -186,6 +197,10 @@ template <int RowTiles, int Parts>
     }
     multiply<RowTiles>();
     load_left<RowTiles>(left, 2);
+    multiply<RowTiles>();
+  } else if constexpr (Parts == kMediumParts) {
+    load_left<RowTiles>(left, 0);
+    load_right(right, 0);
     multiply<RowTiles>();
   } else {
     load_left<RowTiles>(left, 1);
@@ -336,7 +351,7 @@ void sum_of_products(std::span<const PanelFactor<float>> factors, int64_t m, int
                      float* c, int64_t c_stride, float* room) {
   int64_t all = 0;
   for (const PanelFactor<float>& factor : factors) all += blocks_of(factor.k);
-  const int64_t passes = (all + kPass - 1) / kPass;
+  const int64_t passes = (all + kPass<Parts> - 1) / kPass<Parts>;
   configure();
   for (int64_t i = 0; i < passes; ++i) {
     const int64_t begin = all * i / passes, end = all * (i + 1) / passes;
@@ -364,10 +379,18 @@ void sum_of_products(std::span<const PanelFactor<float>> factors, int64_t m, int
   release();
 }
 
-int64_t block_numbers(MatmulPrecision precision) {
-  return (precision == MatmulPrecision::kHighest ? kBlockBytes<kAllParts> : kBlockBytes<kHighParts>) /
-         static_cast<int64_t>(sizeof(float));
+// body(std::integral_constant<int, Parts>) with the parts that numbers of a precision are taken for.
+template <class Body>
+auto with_parts(MatmulPrecision precision, const Body& body) {
+  switch (precision) {
+    case MatmulPrecision::kHigh: return body(std::integral_constant<int, kHighParts>{});
+    case MatmulPrecision::kMedium: return body(std::integral_constant<int, kMediumParts>{});
+    default: return body(std::integral_constant<int, kAllParts>{});
+  }
 }
+
+template <int Parts>
+constexpr int64_t kBlockNumbers = kBlockBytes<Parts> / static_cast<int64_t>(sizeof(float));
 
 bool has_amx() {
   constexpr unsigned kBfloat16 = 1u << 22, kTile = 1u << 24;
@@ -377,7 +400,8 @@ bool has_amx() {
 
 bool has_tiles() {
   constexpr long kAskForState = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && has_amx() &&
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512bf16") && has_amx() &&
          syscall(SYS_arch_prctl, kAskForState, kTileData) == 0;
 }
 
@@ -398,30 +422,29 @@ void switch_off(bool off) {
 }
 
 int64_t panel_numbers(int64_t k, int64_t n, MatmulPrecision precision) {
-  return blocks_of(n) * blocks_of(k) * block_numbers(precision);
+  return with_parts(precision,
+                    [&](auto parts) { return blocks_of(n) * blocks_of(k) * kBlockNumbers<parts>; });
 }
 
 int64_t room_numbers(int64_t m, MatmulPrecision precision) {
-  return blocks_of(m) * kPass * block_numbers(precision);
+  return with_parts(precision,
+                    [&](auto parts) { return blocks_of(m) * kPass<parts> * kBlockNumbers<parts>; });
 }
 
 void pack_turned(const float* w, int64_t w_stride, int64_t rows, int64_t k, float scale, int64_t column,
                  MatmulPrecision precision, float* panels) {
-  precision == MatmulPrecision::kHighest ? turned<kAllParts>(w, w_stride, rows, k, scale, column, panels)
-                                         : turned<kHighParts>(w, w_stride, rows, k, scale, column, panels);
+  with_parts(precision, [&](auto parts) { turned<parts>(w, w_stride, rows, k, scale, column, panels); });
 }
 
 void pack_rows(const float* w, int64_t w_stride, int64_t rows, int64_t n, int64_t row, int64_t k,
                MatmulPrecision precision, float* panels) {
-  precision == MatmulPrecision::kHighest ? by_rows<kAllParts>(w, w_stride, rows, n, row, k, panels)
-                                         : by_rows<kHighParts>(w, w_stride, rows, n, row, k, panels);
+  with_parts(precision, [&](auto parts) { by_rows<parts>(w, w_stride, rows, n, row, k, panels); });
 }
 
 void product(std::span<const PanelFactor<float>> factors, int64_t m, int64_t n, bool accumulate, float* c,
              int64_t c_stride, MatmulPrecision precision, float* room) {
-  precision == MatmulPrecision::kHighest
-      ? sum_of_products<kAllParts>(factors, m, n, accumulate, c, c_stride, room)
-      : sum_of_products<kHighParts>(factors, m, n, accumulate, c, c_stride, room);
+  with_parts(precision,
+             [&](auto parts) { sum_of_products<parts>(factors, m, n, accumulate, c, c_stride, room); });
 }
 
 }  // namespace lora::ops::cpu::tiles

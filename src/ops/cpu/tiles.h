@@ -3,7 +3,7 @@
 // three that are left out are below its rounding error), and of three where the weights are bfloat16 already; sums are float.
 // So results are as exact as those of float arithmetic (Henry, Tang and Heinecke 2019, "Leveraging the bfloat16
 // Artificial Intelligence Datatype for Higher-Precision Computations"). With MatmulPrecision::kHigh a number is the sum of two,
-// rounded, and a product one of three products, or two. Not said in general: numbers below 1e-38 count as 0.
+// rounded, and a product one of three products, or two; with kMedium a number is the nearest bfloat16. Not said in general: numbers below 1e-38 count as 0.
 #pragma once
 
 #include <cstdint>
