@@ -14,7 +14,8 @@ Rows, all with r 16 on all seven projections and the loss on answers:
   long-prompt  8 examples a step that share a prompt of 600 tokens and have 150 of their own
   4bit         a 4-bit base: lora.cpp with NF4 made from MODEL_DIR and with MODEL.gguf, each also below 650 MB, a fifth of what
                TRL takes; TRL with bitsandbytes' NF4, computing in fp32, and in bf16. lora.cpp's products take 16 bits of each
-               number at least, as float32_matmul_precision is by itself over a quantized base
+               number at least, as float32_matmul_precision is by itself over a quantized base; those called …-bf16 have
+               bf16 = true, 8 bits, as TRL in bf16
   gemma        Gemma-3-270M, vocabulary 262k, 8 examples a step; lora.cpp from the GGUF, TRL from its fp32 twin
 
 TRL runs grouped by length and with tcmalloc. Grouping sorts 9 steps of the example's rows by length, longest first, so 9 steps
@@ -33,6 +34,7 @@ import versus_trl_data
 here = os.path.dirname(os.path.abspath(__file__))
 FASTEST, LEAST = {"batch": 4, "accumulation": 2}, {"batch": 1, "accumulation": 8}
 HIGHEST = ["--float32-matmul-precision", "highest"]
+NF4, BF16 = ["--load-in-4bit", "true"], ["--bf16", "true"]
 # Of each row: settings for both sides, and by program what it has of its own.
 ROWS = {
     "fp32": {"programs": {"lora": {"arguments": HIGHEST}, "lora-high": {}, "trl": FASTEST, "trl-least": LEAST, "trl-bf16": FASTEST | {"bf16": True}}},
@@ -40,10 +42,13 @@ ROWS = {
     "batch32": {"steps": 6, "warm": 2, "examples": 32,
                 "programs": {"lora": {"arguments": HIGHEST}, "trl": {"batch": 4, "accumulation": 8}, "trl-8x4": {"batch": 8, "accumulation": 4}}},
     "long-prompt": {"steps": 9, "max_length": 1024, "data": "long-prompt", "programs": {"lora": {"arguments": HIGHEST}, "trl": FASTEST, "trl-least": LEAST}},
-    "4bit": {"programs": {"lora": {"model": "hf", "arguments": ["--load-in-4bit", "true"]}, "trl": FASTEST | {"nf4": "float32"},
+    "4bit": {"programs": {"lora": {"model": "hf", "arguments": NF4}, "trl": FASTEST | {"nf4": "float32"},
                           "lora-gguf": {}, "trl-bf16": FASTEST | {"nf4": "bfloat16"},
-                          "lora-650MB": {"model": "hf", "arguments": ["--load-in-4bit", "true", "--memory-limit", "650MB"]},
-                          "lora-gguf-650MB": {"arguments": ["--memory-limit", "650MB"]}}},
+                          "lora-650MB": {"model": "hf", "arguments": NF4 + ["--memory-limit", "650MB"]},
+                          "lora-gguf-650MB": {"arguments": ["--memory-limit", "650MB"]},
+                          "lora-bf16": {"model": "hf", "arguments": NF4 + BF16}, "lora-gguf-bf16": {"arguments": BF16},
+                          "lora-650MB-bf16": {"model": "hf", "arguments": NF4 + BF16 + ["--memory-limit", "650MB"]},
+                          "lora-gguf-650MB-bf16": {"arguments": BF16 + ["--memory-limit", "650MB"]}}},
     "gemma": {"prefix": "gemma_", "template": "gemma", "programs": {"lora": {"arguments": HIGHEST + ["--chat-template", "gemma"]},
                                                                     "trl": FASTEST, "trl-least": LEAST}},
 }

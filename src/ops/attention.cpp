@@ -4,12 +4,14 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <functional>
 #include <numeric>
 
 #include "base/profile.h"
 #include "ops/cpu/attend.h"
 #include "ops/cpu/kernels.h"
 #include "ops/cpu/small_product.h"
+#include "ops/deal.h"
 #include "ops/differentiable.h"
 
 namespace lora::ops {
@@ -83,6 +85,14 @@ std::vector<VisibleKeys> tiles_of(const AttentionLayout& layout, size_t first, s
 
 int64_t cost(const VisibleKeys& tile) {
   return tile.tile.queries() * tile.keys;
+}
+
+// Places of tiles, the dearest first: what comes last, others wait for.
+std::vector<size_t> largest_first(const std::vector<VisibleKeys>& tiles) {
+  std::vector<size_t> order(tiles.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::ranges::stable_sort(order, std::greater<>(), [&](size_t i) { return cost(tiles[i]); });
+  return order;
 }
 
 // Cuts items of these costs into `parts` runs of about equal cost: the first item of each, and their number.
@@ -269,18 +279,13 @@ void forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, cons
   const Forward<T> pass{heads_of<const T>(q, shape), heads_of<const T>(k, shape), heads_of<const T>(v, shape),
                         heads_of<T>(out, shape),     lse.data_ptr<T>(),           shape};
   const std::vector<VisibleKeys> tiles = tiles_of(layout, 0, layout.blocks.size(), shape);
-  const auto heads = static_cast<size_t>(shape.num_kv_heads);
-  std::vector<int64_t> costs;  // of (tile, key head)
-  for (const VisibleKeys& tile : tiles) costs.insert(costs.end(), heads, cost(tile));
-  const int64_t parts = at::get_num_threads();
-  const std::vector<size_t> bounds = equal_parts(costs, parts);
-  at::parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
-    Room<T> room;
-    for (size_t i = bounds[static_cast<size_t>(begin)]; i < bounds[static_cast<size_t>(end)]; ++i) {
-      const VisibleKeys& visible = tiles[i / heads];
-      const auto kv_head = static_cast<int64_t>(i % heads);
-      visible.tile.queries() == 1 ? pass.query(visible, kv_head, room) : pass.tile(visible, kv_head, room);
-    }
+  const int64_t heads = shape.num_kv_heads;
+  const std::vector<size_t> order = largest_first(tiles);
+  std::vector<Room<T>> rooms(static_cast<size_t>(at::get_num_threads()));
+  deal(std::ssize(tiles) * heads, [&](int64_t i, int64_t thread) {
+    const VisibleKeys& visible = tiles[order[static_cast<size_t>(i / heads)]];
+    Room<T>& room = rooms[static_cast<size_t>(thread)];
+    visible.tile.queries() == 1 ? pass.query(visible, i % heads, room) : pass.tile(visible, i % heads, room);
   });
 }
 
@@ -368,16 +373,13 @@ void backward(const Backward<T>& pass, const AttentionLayout& layout, const at::
     trees.push_back(std::move(part));
   }
   const int64_t items = static_cast<int64_t>(trees.size()) * kv_heads;
-  at::parallel_for(0, sums * items, 1, [&](int64_t begin, int64_t end) {
-    Room<T> room;
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t sum = i / items, kv_head = i % kv_heads;
-      const Part& part = trees[static_cast<size_t>(i % items / kv_heads)];
-      const Heads<T> dks = heads_of<T>(dk[sum], pass.shape), dvs = heads_of<T>(dv[sum], pass.shape);
-      for (size_t t = part.bounds[static_cast<size_t>(sum)]; t < part.bounds[static_cast<size_t>(sum) + 1];
-           ++t)
-        pass.tile(part.tiles[t], kv_head, dks, dvs, room);
-    }
+  std::vector<Room<T>> rooms(static_cast<size_t>(at::get_num_threads()));
+  deal(sums * items, [&](int64_t i, int64_t thread) {
+    const int64_t sum = i / items, kv_head = i % kv_heads;
+    const Part& part = trees[static_cast<size_t>(i % items / kv_heads)];
+    const Heads<T> dks = heads_of<T>(dk[sum], pass.shape), dvs = heads_of<T>(dv[sum], pass.shape);
+    for (size_t t = part.bounds[static_cast<size_t>(sum)]; t < part.bounds[static_cast<size_t>(sum) + 1]; ++t)
+      pass.tile(part.tiles[t], kv_head, dks, dvs, rooms[static_cast<size_t>(thread)]);
   });
 }
 

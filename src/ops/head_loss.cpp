@@ -134,7 +134,7 @@ class HeadPass {
   // Words begin … end - 1, a part, for some rows.
   void take(const RowBlock& block, int64_t part, int64_t begin, int64_t end) {
     const int64_t d = weight_.cols(), words = end - begin;
-    T *logits = logits_.data_ptr<T>() + block.worker * logits_.size(1), *room = room_of<T>(rooms_, block),
+    T *logits = logits_.data_ptr<T>() + block.thread * logits_.size(1), *room = room_of<T>(rooms_, block),
       *sums = differentiate_ ? sums_.data_ptr<T>() + (block.share * rows_ + block.begin) * d : nullptr;
     // (rows, n) = or += a (rows, k) times panels
     const auto multiply = [&](const T* a, int64_t k, PanelsOf columns, int64_t n, bool accumulate, T* c) {

@@ -53,7 +53,7 @@ template <class T>
 const T* lora_input(const T* h, const LoraTerm& term, const TokenKeys& keys, const RowBlock& block,
                     int64_t in, const Tensor& room) {
   if (term.dropout == 0) return h;
-  T* dropped = row<T>(room, block.worker);
+  T* dropped = row<T>(room, block.thread);
   drop(h, keys, term, block.begin, block.end, in, false, dropped);
   return dropped;
 }
@@ -187,10 +187,10 @@ Tensor few_rows_forward(const Tensor& h, const SavedProjection& p, const Tensor&
   return y;
 }
 
-// Gradients of A and B, summed by each worker over its own rows.
+// Gradients of A and B, summed over the rows of each strip.
 struct GradientSums {
-  Tensor A;  // (workers, r, in)
-  Tensor B;  // (workers, r, out): turned, as the gradient of y is read along its rows
+  Tensor A;  // (strips, r, in)
+  Tensor B;  // (strips, r, out): turned, as the gradient of y is read along its rows
 };
 
 // A of a projection as the panels of another r rows of its weight's: (r, in). Undefined without lora.
@@ -221,10 +221,10 @@ void low_rank_backward(const T* h, int64_t in, const RowBlock& block, const Save
             term.B.template const_data_ptr<T>(), r, T{0}, du.data(), r);
   const T held = block.first ? T{0} : T{1};
   cpu::gemm(Transpose::kYes, Transpose::kNo, r, out, n, scale, row<T>(p.u, block.begin), r, g, dy_stride,
-            held, row<T>(sums.B, block.worker), out);
+            held, row<T>(sums.B, block.strip), out);
   const T* x = lora_input(h, term, keys, block, in, room);
   cpu::gemm(Transpose::kYes, Transpose::kNo, r, in, n, T{1}, du.data(), r, x, in, held,
-            row<T>(sums.A, block.worker), in);
+            row<T>(sums.A, block.strip), in);
 }
 
 // dh += du A where dropout stands between.
@@ -233,7 +233,7 @@ void add_through_dropout(const std::vector<T>& du, const LoraTerm& term, const T
                          const RowBlock& block, int64_t in, const Tensor& room, T* dh) {
   const ProfilePart adapter("adapter");
   const int64_t r = term.A.size(0);
-  T* dropped = row<T>(room, block.worker);
+  T* dropped = row<T>(room, block.thread);
   cpu::gemm(Transpose::kNo, Transpose::kNo, block.rows(), in, r, T{1}, du.data(), r,
             term.A.template const_data_ptr<T>(), in, T{0}, dropped, in);
   drop(dropped, keys, term, block.begin, block.end, in, true, dh);
@@ -244,14 +244,13 @@ std::vector<LoraGradients> backward(const ProductInput& input, const SavedGroup&
                                     const std::vector<Tensor>& dys, const TokenKeys& keys, const Tensor& dh,
                                     const RowWork& done) {
   const Tensor& h = input.h;
-  const int64_t in = h.size(1), workers = row_workers(h.size(0));
+  const int64_t in = h.size(1), strips = std::ssize(row_strips(h.size(0))) - 1;
   const Tensor room = dropout_room(group, h);
   std::vector<GradientSums> sums(group.size());
   for (size_t i = 0; i < group.size(); ++i) {
     if (!group[i].has_lora()) continue;
     const int64_t r = group[i].u.size(1);
-    sums[i] = {at::empty({workers, r, in}, h.options()),
-               at::empty({workers, r, dys[i].size(1)}, h.options())};
+    sums[i] = {at::empty({strips, r, in}, h.options()), at::empty({strips, r, dys[i].size(1)}, h.options())};
   }
   std::vector<const FrozenMatrix*> matrices;
   std::vector<Tensor> A(group.size());

@@ -1,27 +1,31 @@
-// Divides the rows of a pass among threads, and those of a thread into blocks small enough that what the thread makes of
-// a block is still in its cache when it reads it again. What an operation does to a row, all of it, one after the other, on
-// one thread, replaces passes of all threads over all rows.
+// Divides the rows of a pass into strips that threads take as they become free (deal.h), and those of a strip into blocks small
+// enough that what a thread makes of a block is still in its cache when it reads it again. What an operation does to a row, all
+// of it, one after the other, on one thread, replaces passes of all threads over all rows.
 #pragma once
 
 #include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <cstdint>
+#include <vector>
+
+#include "ops/deal.h"
 
 namespace lora::ops {
 
 struct RowBlock {
-  int64_t worker;                 // whoever owns sums over rows: 0 … row_workers() * shares - 1
+  int64_t thread;                 // whoever owns rooms: 0 … row_workers() * row_shares() - 1
+  int64_t strip;                  // whoever owns sums over rows: 0 … row_strips() - 1
   int64_t begin, end;             // rows
-  bool first;                     // of its worker
+  bool first;                     // of its strip
   int64_t share = 0, shares = 1;  // of what is made of the rows: which, of how many
   int64_t rows() const { return end - begin; }
 };
 
 // With fewer rows, reading the weights takes longer than multiplying; with more, what is made of them leaves the cache.
 constexpr int64_t kFewestRows = 48, kBlockRows = 224;
-// Where a worker's rows begin and where a block's do, counted from there: a multiple, as products take so many rows at a time.
-constexpr int64_t kWorkerStep = 16, kBlockStep = 32;
+// Where a strip may begin, and where its blocks do, counted from there: products take so many rows at a time.
+constexpr int64_t kStripStep = 16, kBlockStep = 32;
 
 // How many threads, of `threads`, work on so many rows.
 inline int64_t row_workers(int64_t rows, int64_t threads = at::get_num_threads()) {
@@ -33,27 +37,41 @@ inline int64_t row_shares(int64_t rows) {
   return at::get_num_threads() / row_workers(rows);
 }
 
-// body(RowBlock) over rows 0 … rows-1, each worker's blocks, one at least, in ascending order. With `shares` every block comes so many
-// times, each on a worker of its own. The division depends on nothing but the number of rows and of threads.
+// Where strips begin, and the end of the last. As many of each size as there are workers, so that threads of one speed end together,
+// each size half of what is left, so that others wait for a short one. Depends on nothing but rows and threads.
+inline std::vector<int64_t> row_strips(int64_t rows, int64_t threads = at::get_num_threads()) {
+  const int64_t workers = row_workers(rows, threads);
+  std::vector<int64_t> begins{0};
+  const auto left = [&] { return rows - begins.back(); };
+  for (;;) {
+    const int64_t size = left() / (2 * workers) / kBlockStep * kBlockStep;
+    if (workers == 1 || size < kFewestRows) break;
+    for (int64_t i = 0; i < workers; ++i) begins.push_back(begins.back() + size);
+  }
+  const int64_t units = (left() + kStripStep - 1) / kStripStep, last = begins.back();
+  for (int64_t i = 1; i <= workers; ++i)
+    begins.push_back(std::min(rows, last + units * i / workers * kStripStep));
+  return begins;
+}
+
+// body(RowBlock) over rows 0 … rows-1: each strip's blocks, one at least, in ascending order on one thread. With `shares` every strip
+// comes so many times, each time perhaps on another thread.
 template <class Body>
 void for_row_blocks(int64_t rows, const Body& body, int64_t shares = 1) {
-  const int64_t workers = row_workers(rows), units = (rows + kWorkerStep - 1) / kWorkerStep;
-  at::parallel_for(0, workers * shares, 1, [&](int64_t first, int64_t last) {
-    for (int64_t which = first; which < last; ++which) {
-      const int64_t worker = which / shares;
-      const auto worker_begin = [&](int64_t i) {
-        return i == workers ? rows : units * i / workers * kWorkerStep;
-      };
-      const int64_t begin = worker_begin(worker), end = worker_begin(worker + 1),
-                    steps = (end - begin + kBlockStep - 1) / kBlockStep;
-      const int64_t blocks = std::max<int64_t>(1, (end - begin + kBlockRows - 1) / kBlockRows);
-      const auto block_begin = [&](int64_t i) {
-        return std::min(end, begin + steps * i / blocks * kBlockStep);
-      };
-      for (int64_t i = 0; i < blocks; ++i)
-        body(RowBlock{which, block_begin(i), block_begin(i + 1), i == 0, which % shares, shares});
-    }
-  });
+  const std::vector<int64_t> strips = row_strips(rows);
+  const auto strip_block = [&](int64_t piece, int64_t thread) {
+    const auto strip = static_cast<size_t>(piece / shares);
+    const int64_t begin = strips[strip], end = strips[strip + 1],
+                  steps = (end - begin + kBlockStep - 1) / kBlockStep,
+                  blocks = std::max<int64_t>(1, (end - begin + kBlockRows - 1) / kBlockRows);
+    const auto block_begin = [&](int64_t i) {
+      return std::min(end, begin + steps * i / blocks * kBlockStep);
+    };
+    for (int64_t i = 0; i < blocks; ++i)
+      body(RowBlock{thread, piece / shares, block_begin(i), block_begin(i + 1), i == 0, piece % shares,
+                    shares});
+  };
+  deal((static_cast<int64_t>(strips.size()) - 1) * shares, strip_block, row_workers(rows) * shares);
 }
 
 }  // namespace lora::ops

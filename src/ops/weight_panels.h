@@ -20,7 +20,7 @@ namespace lora::ops {
 // Numbers that are laid out together: 8 MiB in float.
 constexpr int64_t kPanelNumbers = int64_t{1} << 21;
 
-// Each worker's room for products with blocks of the rows of x.
+// Each thread's room for products with blocks of the rows of x.
 template <class T>
 at::Tensor product_rooms(const at::Tensor& x, MatmulPrecision precision, int64_t shares = 1) {
   return at::empty(
@@ -30,7 +30,7 @@ at::Tensor product_rooms(const at::Tensor& x, MatmulPrecision precision, int64_t
 
 template <class T>
 T* room_of(const at::Tensor& rooms, const RowBlock& block) {
-  return rooms.data_ptr<T>() + block.worker * rooms.stride(0);
+  return rooms.data_ptr<T>() + block.thread * rooms.stride(0);
 }
 
 // What the columns of the panels are: rows of the matrix, for x W^T, or its columns, for dy W.
@@ -124,19 +124,20 @@ void lay_out(const std::vector<const FrozenMatrix*>& matrices, const WeightPanel
     first.push_back(first.back() + (part.end - part.begin + step - 1) / step);
     widest = std::max(widest, matrices[part.matrix]->cols());
   }
-  // Below some 32k numbers starting threads costs more than it saves.
-  at::parallel_for(0, first.back(), std::max<int64_t>(1, 32768 / (step * widest)),
-                   [&](int64_t from, int64_t until) {
-                     std::vector<T> room;
-                     for (size_t p = 0; p < chunk.parts.size(); ++p) {
-                       const WeightPart<T>& part = chunk.parts[p];
-                       for (int64_t i = std::max(from, first[p]); i < std::min(until, first[p + 1]); ++i) {
-                         const int64_t begin = part.begin + (i - first[p]) * step;
-                         lay_out(*matrices[part.matrix], part, columns, chunk.precision, begin,
-                                 std::min(begin + step, part.end), room);
-                       }
-                     }
-                   });
+  // For fewer numbers another thread costs more than it saves.
+  const int64_t steps = first.back(), piece = std::max<int64_t>(1, 32768 / (step * widest));
+  std::vector<std::vector<T>> rooms(static_cast<size_t>(at::get_num_threads()));
+  deal((steps + piece - 1) / piece, [&](int64_t which, int64_t thread) {
+    const int64_t from = which * piece, until = std::min(from + piece, steps);
+    for (size_t p = 0; p < chunk.parts.size(); ++p) {
+      const WeightPart<T>& part = chunk.parts[p];
+      for (int64_t i = std::max(from, first[p]); i < std::min(until, first[p + 1]); ++i) {
+        const int64_t begin = part.begin + (i - first[p]) * step;
+        lay_out(*matrices[part.matrix], part, columns, chunk.precision, begin,
+                std::min(begin + step, part.end), rooms[static_cast<size_t>(thread)]);
+      }
+    }
+  });
 }
 
 // The precision that products with all of them have together: the highest that one of them asks for.

@@ -237,7 +237,8 @@ void finish(RunConfig& c) {
   require(c.recompute == "auto" || recompute_named(c.recompute), "recompute", "\"" + c.recompute + "\"",
           "auto, none, cheap or block, or the latter two in some layers, as cheap:12");
   require(c.float32_matmul_precision == "auto" || precision_named(c.float32_matmul_precision),
-          "float32_matmul_precision", "\"" + c.float32_matmul_precision + "\"", "auto, highest, high or medium");
+          "float32_matmul_precision", "\"" + c.float32_matmul_precision + "\"",
+          "auto, highest, high or medium");
   if (c.bf16 && c.float32_matmul_precision == "auto")
     c.float32_matmul_precision = precision_name(MatmulPrecision::kMedium);
   if (c.micro_batch_tokens > 0) c.train.micro_batch_tokens = c.micro_batch_tokens;

@@ -96,8 +96,10 @@ const std::vector<ConfigKey>& config_keys() {
             [](RunConfig& c) -> auto& { return c.float32_matmul_precision; }));
     k.push_back(key("fp16", Type::kBool, "half precision where the device has it",
                     [](RunConfig& c) -> auto& { return c.fp16; }));
-    k.push_back(key("bf16", Type::kBool, "bfloat16 where the device has it; on a CPU, for products (float32_matmul_precision medium)",
-                    [](RunConfig& c) -> auto& { return c.bf16; }));
+    k.push_back(
+        key("bf16", Type::kBool,
+            "bfloat16 where the device has it; on a CPU, for products (float32_matmul_precision medium)",
+            [](RunConfig& c) -> auto& { return c.bf16; }));
     k.push_back(key("max_seq_length", Type::kInteger,
                     "longest row in tokens; longer rows are refused, never cut",
                     [](RunConfig& c) -> auto& { return c.max_seq_length; }, {"max_length"}));

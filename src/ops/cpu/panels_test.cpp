@@ -66,7 +66,9 @@ TYPED_TEST(Panels, SumsOfProductsOnEveryInstructionSet) {
     this->precision = precision;
     const bool all_bits = precision == MatmulPrecision::kHighest;
     // Of the result; of what is added up, where each product may err by 2^-15 or 2^-7.
-    const double of_float = all_bits ? 2e-6 : precision == MatmulPrecision::kHigh ? 3.1e-5 : 7.9e-3,
+    const double of_float = all_bits                              ? 2e-6
+                            : precision == MatmulPrecision::kHigh ? 3.1e-5
+                                                                  : 7.9e-3,
                  tolerance = sizeof(T) == 8 ? 1e-14 : of_float;
     tiles::switch_off(target != 0);
     hwy::SetSupportedTargetsForTest(target);

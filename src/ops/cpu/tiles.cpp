@@ -383,9 +383,12 @@ void sum_of_products(std::span<const PanelFactor<float>> factors, int64_t m, int
 template <class Body>
 auto with_parts(MatmulPrecision precision, const Body& body) {
   switch (precision) {
-    case MatmulPrecision::kHigh: return body(std::integral_constant<int, kHighParts>{});
-    case MatmulPrecision::kMedium: return body(std::integral_constant<int, kMediumParts>{});
-    default: return body(std::integral_constant<int, kAllParts>{});
+    case MatmulPrecision::kHigh:
+      return body(std::integral_constant<int, kHighParts>{});
+    case MatmulPrecision::kMedium:
+      return body(std::integral_constant<int, kMediumParts>{});
+    default:
+      return body(std::integral_constant<int, kAllParts>{});
   }
 }
 

@@ -1,0 +1,90 @@
+// How work is dealt to threads, and rows divided for it.
+#include "ops/row_blocks.h"
+
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+
+namespace lora::ops {
+namespace {
+
+// Whoever holds a piece for long is dealt no other: here the first waits for all that come after it.
+TEST(Deal, GivesEachPieceOnceToWhoeverIsFree) {
+  constexpr int64_t kPieces = 100;
+  std::array<std::atomic<int>, kPieces> times{};
+  std::atomic<int64_t> done = 0;
+  std::set<int64_t> of_first;
+  const int64_t threads = at::get_num_threads();  // in a piece it is 1
+  const bool alone = threads < 2;
+  deal(kPieces, [&](int64_t piece, int64_t thread) {
+    ++times[static_cast<size_t>(piece)];
+    const auto begun = std::chrono::steady_clock::now();
+    while (piece == 0 && !alone && done < kPieces - 1 &&
+           std::chrono::steady_clock::now() - begun < std::chrono::seconds(20))
+      std::this_thread::yield();
+    if (piece == 0) of_first.insert(thread);
+    EXPECT_LT(thread, threads);
+    if (piece == 0 && !alone) {
+      EXPECT_EQ(done, kPieces - 1) << "the others were not done meanwhile";
+    }
+    ++done;
+  });
+  for (const auto& n : times) EXPECT_EQ(n, 1);
+  EXPECT_EQ(of_first.size(), 1u);
+  deal(0, [](int64_t, int64_t) { FAIL(); });
+}
+
+TEST(RowStrips, HoldEachRowOnceAndShrink) {
+  for (const int64_t threads : {1, 2, 7, 16})
+    for (const int64_t rows : {0, 1, 47, 95, 96, 130, 793, 2048, 100'003}) {
+      const std::vector<int64_t> begins = row_strips(rows, threads);
+      const int64_t workers = row_workers(rows, threads);
+      EXPECT_EQ(begins.front(), 0);
+      EXPECT_EQ(begins.back(), rows);
+      // What a step adds up in each strip is memory: their number must not grow as rows do.
+      EXPECT_LE(std::ssize(begins) - 1, workers * 12) << rows;
+      for (size_t i = 1; i < begins.size(); ++i) {
+        EXPECT_LE(begins[i - 1], begins[i]);
+        if (i + 1 < begins.size()) {
+          EXPECT_EQ(begins[i] % kStripStep, 0);
+        }
+      }
+      // Threads of one speed end together: as many strips of a size as there are workers.
+      for (size_t i = 0; i + 1 < begins.size(); ++i) {
+        const size_t round = i / static_cast<size_t>(workers) * static_cast<size_t>(workers);
+        EXPECT_NEAR(static_cast<double>(begins[i + 1] - begins[i]),
+                    static_cast<double>(begins[round + 1] - begins[round]), kStripStep);
+      }
+    }
+  const std::vector<int64_t> of_a_step = row_strips(793, 2);
+  EXPECT_EQ(of_a_step, (std::vector<int64_t>{0, 192, 384, 480, 576, 688, 793}));
+}
+
+TEST(RowBlocks, CoverEachStripInOrder) {
+  std::mutex mutex;
+  std::map<int64_t, std::vector<RowBlock>> strips;
+  for_row_blocks(3001, [&](const RowBlock& block) {
+    const std::lock_guard lock(mutex);
+    strips[block.strip].push_back(block);
+  });
+  int64_t row = 0;
+  for (const auto& [strip, blocks] : strips)
+    for (size_t i = 0; i < blocks.size(); ++i) {
+      EXPECT_EQ(blocks[i].begin, row);
+      EXPECT_EQ(blocks[i].first, i == 0);
+      EXPECT_LE(blocks[i].rows(), kBlockRows);
+      EXPECT_EQ(blocks[i].thread, blocks[0].thread);
+      row = blocks[i].end;
+    }
+  EXPECT_EQ(row, 3001);
+}
+
+}  // namespace
+}  // namespace lora::ops
