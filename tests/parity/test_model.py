@@ -9,11 +9,12 @@ What was measured is printed after the last test, beside its limit.
 import copy
 import json
 import os
+import pathlib
 import subprocess
 
 import numpy as np
 import pytest
-from model_parity import (ALL_LINEAR, LORA, ROOT, TOOL, all_logits, compare_gradients, compare_logits, compare_steps, hold,
+from model_parity import (ALL_LINEAR, LORA, ROOT, TOOL, all_logits, backward, compare_gradients, compare_logits, compare_steps, hold,
                           load_model, marked, matrices, nll_sum, one_thread, our_name, peft, relative, table_of_figures,  # noqa: F401
                           tool, torch, transformers, with_adapter)
 from safetensors.torch import load_file
@@ -82,6 +83,26 @@ def test_gradients_of_the_bundled_model(tmp_path, rows, tuned, adapter):
         answer = compare_gradients(f"SmolLM2, 8 rows, {precision}", tmp_path, tuned, rows[:8], 1e-5, 1e-4, model=GGUF,
                                    adapter=adapter, float32_matmul_precision=precision)
         assert answer["forests"] > 1 and answer["unique_tokens"] < 0.9 * answer["tokens"], answer
+
+
+@needs_model
+def test_products_in_bfloat16_err_no_more_than_the_reference_in_bfloat16(tmp_path, rows, tuned, adapter):
+    some = rows[:2]
+
+    def reference(model, in_bfloat16):
+        model.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=in_bfloat16):
+            loss = backward(model, some)
+        return loss, {n: p.grad.clone() for n, p in matrices(model).items()}
+
+    exact_loss, exact = reference(copy.deepcopy(tuned).double(), False)
+    their_loss, theirs = reference(tuned, True)
+    answer, ours = tool(tmp_path, what="gradients", examples=some, model=GGUF, adapter=adapter, float32_matmul_precision="medium")
+    largest = lambda found: max(relative(found[n], g) for n, g in exact.items())
+    hold("SmolLM2, medium: gradients, largest relative of 420, over bfloat16's of Transformers", largest(ours) / largest(theirs), 1)
+    hold("SmolLM2, medium: loss, relative", abs(answer["loss"] - exact_loss) / exact_loss, 1e-3)
+    if "amx_bf16" in pathlib.Path("/proc/cpuinfo").read_text():  # elsewhere products are as exact as ever
+        assert largest(ours) > 1e-4
 
 
 @pytest.mark.slow
