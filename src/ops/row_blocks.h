@@ -44,8 +44,9 @@ inline std::vector<int64_t> row_strips(int64_t rows, int64_t threads = at::get_n
   std::vector<int64_t> begins{0};
   const auto left = [&] { return rows - begins.back(); };
   for (;;) {
-    const int64_t size = left() / (2 * workers) / kBlockStep * kBlockStep;
-    if (workers == 1 || size < kFewestRows) break;
+    const int64_t half = left() / (2 * workers);
+    if (workers == 1 || half < kFewestRows) break;
+    const int64_t size = (half + kBlockStep / 2) / kBlockStep * kBlockStep;
     for (int64_t i = 0; i < workers; ++i) begins.push_back(begins.back() + size);
   }
   const int64_t units = (left() + kStripStep - 1) / kStripStep, last = begins.back();
