@@ -3,9 +3,9 @@
 optimizer and precision (fp32, no dropout).
 
 usage: loss_curve.py --lora build/lora --gguf MODEL.gguf --hf MODEL_DIR --data TRAIN.jsonl [--steps 50] [--bar 0.01] [--seed 0]
-                     [--python PYTHON] [--json FILE]
+                     [--precisions auto,medium] [--python PYTHON] [--json FILE]
 
-lora.cpp trains as usual; its order of rows is worked out from its seed, and TRL gets the rows in that order and the adapter as
+lora.cpp trains as usual, once with each float32_matmul_precision of --precisions (auto, unless told); its order of rows is worked out from its seed, and TRL gets the rows in that order and the adapter as
 lora.cpp begins with it (its first step has the learning rate 0). That both met the same rows shows in the number of supervised
 tokens of each step, which must be equal. Prints both curves; exit code 1: a step's losses differ by more than --bar, relatively.
 Needs `./setup --dev`. Speed does not matter here, so the machine need not be quiet.
@@ -84,6 +84,7 @@ def main():
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--bar", type=float, default=0.01)
+    parser.add_argument("--precisions", default="auto")
     parser.add_argument("--json")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
@@ -93,10 +94,20 @@ def main():
         with open(args.data, "w", encoding="utf-8") as file:
             file.writelines(row + "\n" for row in rows[:len(rows) // 8 * 8])
         train_lora(args, os.path.join(work, "first"), "--max-steps", "1")
-        ours = train_lora(args, os.path.join(work, "run"), "--max-steps", str(args.steps))
+        ours = {precision: train_lora(args, os.path.join(work, precision), "--max-steps", str(args.steps), "--float32-matmul-precision",
+                                      precision) for precision in args.precisions.split(",")}
         theirs = train_trl(args, os.path.join(work, "trl.jsonl"), work, os.path.join(work, "first", "adapter"), args.steps)
+    if args.json:
+        with open(args.json, "w") as file:
+            json.dump({"lora": ours, "trl": theirs}, file)
+    return max([compare(precision, curve, theirs, args.bar) for precision, curve in ours.items()])
+
+
+def compare(precision, ours, theirs, bar):
+    """Prints both curves. 1: they are more than `bar` apart somewhere."""
     worst, unequal = (0, 0), []
-    print(f"{'step':>5} {'lora.cpp':>10} {'TRL':>10} {'relative':>9} {'norm':>8} {'norm':>8} {'rate':>9} {'rate':>9} {'answer tokens':>14}")
+    print(f"float32_matmul_precision {precision}\n"
+          f"{'step':>5} {'lora.cpp':>10} {'TRL':>10} {'relative':>9} {'norm':>8} {'norm':>8} {'rate':>9} {'rate':>9} {'answer tokens':>14}")
     for a, b in zip(ours, theirs, strict=True):
         difference = abs(a["loss"] - b["loss"]) / abs(b["loss"])
         worst = max(worst, (difference, a["step"]))
@@ -104,13 +115,10 @@ def main():
             unequal.append(a["step"])
         print(f"{a['step']:>5} {a['loss']:>10.6f} {b['loss']:>10.6f} {difference:>9.1e} {a['grad_norm']:>8.4f} {b['grad_norm']:>8.4f} "
               f"{a['learning_rate']:>9.2e} {b['learning_rate']:>9.2e} {a['supervised_tokens']:>7}{b['supervised_tokens']:>7}")
-    if args.json:
-        with open(args.json, "w") as file:
-            json.dump({"lora": ours, "trl": theirs}, file)
     if unequal:
         sys.exit(f"steps {unequal} met other rows: their supervised tokens differ, so the curves say nothing")
-    print(f"largest relative difference {worst[0]:.2e}, at step {worst[1]}; the bar is {args.bar}")
-    return 0 if worst[0] <= args.bar else 1
+    print(f"largest relative difference {worst[0]:.2e}, at step {worst[1]}; the bar is {bar}", flush=True)
+    return 0 if worst[0] <= bar else 1
 
 
 if __name__ == "__main__":
