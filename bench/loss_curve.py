@@ -5,8 +5,9 @@ optimizer and precision (fp32, no dropout).
 usage: loss_curve.py --lora build/lora --gguf MODEL.gguf --hf MODEL_DIR --data TRAIN.jsonl [--steps 50] [--bar 0.01] [--seed 0]
                      [--precisions auto,medium] [--python PYTHON] [--json FILE]
 
-lora.cpp trains as usual, once with each float32_matmul_precision of --precisions (auto, unless told); its order of rows is worked out from its seed, and TRL gets the rows in that order and the adapter as
-lora.cpp begins with it (its first step has the learning rate 0). That both met the same rows shows in the number of supervised
+lora.cpp trains as usual, once with each float32_matmul_precision of --precisions (auto, unless told); its order of rows is worked
+out from its seed, and TRL gets the rows in that order and the adapter as lora.cpp begins with it (its first step has the
+learning rate 0). That both met the same rows shows in the number of supervised
 tokens of each step, which must be equal. Prints both curves; exit code 1: a step's losses differ by more than --bar, relatively.
 Needs `./setup --dev`. Speed does not matter here, so the machine need not be quiet.
 """

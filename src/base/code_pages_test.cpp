@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <bit>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -89,9 +90,9 @@ TEST(CodePages, CodeGoesAndComesBack) {
 TEST(CodePages, OfAFileJustWrittenNoMoreComesBackThanIsAskedFor) {
   std::ifstream in(LORA_LARGE_LIBRARY, std::ios::binary);
   const std::string bytes{std::istreambuf_iterator<char>(in), {}};
-  const std::filesystem::path folder = std::filesystem::path(::testing::TempDir()) / "just-written",
-                              copy = folder / "copied-library.so";
-  std::filesystem::create_directories(folder);
+  std::string name = (std::filesystem::temp_directory_path() / "lora_pages_XXXXXX").string();
+  ASSERT_NE(::mkdtemp(name.data()), nullptr);
+  const std::filesystem::path folder = name, copy = folder / "copied-library.so";
   {
     const Descriptor file(::open(copy.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755));
     ASSERT_EQ(::write(file.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));

@@ -212,7 +212,7 @@ class HeadPass {
   const int64_t rows_, shares_;
   const HeadCut<T> cut_;
   const Tensor rooms_, panels_;
-  const Tensor logits_;           // of each worker: a block's rows of a part
+  const Tensor logits_;           // of each thread: a block's rows of a part
   const Tensor sums_;             // (shares, S, d): of exp(logit - top) times the head's rows
   std::vector<SoFar<T>> so_far_;  // (shares, S)
   std::vector<T> target_;         // (S): the target's logit

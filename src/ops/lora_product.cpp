@@ -244,7 +244,7 @@ std::vector<LoraGradients> backward(const ProductInput& input, const SavedGroup&
                                     const std::vector<Tensor>& dys, const TokenKeys& keys, const Tensor& dh,
                                     const RowWork& done) {
   const Tensor& h = input.h;
-  const int64_t in = h.size(1), strips = std::ssize(row_strips(h.size(0))) - 1;
+  const int64_t in = h.size(1), strips = row_strip_count(h.size(0));
   const Tensor room = dropout_room(group, h);
   std::vector<GradientSums> sums(group.size());
   for (size_t i = 0; i < group.size(); ++i) {

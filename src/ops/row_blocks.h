@@ -15,7 +15,7 @@ namespace lora::ops {
 
 struct RowBlock {
   int64_t thread;                 // whoever owns rooms: 0 … row_workers() * row_shares() - 1
-  int64_t strip;                  // whoever owns sums over rows: 0 … row_strips() - 1
+  int64_t strip;                  // whoever owns sums over rows: 0 … row_strip_count() - 1
   int64_t begin, end;             // rows
   bool first;                     // of its strip
   int64_t share = 0, shares = 1;  // of what is made of the rows: which, of how many
@@ -53,6 +53,10 @@ inline std::vector<int64_t> row_strips(int64_t rows, int64_t threads = at::get_n
   for (int64_t i = 1; i <= workers; ++i)
     begins.push_back(std::min(rows, last + units * i / workers * kStripStep));
   return begins;
+}
+
+inline int64_t row_strip_count(int64_t rows, int64_t threads = at::get_num_threads()) {
+  return static_cast<int64_t>(row_strips(rows, threads).size()) - 1;
 }
 
 // body(RowBlock) over rows 0 … rows-1: each strip's blocks, one at least, in ascending order on one thread. With `shares` every strip

@@ -142,9 +142,8 @@ void lay_out(const std::vector<const FrozenMatrix*>& matrices, const WeightPanel
 
 // The precision that products with all of them have together: the highest that one of them asks for.
 inline MatmulPrecision precision_of(const std::vector<const FrozenMatrix*>& matrices) {
-  MatmulPrecision highest = matrices.empty() ? MatmulPrecision::kHighest : MatmulPrecision::kMedium;
-  for (const FrozenMatrix* W : matrices) highest = std::min(highest, W->precision());
-  return highest;
+  if (matrices.empty()) return MatmulPrecision::kHighest;
+  return std::ranges::min(matrices, {}, &FrozenMatrix::precision)->precision();
 }
 
 // body(chunk) over all rows of all `matrices`, in order; once, with an empty chunk, when there are none.

@@ -113,7 +113,7 @@ int64_t threads_bytes(const PassModel& model, const PassSize& size) {
   const int64_t q = c.num_attention_heads * c.head_dim,
                 widest = std::max({c.hidden_size, c.intermediate_size, q});
   const int64_t workers = ops::row_workers(size.tokens, model.threads),
-                strips = std::ssize(ops::row_strips(size.tokens, model.threads)) - 1;
+                strips = ops::row_strip_count(size.tokens, model.threads);
   const ops::AttentionShape shape{c.num_attention_heads, c.num_key_value_heads, c.head_dim, 1};
   const int64_t sums = model.r * 2 * (c.hidden_size + std::max(c.intermediate_size, q));
   const int64_t dropped = model.dropout ? std::min(ops::kBlockRows, size.tokens) * widest : 0;
