@@ -8,9 +8,9 @@
 
 #include "base/hash.h"
 #include "base/profile.h"
-#include "ops/cpu/gemm.h"
 #include "ops/cpu/kernels.h"
 #include "ops/cpu/panels.h"
+#include "ops/cpu/small_product.h"
 #include "ops/frozen_linear.h"
 #include "ops/row_blocks.h"
 #include "ops/weight_panels.h"
@@ -20,7 +20,6 @@ namespace {
 
 using at::Tensor;
 using cpu::PanelFactor;
-using cpu::Transpose;
 
 template <class T>
 T* row(const Tensor& t, int64_t i) {
@@ -58,15 +57,23 @@ const T* lora_input(const T* h, const LoraTerm& term, const TokenKeys& keys, con
   return dropped;
 }
 
-// u of a block's rows.
+// Rows begin … end - 1 of a matrix, contiguous, become columns: (columns, end - begin).
+template <class T>
+Tensor turned(const Tensor& x, int64_t begin, int64_t end) {
+  Tensor result = at::empty({x.size(1), end - begin}, x.options());
+  cpu::turn(row<T>(x, begin), x.size(1), end - begin, x.size(1), result.data_ptr<T>(), end - begin);
+  return result;
+}
+
+// u of a block's rows. turned_A: (in, r).
 template <class T>
 void low_rank_rows(const T* h, int64_t in, const RowBlock& block, const TokenKeys& keys, const Tensor& room,
-                   SavedProjection& p) {
+                   const Tensor& turned_A, SavedProjection& p) {
   const ProfilePart part("adapter");
   const int64_t r = p.u.size(1);
   const T* x = lora_input(h, *p.lora, keys, block, in, room);
-  cpu::gemm(Transpose::kNo, Transpose::kYes, block.rows(), r, in, T{1}, x, in,
-            p.lora->A.template const_data_ptr<T>(), in, T{0}, row<T>(p.u, block.begin), r);
+  cpu::small_product(block.rows(), r, in, {x, in, 1}, turned_A.const_data_ptr<T>(), r, false,
+                     row<T>(p.u, block.begin), r);
 }
 
 // What a block of y holds before its products: y's rows, columns part.begin … part.end. Returns whether there is anything.
@@ -95,13 +102,14 @@ void add_of_rows(const T* h, int64_t in, const std::vector<LoraRows>& of_rows, c
   for (const auto& [rows_begin, rows_end, term] : of_rows) {
     const int64_t begin = std::max(block.begin, rows_begin), end = std::min(block.end, rows_end);
     if (begin >= end) continue;
-    const int64_t r = term.A.size(0);
+    const int64_t r = term.A.size(0), columns = part.end - part.begin;
     u.resize(static_cast<size_t>((end - begin) * r));
-    cpu::gemm(Transpose::kNo, Transpose::kYes, end - begin, r, in, T{1}, h + (begin - block.begin) * in, in,
-              term.A.template const_data_ptr<T>(), in, T{0}, u.data(), r);
-    cpu::gemm(Transpose::kNo, Transpose::kYes, end - begin, part.end - part.begin, r,
-              static_cast<T>(term.scale), u.data(), r, term.B.template const_data_ptr<T>() + part.begin * r,
-              r, T{1}, row<T>(y, begin) + part.begin, y.stride(0));
+    cpu::small_product(end - begin, r, in, {h + (begin - block.begin) * in, in, 1},
+                       turned<T>(term.A, 0, r).template const_data_ptr<T>(), r, false, u.data(), r);
+    for (T& number : u) number *= static_cast<T>(term.scale);
+    cpu::small_product(end - begin, columns, r, {u.data(), r, 1},
+                       turned<T>(term.B, part.begin, part.end).template const_data_ptr<T>(), columns, true,
+                       row<T>(y, begin) + part.begin, y.stride(0));
   }
 }
 
@@ -126,7 +134,10 @@ void forward(const ProductInput& input, const SavedGroup& group, SavedGroup* sav
   const int64_t in = h.size(1);
   const Tensor room = saved ? dropout_room(group, h) : Tensor();
   std::vector<const FrozenMatrix*> matrices;
-  std::vector<Tensor> B;
+  std::vector<Tensor> B, turned_A;
+  if (saved)
+    for (const SavedProjection& p : group)
+      turned_A.push_back(p.has_lora() ? turned<T>(p.lora->A, 0, p.lora->A.size(0)) : Tensor());
   if (!ys.empty())
     for (const SavedProjection& p : group) matrices.push_back(&p.weight);
   const MatmulPrecision precision = precision_of(matrices);
@@ -138,8 +149,8 @@ void forward(const ProductInput& input, const SavedGroup& group, SavedGroup* sav
       if (chunk.first) {
         if (input.make) input.make(block.begin, block.end);
         if (saved)
-          for (SavedProjection& p : *saved)
-            if (p.has_lora()) low_rank_rows(x, in, block, keys, room, p);
+          for (size_t i = 0; i < group.size(); ++i)
+            if (group[i].has_lora()) low_rank_rows(x, in, block, keys, room, turned_A[i], (*saved)[i]);
       }
       for (const WeightPart<T>& part : chunk.parts) {
         const SavedProjection& p = group[part.matrix];
@@ -190,7 +201,7 @@ Tensor few_rows_forward(const Tensor& h, const SavedProjection& p, const Tensor&
 // Gradients of A and B, summed over the rows of each strip.
 struct GradientSums {
   Tensor A;  // (strips, r, in)
-  Tensor B;  // (strips, r, out): turned, as the gradient of y is read along its rows
+  Tensor B;  // (strips, r, out), unscaled; turned, as the gradient of y is read along its rows
 };
 
 // A of a projection as the panels of another r rows of its weight's: (r, in). Undefined without lora.
@@ -214,17 +225,15 @@ void low_rank_backward(const T* h, int64_t in, const RowBlock& block, const Save
   const ProfilePart adapter("adapter");
   const LoraTerm& term = *p.lora;
   const int64_t n = block.rows(), r = p.u.size(1), out = dy.size(1), dy_stride = dy.stride(0);
-  const T scale = static_cast<T>(term.scale);
   const T* g = row<T>(dy, block.begin);
   du.resize(static_cast<size_t>(n * r));
-  cpu::gemm(Transpose::kNo, Transpose::kNo, n, r, out, scale, g, dy_stride,
-            term.B.template const_data_ptr<T>(), r, T{0}, du.data(), r);
-  const T held = block.first ? T{0} : T{1};
-  cpu::gemm(Transpose::kYes, Transpose::kNo, r, out, n, scale, row<T>(p.u, block.begin), r, g, dy_stride,
-            held, row<T>(sums.B, block.strip), out);
+  cpu::small_product(n, r, out, {g, dy_stride, 1}, term.B.template const_data_ptr<T>(), r, false, du.data(),
+                     r);
+  for (T& number : du) number *= static_cast<T>(term.scale);
+  cpu::small_product(r, out, n, {row<T>(p.u, block.begin), 1, r}, g, dy_stride, !block.first,
+                     row<T>(sums.B, block.strip), out);
   const T* x = lora_input(h, term, keys, block, in, room);
-  cpu::gemm(Transpose::kYes, Transpose::kNo, r, in, n, T{1}, du.data(), r, x, in, held,
-            row<T>(sums.A, block.strip), in);
+  cpu::small_product(r, in, n, {du.data(), 1, r}, x, in, !block.first, row<T>(sums.A, block.strip), in);
 }
 
 // dh += du A where dropout stands between.
@@ -234,8 +243,8 @@ void add_through_dropout(const std::vector<T>& du, const LoraTerm& term, const T
   const ProfilePart adapter("adapter");
   const int64_t r = term.A.size(0);
   T* dropped = row<T>(room, block.thread);
-  cpu::gemm(Transpose::kNo, Transpose::kNo, block.rows(), in, r, T{1}, du.data(), r,
-            term.A.template const_data_ptr<T>(), in, T{0}, dropped, in);
+  cpu::small_product(block.rows(), in, r, {du.data(), r, 1}, term.A.template const_data_ptr<T>(), in, false,
+                     dropped, in);
   drop(dropped, keys, term, block.begin, block.end, in, true, dh);
 }
 
@@ -296,7 +305,8 @@ std::vector<LoraGradients> backward(const ProductInput& input, const SavedGroup&
   });
   std::vector<LoraGradients> gradients(group.size());
   for (size_t i = 0; i < group.size(); ++i)
-    if (group[i].has_lora()) gradients[i] = {sums[i].A.sum(0), sums[i].B.sum(0).t()};
+    if (group[i].has_lora())
+      gradients[i] = {sums[i].A.sum(0), sums[i].B.sum(0).mul_(group[i].lora->scale).t()};
   return gradients;
 }
 

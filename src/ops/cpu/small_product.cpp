@@ -21,7 +21,13 @@ namespace hn = hwy::HWY_NAMESPACE;
 // Products that are added up in registers before the sum is added to c: rounding errors grow with the length of such a run.
 constexpr int64_t kRun = 256;
 
-// c (M rows, V vectors) = or += a b. kPart: of the only vector, the first `columns` numbers exist.
+// Rows of a tile of V vectors: as many sums as registers hold, but no more rows than a near cache has ways for.
+constexpr int RowsOf(int vectors) {
+  return std::min(12, kRows * kVectors / vectors);
+}
+
+// c (M rows, V vectors) = or += a b. kPart: of the only vector, the first `columns` numbers exist. Where rows and vectors leave
+// registers free, the depths 0, kSteps, … have a sum of their own, and so have 1, kSteps + 1, …: none waits for the one before it.
 template <int M, int V, bool kPart, class T>
 HWY_INLINE void Tile(int64_t k, const T* HWY_RESTRICT a, int64_t a_row, int64_t a_column,
                      const T* HWY_RESTRICT b, int64_t b_stride, int64_t columns, bool accumulate,
@@ -29,30 +35,40 @@ HWY_INLINE void Tile(int64_t k, const T* HWY_RESTRICT a, int64_t a_row, int64_t 
   static_assert(!kPart || V == 1);
   const hn::ScalableTag<T> d;
   const int64_t lanes = Lanes<T>();
-  hn::Vec<decltype(d)> sums[M][V];
-  for (int i = 0; i < M; ++i)
-    for (int v = 0; v < V; ++v) sums[i][v] = hn::Zero(d);
-  for (int64_t p = 0; p < k; ++p, a += a_column, b += b_stride) {
-    hn::Vec<decltype(d)> w[V];
-    for (int v = 0; v < V; ++v) {
-      if constexpr (kPart)
-        w[v] = LoadPart(d, b, columns);
-      else
-        w[v] = hn::LoadU(d, b + v * lanes);
+  constexpr int kSteps = kRows * kVectors / (RowsOf(V) * V);
+  hn::Vec<decltype(d)> sums[kSteps][M][V];
+  for (int s = 0; s < kSteps; ++s)
+    for (int i = 0; i < M; ++i)
+      for (int v = 0; v < V; ++v) sums[s][i][v] = hn::Zero(d);
+  for (int64_t p = 0; p < k;) {
+    const int steps = kSteps == 1 ? 1 : static_cast<int>(std::min<int64_t>(kSteps, k - p));
+    for (int s = 0; s < kSteps; ++s) {
+      if (s == steps) break;
+      hn::Vec<decltype(d)> w[V];
+      for (int v = 0; v < V; ++v) {
+        if constexpr (kPart)
+          w[v] = LoadPart(d, b, columns);
+        else
+          w[v] = hn::LoadU(d, b + v * lanes);
+      }
+      for (int i = 0; i < M; ++i) {
+        const auto number = hn::Set(d, a[i * a_row]);
+        for (int v = 0; v < V; ++v) sums[s][i][v] = hn::MulAdd(number, w[v], sums[s][i][v]);
+      }
+      a += a_column;
+      b += b_stride;
     }
-    for (int i = 0; i < M; ++i) {
-      const auto number = hn::Set(d, a[i * a_row]);
-      for (int v = 0; v < V; ++v) sums[i][v] = hn::MulAdd(number, w[v], sums[i][v]);
-    }
+    p += steps;
   }
   for (int i = 0; i < M; ++i)
     for (int v = 0; v < V; ++v) {
+      auto sum = sums[0][i][v];
+      for (int s = 1; s < kSteps; ++s) sum = hn::Add(sum, sums[s][i][v]);
       T* place = c + i * c_stride + v * lanes;
       if constexpr (kPart)
-        StorePart(accumulate ? hn::Add(sums[i][v], LoadPart(d, place, columns)) : sums[i][v], d, place,
-                  columns);
+        StorePart(accumulate ? hn::Add(sum, LoadPart(d, place, columns)) : sum, d, place, columns);
       else
-        hn::StoreU(accumulate ? hn::Add(sums[i][v], hn::LoadU(d, place)) : sums[i][v], d, place);
+        hn::StoreU(accumulate ? hn::Add(sum, hn::LoadU(d, place)) : sum, d, place);
     }
 }
 
@@ -71,11 +87,11 @@ void TileOf(int64_t rows, int64_t k, const T* a, int64_t a_row, int64_t a_column
 template <int V, bool kPart, class T>
 void Strip(int64_t m, int64_t k, const LeftFactor<T>& a, const T* b, int64_t b_stride, int64_t columns,
            bool accumulate, T* c, int64_t c_stride) {
-  const int64_t tiles = (m + kRows - 1) / kRows;
+  const int64_t tiles = (m + RowsOf(V) - 1) / RowsOf(V);
   for (int64_t t = 0; t < tiles; ++t) {
     const int64_t row = m * t / tiles, rows = m * (t + 1) / tiles - row;
-    TileOf<kRows, V, kPart>(rows, k, a.data + row * a.row, a.row, a.column, b, b_stride, columns, accumulate,
-                            c + row * c_stride, c_stride);
+    TileOf<RowsOf(V), V, kPart>(rows, k, a.data + row * a.row, a.row, a.column, b, b_stride, columns,
+                                accumulate, c + row * c_stride, c_stride);
   }
 }
 

@@ -1,5 +1,5 @@
-// Products of matrices that lie in a near cache, as attention has them: short, thin, with strides, nothing laid out before. One
-// thread; float and double. Products with weights are not here (panels.h), nor are those with r columns (gemm.h).
+// Products of matrices that lie in a near cache, as attention and the adapter have them: short, thin, with strides, nothing laid
+// out before. One thread; float and double. Products with weights are not here (panels.h).
 #pragma once
 
 #include <cstdint>
