@@ -14,6 +14,7 @@
 
 #include "ops/cpu/register_tile-inl.h"
 #include "ops/cpu/tiles.h"
+#include "ops/cpu/turn-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lora::ops::cpu {
@@ -139,25 +140,23 @@ void Product(std::span<const PanelFactor<T>> factors, int64_t m, int64_t n, bool
 
 template <class T>
 void Turn(const T* w, int64_t w_stride, int64_t rows, int64_t k, T scale, int64_t column, T* panels) {
-  const hn::ScalableTag<T> d;
-  const hn::RebindToSigned<decltype(d)> di;
-  using Index = hn::TFromD<decltype(di)>;
   const int64_t width = Columns<T>();
   T* to = panels + column / width * width * k + column % width;
-  // The last row stands in for those that do not exist.
-  const auto places = hn::Mul(hn::Min(hn::Iota(di, 0), hn::Set(di, static_cast<Index>(rows - 1))),
-                              hn::Set(di, static_cast<Index>(w_stride)));
-  const auto factor = hn::Set(d, scale);
-  for (int64_t p = 0; p < k; ++p)
-    hn::StoreU(hn::Mul(hn::GatherIndex(d, w + p, places), factor), d, to + p * width);
+  Transpose(w, w_stride, rows, k, scale, to, width);
+  for (int64_t p = 0, missing = Lanes<T>() - rows; missing > 0 && p < k; ++p)
+    std::fill_n(to + p * width + rows, missing, T{0});
 }
 
 template <class T>
 void Rows(const T* w, int64_t w_stride, int64_t rows, int64_t n, int64_t row, int64_t k, T* panels) {
-  const int64_t width = Columns<T>();
-  for (int64_t i = 0; i < rows; ++i, w += w_stride)
-    for (int64_t j = 0; j < n; j += width)
-      std::copy_n(w + j, std::min(width, n - j), panels + j * k + (row + i) * width);
+  const hn::ScalableTag<T> d;
+  const int64_t width = Columns<T>(), whole = n / width * width, lanes = Lanes<T>();
+  for (int64_t i = 0; i < rows; ++i, w += w_stride) {
+    T* to = panels + (row + i) * width;
+    for (int64_t j = 0; j < whole; j += width)
+      for (int64_t v = 0; v < width; v += lanes) hn::StoreU(hn::LoadU(d, w + j + v), d, to + j * k + v);
+    std::copy(w + whole, w + n, to + whole * k);
+  }
 }
 
 int64_t ColumnsF() {

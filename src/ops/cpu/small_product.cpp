@@ -11,6 +11,7 @@
 
 #include "ops/cpu/part_vector-inl.h"
 #include "ops/cpu/register_tile-inl.h"
+#include "ops/cpu/turn-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lora::ops::cpu {
@@ -116,47 +117,6 @@ void Product(int64_t m, int64_t n, int64_t k, const LeftFactor<T>& a, const T* b
   }
 }
 
-#if HWY_TARGET != HWY_SCALAR
-// Squares of as many rows as a vector of 16 bytes has numbers.
-void TurnSquare(const float* x, int64_t x_stride, float* turned, int64_t turned_stride) {
-  const hn::Full128<float> d;
-  const hn::Full128<double> pairs;
-  const auto r0 = hn::LoadU(d, x), r1 = hn::LoadU(d, x + x_stride), r2 = hn::LoadU(d, x + 2 * x_stride),
-             r3 = hn::LoadU(d, x + 3 * x_stride);
-  const auto low01 = hn::BitCast(pairs, hn::InterleaveLower(d, r0, r1)),
-             low23 = hn::BitCast(pairs, hn::InterleaveLower(d, r2, r3)),
-             high01 = hn::BitCast(pairs, hn::InterleaveUpper(d, r0, r1)),
-             high23 = hn::BitCast(pairs, hn::InterleaveUpper(d, r2, r3));
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, low01, low23)), d, turned);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, low01, low23)), d, turned + turned_stride);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, high01, high23)), d, turned + 2 * turned_stride);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, high01, high23)), d, turned + 3 * turned_stride);
-}
-void TurnSquare(const double* x, int64_t x_stride, double* turned, int64_t turned_stride) {
-  const hn::Full128<double> d;
-  const auto r0 = hn::LoadU(d, x), r1 = hn::LoadU(d, x + x_stride);
-  hn::StoreU(hn::InterleaveLower(d, r0, r1), d, turned);
-  hn::StoreU(hn::InterleaveUpper(d, r0, r1), d, turned + turned_stride);
-}
-
-#endif
-
-template <class T>
-void Turn(const T* x, int64_t x_stride, int64_t rows, int64_t columns, T* turned, int64_t turned_stride) {
-  int64_t whole_rows = 0, whole_columns = 0;
-#if HWY_TARGET != HWY_SCALAR
-  constexpr int64_t kSide = 16 / sizeof(T);
-  whole_rows = rows / kSide * kSide;
-  whole_columns = columns / kSide * kSide;
-  for (int64_t i = 0; i < whole_rows; i += kSide)
-    for (int64_t j = 0; j < whole_columns; j += kSide)
-      TurnSquare(x + i * x_stride + j, x_stride, turned + j * turned_stride + i, turned_stride);
-#endif
-  for (int64_t i = 0; i < rows; ++i)
-    for (int64_t j = i < whole_rows ? whole_columns : 0; j < columns; ++j)
-      turned[j * turned_stride + i] = x[i * x_stride + j];
-}
-
 void ProductF(int64_t m, int64_t n, int64_t k, const LeftFactor<float>& a, const float* b, int64_t b_stride,
               bool accumulate, float* c, int64_t c_stride) {
   Product(m, n, k, a, b, b_stride, accumulate, c, c_stride);
@@ -173,11 +133,11 @@ int64_t ColumnsD() {
 }
 void TurnF(const float* x, int64_t x_stride, int64_t rows, int64_t columns, float* turned,
            int64_t turned_stride) {
-  Turn(x, x_stride, rows, columns, turned, turned_stride);
+  Transpose(x, x_stride, rows, columns, 1.0f, turned, turned_stride);
 }
 void TurnD(const double* x, int64_t x_stride, int64_t rows, int64_t columns, double* turned,
            int64_t turned_stride) {
-  Turn(x, x_stride, rows, columns, turned, turned_stride);
+  Transpose(x, x_stride, rows, columns, 1.0, turned, turned_stride);
 }
 
 }  // namespace

@@ -1,0 +1,71 @@
+// The transpose of a small matrix, in squares that fill vectors of 16 bytes.
+// For files that are compiled once for each instruction set, and read again with each: hence no #pragma once.
+#if defined(LORA_OPS_CPU_TURN_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef LORA_OPS_CPU_TURN_INL_H_
+#undef LORA_OPS_CPU_TURN_INL_H_
+#else
+#define LORA_OPS_CPU_TURN_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include <cstdint>
+
+HWY_BEFORE_NAMESPACE();
+namespace lora::ops::cpu {
+namespace HWY_NAMESPACE {
+
+#if HWY_TARGET != HWY_SCALAR
+// Squares of as many rows as a vector of 16 bytes has numbers.
+HWY_INLINE void TurnSquare(const float* x, int64_t x_stride, float scale, float* turned,
+                           int64_t turned_stride) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  const hn::Full128<float> d;
+  const hn::Full128<double> pairs;
+  const auto factor = hn::Set(d, scale);
+  const auto row = [&](int64_t i) HWY_ATTR { return hn::Mul(hn::LoadU(d, x + i * x_stride), factor); };
+  const auto r0 = row(0), r1 = row(1), r2 = row(2), r3 = row(3);
+  const auto low01 = hn::BitCast(pairs, hn::InterleaveLower(d, r0, r1)),
+             low23 = hn::BitCast(pairs, hn::InterleaveLower(d, r2, r3)),
+             high01 = hn::BitCast(pairs, hn::InterleaveUpper(d, r0, r1)),
+             high23 = hn::BitCast(pairs, hn::InterleaveUpper(d, r2, r3));
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, low01, low23)), d, turned);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, low01, low23)), d, turned + turned_stride);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, high01, high23)), d, turned + 2 * turned_stride);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, high01, high23)), d, turned + 3 * turned_stride);
+}
+HWY_INLINE void TurnSquare(const double* x, int64_t x_stride, double scale, double* turned,
+                           int64_t turned_stride) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  const hn::Full128<double> d;
+  const auto factor = hn::Set(d, scale);
+  const auto r0 = hn::Mul(hn::LoadU(d, x), factor), r1 = hn::Mul(hn::LoadU(d, x + x_stride), factor);
+  hn::StoreU(hn::InterleaveLower(d, r0, r1), d, turned);
+  hn::StoreU(hn::InterleaveUpper(d, r0, r1), d, turned + turned_stride);
+}
+#endif
+
+// turned (columns, rows), rows `turned_stride` apart = the transpose of x (rows, columns), rows x_stride apart, times scale.
+template <class T>
+void Transpose(const T* x, int64_t x_stride, int64_t rows, int64_t columns, T scale, T* turned,
+               int64_t turned_stride) {
+  int64_t whole_rows = 0, whole_columns = 0;
+#if HWY_TARGET != HWY_SCALAR
+  constexpr int64_t kSide = 16 / sizeof(T);
+  whole_rows = rows / kSide * kSide;
+  whole_columns = columns / kSide * kSide;
+  // Column by column, so that what is written lies together.
+  for (int64_t j = 0; j < whole_columns; j += kSide)
+    for (int64_t i = 0; i < whole_rows; i += kSide)
+      TurnSquare(x + i * x_stride + j, x_stride, scale, turned + j * turned_stride + i, turned_stride);
+#endif
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = i < whole_rows ? whole_columns : 0; j < columns; ++j)
+      turned[j * turned_stride + i] = scale * x[i * x_stride + j];
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace lora::ops::cpu
+HWY_AFTER_NAMESPACE();
+
+#endif
