@@ -32,30 +32,47 @@ MappedFile::MappedFile(const std::filesystem::path& path) : path_(path) {
   if (size_ > 0) {
     void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0);
     const int error_number = errno;
-    ::close(fd);
-    if (address == MAP_FAILED)
+    if (address == MAP_FAILED) {
+      ::close(fd);
       throw Error::machine_errno({.where = path.string(), .found = "the file cannot be mapped"},
                                  error_number);
+    }
     data_ = static_cast<const std::byte*>(address);
-  } else {
-    ::close(fd);
   }
+  fd_ = fd;
 }
 
 MappedFile::~MappedFile() {
   if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (fd_ >= 0) ::close(fd_);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
     : path_(std::move(other.path_)),
       data_(std::exchange(other.data_, nullptr)),
-      size_(std::exchange(other.size_, 0)) {}
+      size_(std::exchange(other.size_, 0)),
+      fd_(std::exchange(other.fd_, -1)) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
+  std::swap(fd_, other.fd_);
   return *this;
+}
+
+void MappedFile::read(const std::byte* from, std::span<std::byte> to) const {
+  for (auto at = static_cast<off_t>(from - data_); !to.empty();) {
+    const ssize_t n = ::pread(fd_, to.data(), to.size(), at);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw Error::machine_errno({.where = path_.string(), .found = "the file cannot be read"}, errno);
+    if (n == 0)
+      throw Error::machine({.where = path_.string(),
+                            .found = "the file became shorter while it was in use",
+                            .fix = "Leave the model's files alone while a command reads them."});
+    to = to.subspan(static_cast<size_t>(n));
+    at += n;
+  }
 }
 
 void MappedFile::release_pages() const {

@@ -22,6 +22,10 @@ class MappedFile {
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   const std::filesystem::path& path() const { return path_; }
 
+  // Copies to.size() bytes of bytes(), from `from` on, into `to`, without bringing them into this process's memory otherwise. Any number
+  // of threads at once. Errors: kMachine when the file cannot be read, or is shorter now.
+  void read(const std::byte* from, std::span<std::byte> to) const;
+
   // Tells the system that the pages are not needed in memory for now (they stay readable).
   void release_pages() const;
 
@@ -29,6 +33,7 @@ class MappedFile {
   std::filesystem::path path_;
   const std::byte* data_ = nullptr;
   size_t size_ = 0;
+  int fd_ = -1;
 };
 
 // The same for a part of a mapped file: those pages that lie in `bytes` whole.

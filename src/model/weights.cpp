@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <functional>
 #include <set>
 #include <string>
 
@@ -40,7 +41,7 @@ class Loader {
 
   FrozenMatrix load_module_weight(const std::string& hf_name, Module module) {
     const auto [out, in] = module_shape(config_, module);
-    return placed(load_matrix(hf_name, {out, in}, rope_heads(module), storage_ == BaseStorage::kFourBit));
+    return placed(load_matrix(hf_name, {out, in}, rope_heads(module), quantizes()));
   }
 
   at::Tensor load_module_bias(const std::string& hf_name, Module module) {
@@ -61,7 +62,7 @@ class Loader {
   }
   void count_module_weight(const std::string& hf_name, Module module, BaseBytes& bytes) {
     const auto [out, in] = module_shape(config_, module);
-    count_matrix(hf_name, {out, in}, storage_ == BaseStorage::kFourBit, bytes);
+    count_matrix(hf_name, {out, in}, quantizes(), bytes);
   }
   void count_vector(const std::string& hf_name, int64_t width, BaseBytes& bytes) {
     find(hf_name, {width});
@@ -97,8 +98,23 @@ class Loader {
     return *info;
   }
 
+  bool quantizes() const {
+    return storage_ == BaseStorage::kFourBit || storage_ == BaseStorage::kFourBitPassing;
+  }
+  bool passes() const {
+    return storage_ == BaseStorage::kPassing || storage_ == BaseStorage::kFourBitPassing;
+  }
+  std::shared_ptr<const MappedFile> file_of(const TensorInfo& info) const {
+    const auto holds = [&](const std::shared_ptr<const MappedFile>& file) {
+      const std::span<const std::byte> all = file->bytes();
+      return !std::less<>()(info.bytes.data(), all.data()) &&
+             !std::less<>()(all.data() + all.size(), info.bytes.data() + info.bytes.size());
+    };
+    return *std::ranges::find_if(files_, holds);  // a checkpoint's tensors lie in its files
+  }
+
   FrozenMatrix placed(FrozenMatrix matrix) const {
-    return device_.is_cpu() || storage_ == BaseStorage::kPassing ? matrix : matrix.on(device_);
+    return device_.is_cpu() || passes() ? matrix : matrix.on(device_);
   }
 
   // q and k of some GGUF architectures lie in another row order: of how many heads, or 0.
@@ -120,9 +136,8 @@ class Loader {
     }
     const TensorInfo& info = find(hf_name, shape);
     const bool wide = info.dtype == DType::kF32 || info.dtype == DType::kF64;
-    if (storage_ == BaseStorage::kPassing)
-      return FrozenMatrix::of_file(info, rope_heads, /*keep_pages=*/false);
     if (quantize && !dtype_is_quantized(info.dtype)) return quantized(info, rope_heads);
+    if (passes()) return FrozenMatrix::of_file(info, rope_heads, file_of(info));
     if (storage_ != BaseStorage::kDense && !wide) return FrozenMatrix::of_file(info, rope_heads);
     const at::Tensor dense = load_tensor(info, dtype_);
     return rope_heads > 0 ? undo_rope_permutation(dense, rope_heads) : dense;
@@ -148,10 +163,11 @@ class Loader {
     }
     const TensorInfo& info = find(hf_name, shape);
     const bool wide = info.dtype == DType::kF32 || info.dtype == DType::kF64;
-    if (storage_ == BaseStorage::kPassing) return;
     if (quantize && !dtype_is_quantized(info.dtype)) {
       bytes.allocated += four_bit_bytes(numbers);
       bytes.loading = std::max(bytes.loading, 2 * info.bytes.size());
+    } else if (passes()) {
+      return;
     } else if (storage_ != BaseStorage::kDense && !wide) {
       bytes.mapped += info.bytes.size();
     } else {
@@ -194,11 +210,17 @@ class Loader {
   at::ScalarType dtype_;
   BaseStorage storage_;
   c10::Device device_;
+  std::vector<std::shared_ptr<const MappedFile>> files_ = checkpoint_.mappings();
   std::string architecture_;
   std::set<std::string> used_;
 };
 
 }  // namespace
+
+BaseStorage base_storage(bool load_in_4bit, bool passing) {
+  if (load_in_4bit) return passing ? BaseStorage::kFourBitPassing : BaseStorage::kFourBit;
+  return passing ? BaseStorage::kPassing : BaseStorage::kPacked;
+}
 
 std::vector<NormSlot> norms_of(const ModelConfig& c) {
   using B = BlockWeights;

@@ -61,12 +61,14 @@ enum class BaseStorage {
   kPacked,  // as the file has them, unpacked where they are used; matrices in fp32 or fp64 are dense
   kDense,   // in the type that is computed in
   kFourBit,  // bitsandbytes' NF4 with double quantization; embedding, head and what is quantized already: as kPacked
-  kPassing,  // as the file has them, fp32 too, and read from it at each use: slow, takes no memory
+  kPassing,  // as the file has them, fp32 too, and read from it at each use: slower, takes no memory
+  kFourBitPassing,  // what kFourBit makes 4 bits of as it has it, all else as kPassing
 };
+BaseStorage base_storage(bool load_in_4bit, bool passing);
 
 // Loads every tensor that `config` asks for, to be computed with in `dtype`. kFourBit takes each matrix's memory in full
 // precision for one matrix at a time. On another device than the CPU matrices are dense (FrozenMatrix::on), with the numbers
-// that `storage` gives them; those of kPassing stay in the file. Strict: Errors (kInput) name a tensor that is missing, of another shape, or left
+// that `storage` gives them; what is read at each use stays in the file. Strict: Errors (kInput) name a tensor that is missing, of another shape, or left
 // over.
 ModelWeights load_weights(const Checkpoint& checkpoint, const ModelConfig& config,
                           at::ScalarType dtype = at::kFloat, BaseStorage storage = BaseStorage::kPacked,

@@ -60,6 +60,8 @@ struct RunConfig {
 
   // Bytes of memory_limit; 0: none. Filled by finish().
   int64_t memory_limit_bytes = 0;
+  // Whether the base is read from its file at each use (BaseStorage::kPassing). Filled by the plan.
+  bool base_in_file = false;
   // What is done in place of what was asked, a sentence each ("fp16: … "). Filled by finish().
   std::vector<std::string> notes{};
 };

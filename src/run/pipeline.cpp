@@ -97,9 +97,11 @@ class Pipeline {
         old.value("memory_limit", int64_t{0}) == planned.memory_limit_bytes) {
       planned.train.micro_batch_tokens = old.value("micro_batch_tokens", planned.train.micro_batch_tokens);
       planned.micro_batch_tokens = planned.train.micro_batch_tokens;
-      if (planned.memory_limit_bytes > 0)
+      if (planned.memory_limit_bytes > 0) {
         planned.train.recompute =
             recompute_named(old.value("recompute", "")).value_or(planned.train.recompute);
+        planned.base_in_file = old.value("base_in_file", false);
+      }
       planned.memory_limit_bytes = 0;
     }
     plan_ = plan_run(planned, text, model, split_, rows_,
@@ -109,6 +111,7 @@ class Pipeline {
                       .repeats = 1});
     config_.train.micro_batch_tokens = plan_.micro_batch_tokens;
     config_.train.recompute = plan_.recompute;
+    config_.base_in_file = plan_.base_in_file;
     if (!plan_.why.empty())
       progress_.print((config_.memory_limit_bytes > 0 ? "memory_limit: " : "passes: ") + plan_.why);
     progress_.print(fmt::format("plan: {} at the peak{}",
@@ -150,7 +153,8 @@ class Pipeline {
                                                        config_.reference,
                                                        {},
                                                        config_.load_in_4bit,
-                                                       precision_named(config_.float32_matmul_precision)});
+                                                       precision_named(config_.float32_matmul_precision),
+                                                       config_.base_in_file});
     if (config_.load_in_4bit)
       if (auto told = load_in_4bit_note(*session_)) note(std::move(*told));
     length_ = run_length(config_.train, static_cast<int64_t>(rows_.train.size()));

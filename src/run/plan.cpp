@@ -31,7 +31,7 @@ constexpr int64_t kSmallestTrial = 128;
 constexpr int64_t kLargestPass = int64_t{1} << 20;
 
 BaseStorage storage_of(const RunConfig& config) {
-  return config.load_in_4bit ? BaseStorage::kFourBit : BaseStorage::kPacked;
+  return base_storage(config.load_in_4bit, config.base_in_file);
 }
 
 // One list of questions, asked of one contestant.
@@ -210,23 +210,23 @@ int64_t resident_since_start() {
 
 class Planner {
  public:
-  Planner(const RunConfig& config, const TextSession& text, const ModelConfig& model, const Split& split,
+  Planner(RunConfig config, const TextSession& text, const ModelConfig& model, const Split& split,
           const PlannedRows& rows, const PlanOptions& options)
-      : config_(config),
+      : config_(std::move(config)),
         checkpoint_(text.checkpoint()),
         model_(model),
         rows_(rows),
         options_(options),
-        train_(config.train),
+        train_(config_.train),
         memory_{model,
-                config.adapter,
-                config.train.optim,
-                base_bytes(checkpoint_, model, at::kFloat, storage_of(config)),
+                config_.adapter,
+                config_.train.optim,
+                base_bytes(checkpoint_, model, at::kFloat, storage_of(config_)),
                 resident_since_start(),
                 at::get_num_threads()} {
     plan_.test_rows = options.whole_run ? split.test.size() : 0;
     if (!options.whole_run) return;
-    asked_.emplace(config, text, model, split);
+    asked_.emplace(config_, text, model, split);
     memory_.answers = asked_->shape();
   }
 
@@ -316,6 +316,11 @@ class Planner {
                       model_.num_hidden_layers};
     if (config_.recompute != "auto") limits.recompute = train_.recompute;
     if (plan_.memory_limit > 0) {
+      RunConfig in_file = config_;
+      in_file.base_in_file = true;
+      const BaseBytes left = base_bytes(checkpoint_, model_, at::kFloat, storage_of(in_file));
+      limits.base_bytes = static_cast<int64_t>(memory_.base.total() - left.total());
+      limits.parameters = plan_.parameters;
       MemoryInput smallest = memory_;
       smallest.training = {largest_size(rows_, plan_.longest_row, supervised_share_)};
       const bool asks = plan_memory(smallest, limits.recompute.value_or(Recompute::kBlock)).cache > 0;
@@ -331,10 +336,15 @@ class Planner {
                                               advice(config_, memory_.base, asks));
       train_.micro_batch_tokens = choice.micro_batch_tokens;
       train_.recompute = choice.recompute;
+      if (choice.base_in_file) {
+        config_.base_in_file = true;
+        memory_.base = left;
+      }
       plan_.why = choice.why;
     }
     plan_.micro_batch_tokens = train_.micro_batch_tokens;
     plan_.recompute = train_.recompute;
+    plan_.base_in_file = config_.base_in_file;
     return limits;
   }
 
@@ -384,7 +394,7 @@ class Planner {
     if (asked_) time.asking = asked_->seconds(trial);
   }
 
-  const RunConfig& config_;
+  RunConfig config_;  // with what was chosen for the base
   const Checkpoint& checkpoint_;
   const ModelConfig& model_;
   const PlannedRows& rows_;
@@ -418,7 +428,8 @@ Json plan_json(const PlannedRun& plan) {
             {"passes_per_step", plan.passes_a_step},
             {"unique_tokens_per_step", plan.unique_tokens_a_step},
             {"micro_batch_tokens", plan.micro_batch_tokens},
-            {"recompute", recompute_name(plan.recompute)}};
+            {"recompute", recompute_name(plan.recompute)},
+            {"base_in_file", plan.base_in_file}};
   if (!plan.why.empty()) json["why"] = plan.why;
   Json& memory = json["memory"] = Json::object();
   for (const auto& [name, bytes] : categories(plan.memory)) memory[name] = bytes;

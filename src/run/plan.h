@@ -51,7 +51,8 @@ struct PlannedRun {
 
   int64_t micro_batch_tokens = 0;  // chosen or configured
   Recompute recompute = Recompute::kNone;
-  std::string why;  // of these two, where memory_limit had them chosen
+  bool base_in_file = false;  // BaseStorage::kPassing
+  std::string why;            // of these three, where memory_limit had them chosen
 
   MemoryPlan memory;
   int64_t memory_limit = 0;      // 0: none

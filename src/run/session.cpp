@@ -71,7 +71,7 @@ Session::Session(const std::filesystem::path& model, std::unique_ptr<TextSession
                         .expected = "at least a row for each token",
                         .fix = "Tokenizer and weights do not belong together; download the model again."});
   ModelWeights weights = load_weights(text_->checkpoint(), config, at::kFloat,
-                                      load_in_4bit_ ? BaseStorage::kFourBit : BaseStorage::kPacked, device_);
+                                      base_storage(load_in_4bit_, options.base_in_file), device_);
   weights.set_precision(options.precision.value_or(weights.training_precision()));
   decoder_ = std::make_unique<Decoder>(std::move(config), std::move(weights), backend_);
   release_start_up_memory();

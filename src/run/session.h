@@ -29,6 +29,7 @@ struct SessionOptions {
   bool load_in_4bit = false;  // see BaseStorage::kFourBit
   // nullopt: ModelWeights::training_precision.
   std::optional<MatmulPrecision> precision = MatmulPrecision::kHighest;
+  bool base_in_file = false;  // see BaseStorage::kPassing
 };
 
 class Session {

@@ -15,6 +15,9 @@ namespace {
 // products of matrices are slower, threads wait for each other. And what computing again costs, of all work. Measured with
 // SmolLM2-135M, 2 threads with tiles, passes of 256 to 1024 tokens (bench/RESULTS.md, 29 November 2026).
 constexpr double kTokensBesides = 128, kCheapWork = 1.13, kBlockWork = 1.30;
+// What reading the base from its file costs a pass, in tokens for each byte of a parameter: it is read forward, backward and for what is
+// computed again, as fast as the system copies from its cache. From a disk it takes longer, and who is short of memory has no choice.
+constexpr double kTokensToRead = 15;
 constexpr int64_t kSmallestPass = 32;
 
 // Those that are tried: the largest, and 7, 6, 5 and 4 eighths of it, of its half, of its quarter, …
@@ -39,53 +42,65 @@ std::vector<Recompute> levels_of(const PassLimits& limits) {
 
 }  // namespace
 
-double relative_time(const LaidTokens& laid, const Recompute& recompute, int64_t layers) {
+double relative_time(const LaidTokens& laid, const Recompute& recompute, int64_t layers, double read_bytes) {
   const double share = std::min(1.0, static_cast<double>(recompute.layers) / static_cast<double>(layers));
   double work = 1;
   if (recompute.level == RecomputeLevel::kCheap) work += share * (kCheapWork - 1);
   if (recompute.level == RecomputeLevel::kBlock) work = kCheapWork + share * (kBlockWork - kCheapWork);
-  return work * (static_cast<double>(laid.tokens) + kTokensBesides * static_cast<double>(laid.passes));
+  const auto passes = static_cast<double>(laid.passes);
+  return work * (static_cast<double>(laid.tokens) + kTokensBesides * passes) +
+         kTokensToRead * read_bytes * passes;
 }
 
 PassChoice choose_passes(const PassLimits& limits, const PassFacts& facts, const std::string& advice) {
   std::optional<PassChoice> best, least;
   double best_time = 0;
   const std::vector<Recompute> levels = levels_of(limits);
-  for (const int64_t tokens : sizes(limits)) {
-    const LaidTokens laid = facts.laid(tokens);
+  const auto consider = [&](int64_t tokens, const LaidTokens& laid, bool base_in_file) {
+    const int64_t spared = base_in_file ? limits.base_bytes : 0;
     for (const Recompute& level : levels) {
       // A row is never cut, so smaller passes than the longest row spare nothing.
-      const PassChoice choice{tokens, level, facts.bytes_of(std::max(tokens, limits.longest_row), level), {}};
+      const int64_t bytes = facts.bytes_of(std::max(tokens, limits.longest_row), level) - spared;
+      const PassChoice choice{tokens, level, base_in_file, bytes, {}};
       if (!least || choice.bytes < least->bytes) least = choice;
       if (choice.bytes > limits.memory_limit) continue;
-      const double time = relative_time(laid, level, limits.layers);
+      const double time =
+          relative_time(laid, level, limits.layers,
+                        static_cast<double>(spared) / static_cast<double>(limits.parameters));
       if (!best || time < best_time) {
         best = choice;
         best_time = time;
       }
-      break;  // what follows computes more
+      return;  // what follows computes more
     }
+  };
+  for (const int64_t tokens : sizes(limits)) {
+    const LaidTokens laid = facts.laid(tokens);
+    consider(tokens, laid, false);
+    if (limits.base_bytes > 0) consider(tokens, laid, true);
   }
   const auto in_bytes = [](int64_t bytes) { return bytes_text(static_cast<double>(bytes)); };
   if (!best)
     throw Error::input(
         {.where = "memory_limit",
-         .found = fmt::format("the run needs {} at least, with {} tokens a pass and recompute \"{}\"",
+         .found = fmt::format("the run needs {} at least, with {} tokens a pass{} and recompute \"{}\"",
                               in_bytes(least->bytes), std::max(least->micro_batch_tokens, limits.longest_row),
+                              least->base_in_file ? ", the base read from its file at each use" : "",
                               recompute_name(least->recompute)),
          .expected = fmt::format("at most {}", in_bytes(limits.memory_limit)),
          .fix = advice});
   const Recompute usual = limits.recompute.value_or(Recompute::kNone);
   const double longer =
       best_time / relative_time(facts.laid(limits.micro_batch_tokens), usual, limits.layers) - 1;
-  if (best->micro_batch_tokens == limits.micro_batch_tokens && best->recompute == usual)
+  if (best->micro_batch_tokens == limits.micro_batch_tokens && best->recompute == usual &&
+      !best->base_in_file)
     best->why = fmt::format("the run fits {} as it is", in_bytes(limits.memory_limit));
   else
     best->why = fmt::format(
-        "to stay below {}: passes of {} tokens, recompute \"{}\", which take about {:.0f} % longer than of "
+        "to stay below {}: passes of {} tokens, recompute \"{}\"{}, which take about {:.0f} % longer than of "
         "{} with \"{}\"",
         in_bytes(limits.memory_limit), best->micro_batch_tokens, recompute_name(best->recompute),
-        100 * longer, limits.micro_batch_tokens, recompute_name(usual));
+        best->base_in_file ? ", the base read from its file at each use" : "", 100 * longer, limits.micro_batch_tokens, recompute_name(usual));
   return *best;
 }
 

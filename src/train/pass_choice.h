@@ -1,5 +1,5 @@
-// Which passes a run makes under a memory limit: how many tokens each holds, and how much of it is computed again. Both
-// change time and memory, never a result, so the fastest that fits is taken: of sizes in coarse steps, of work in steps of a layer.
+// Which passes a run makes under a memory limit: how many tokens each holds, how much of it is computed again, and whether the base
+// stays in its file. All change time and memory, never a result, so the fastest that fits is taken: of sizes in coarse steps, of work in steps of a layer.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,8 @@ namespace lora {
 struct PassChoice {
   int64_t micro_batch_tokens = 0;
   Recompute recompute = Recompute::kNone;
-  int64_t bytes = 0;  // of the whole process
+  bool base_in_file = false;  // BaseStorage::kPassing
+  int64_t bytes = 0;          // of the whole process
   std::string why;    // a sentence
 };
 
@@ -24,6 +25,8 @@ struct PassLimits {
   int64_t longest_row = 0;                  // tokens: no smaller passes than this
   int64_t layers = 1;                       // of the model
   std::optional<Recompute> recompute = {};  // asked for; none: free to choose
+  int64_t base_bytes = 0;                   // of the base that could be read from its file at each use
+  int64_t parameters = 1;                   // of the base
 };
 
 // What the steps of a run lay, with passes of a certain size: a prompt that rows share is laid in each pass anew.
@@ -32,8 +35,9 @@ struct LaidTokens {
 };
 
 // How long a run takes, in tokens of a pass that keeps everything: work that is done again, and what each pass costs beside its
-// tokens.
-double relative_time(const LaidTokens& laid, const Recompute& recompute, int64_t layers);
+// tokens. read_bytes: of the base, a parameter, that each pass reads from its file.
+double relative_time(const LaidTokens& laid, const Recompute& recompute, int64_t layers,
+                     double read_bytes = 0);
 
 // What is known of passes of so many tokens: the peak of the whole process, and what is laid.
 struct PassFacts {

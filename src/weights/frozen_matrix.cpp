@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/mapped_file.h"
 #include "weights/dequantize.h"
 
 namespace lora {
@@ -20,7 +19,7 @@ struct FrozenMatrix::Packed {
   DType dtype = DType::kF32;
   std::span<const std::byte> blocks{};
   size_t row_bytes = 0;
-  bool keep_pages = true;
+  std::shared_ptr<const MappedFile> passing{};
   int64_t head_rows = 0;  // above 0: rows of so many a head lie in GGUF's order
   // In 4 bits:
   std::optional<FourBitWeight> four_bit{};
@@ -32,17 +31,31 @@ struct FrozenMatrix::Packed {
     return head * head_rows + place % half * 2 + place / half;
   }
 
-  void read(int64_t stored, int64_t count, float* out) const {
-    const std::span<float> to(out, static_cast<size_t>(count * cols));
-    if (four_bit) return four_bit->dequantize_rows(stored, stored + count, to);
-    const auto first = static_cast<size_t>(stored) * row_bytes, size = static_cast<size_t>(count) * row_bytes;
-    dequantize(dtype, blocks.subspan(first, size), to);
-    if (!keep_pages) release_mapped_pages(blocks.subspan(first, size));
+  // Rows begin … end - 1 of the file; in `room` where they are not to stay in memory.
+  std::span<const std::byte> stored_rows(int64_t begin, int64_t end, std::vector<std::byte>& room) const {
+    const auto rows_there = blocks.subspan(static_cast<size_t>(begin) * row_bytes,
+                                           static_cast<size_t>(end - begin) * row_bytes);
+    if (!passing) return rows_there;
+    room.resize(rows_there.size());
+    passing->read(rows_there.data(), room);
+    return room;
   }
 
   void unpack(int64_t begin, int64_t end, float* out) const {
-    if (head_rows == 0) return read(begin, end - begin, out);
-    for (int64_t row = begin; row < end; ++row) read(stored_row(row), 1, out + (row - begin) * cols);
+    const std::span<float> to(out, static_cast<size_t>((end - begin) * cols));
+    if (begin == end) return;
+    if (four_bit) return four_bit->dequantize_rows(begin, end, to);
+    std::vector<std::byte> room;
+    if (head_rows == 0) return dequantize(dtype, stored_rows(begin, end, room), to);
+    int64_t first = rows, last = 0;
+    for (int64_t row = begin; row < end; ++row) {
+      first = std::min(first, stored_row(row));
+      last = std::max(last, stored_row(row));
+    }
+    const auto stored = stored_rows(first, last + 1, room);
+    for (int64_t row = begin; row < end; ++row)
+      dequantize(dtype, stored.subspan(static_cast<size_t>(stored_row(row) - first) * row_bytes, row_bytes),
+                 to.subspan(static_cast<size_t>((row - begin) * cols), static_cast<size_t>(cols)));
   }
 };
 
@@ -61,7 +74,8 @@ constexpr int64_t kGrain = 1 << 15;  // numbers that a thread takes at least
 
 FrozenMatrix::FrozenMatrix(at::Tensor dense) : dense_(std::move(dense)) {}
 
-FrozenMatrix FrozenMatrix::of_file(const TensorInfo& info, int64_t rope_heads, bool keep_pages) {
+FrozenMatrix FrozenMatrix::of_file(const TensorInfo& info, int64_t rope_heads,
+                                   std::shared_ptr<const MappedFile> passing) {
   const std::string where = "tensor " + info.name;
   if (info.shape.size() != 2) refuse(where, "it has the shape " + info.shape_text(), "a matrix");
   if (!can_dequantize(info.dtype))
@@ -74,7 +88,7 @@ FrozenMatrix FrozenMatrix::of_file(const TensorInfo& info, int64_t rope_heads, b
   packed->cols = info.shape[1];
   packed->dtype = info.dtype;
   packed->blocks = info.bytes;
-  packed->keep_pages = keep_pages;
+  packed->passing = std::move(passing);
   packed->row_bytes = packed->rows == 0 ? 0 : info.bytes.size() / static_cast<size_t>(packed->rows);
   if (rope_heads > 0) {
     packed->head_rows = packed->rows / rope_heads;

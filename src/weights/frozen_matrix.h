@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "base/mapped_file.h"
 #include "base/matmul_precision.h"
 #include "files/tensor_info.h"
 #include "weights/nf4.h"
@@ -23,9 +24,11 @@ class FrozenMatrix {
   FrozenMatrix(at::Tensor dense);  // NOLINT(google-explicit-constructor)
   // The elements of a file as they lie there: `info.bytes` must stay valid (Checkpoint::mappings).
   // `rope_heads` > 0: the rows are those of so many heads in GGUF's order for interleaved RoPE (load.h); this matrix has
-  // them in Hugging Face's. `keep_pages` false: what was read of the file is given back to the system at once. Errors: kInput when it is no matrix, of a type that dequantize.h has not, or when rows do not
-  // split into such heads.
-  static FrozenMatrix of_file(const TensorInfo& info, int64_t rope_heads = 0, bool keep_pages = true);
+  // them in Hugging Face's. `passing`: the file itself, of which rows are then read at each use and kept nowhere in this process; its
+  // system does while it has room. Errors: kInput when it is no matrix, of a type that dequantize.h has not, or when rows do
+  // not split into such heads.
+  static FrozenMatrix of_file(const TensorInfo& info, int64_t rope_heads = 0,
+                              std::shared_ptr<const MappedFile> passing = {});
   // Errors: kInput when it is no matrix.
   static FrozenMatrix of_four_bit(FourBitWeight weight);
 
@@ -51,7 +54,8 @@ class FrozenMatrix {
   std::string type() const;  // "F32", "BF16", "Q4_1", "nf4"
 
   // Rows begin … end, (end - begin) * cols() numbers: those that load_tensor and dequantize_4bit give. One thread, any
-  // number of them at once; the double ones are the same numbers. Preconditions: is_packed(), 0 <= begin <= end <= rows().
+  // number of them at once; the double ones are the same numbers. Preconditions: is_packed(), 0 <= begin <= end <= rows(). Errors: of a
+  // passing matrix, those of MappedFile::read.
   void unpack(int64_t begin, int64_t end, float* out) const;
   void unpack(int64_t begin, int64_t end, double* out) const;
 
