@@ -65,7 +65,8 @@ void MappedFile::read(const std::byte* from, std::span<std::byte> to) const {
   for (auto at = static_cast<off_t>(from - data_); !to.empty();) {
     const ssize_t n = ::pread(fd_, to.data(), to.size(), at);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw Error::machine_errno({.where = path_.string(), .found = "the file cannot be read"}, errno);
+    if (n < 0)
+      throw Error::machine_errno({.where = path_.string(), .found = "the file cannot be read"}, errno);
     if (n == 0)
       throw Error::machine({.where = path_.string(),
                             .found = "the file became shorter while it was in use",

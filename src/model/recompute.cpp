@@ -20,6 +20,15 @@ RecomputeLevel Recompute::of_layer(int64_t layer) const {
   return level == RecomputeLevel::kBlock ? RecomputeLevel::kCheap : RecomputeLevel::kNone;
 }
 
+std::vector<Recompute> recompute_levels(int64_t layers) {
+  std::vector<Recompute> levels{Recompute::kNone};
+  for (const RecomputeLevel level : {RecomputeLevel::kCheap, RecomputeLevel::kBlock}) {
+    for (int64_t some = 1; some < layers; ++some) levels.push_back({level, some});
+    levels.push_back({level});
+  }
+  return levels;
+}
+
 std::string recompute_name(const Recompute& recompute) {
   const auto* known =
       std::ranges::find(kNames, recompute.level, &std::pair<RecomputeLevel, std::string_view>::first);

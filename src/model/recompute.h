@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace lora {
 
@@ -31,6 +32,8 @@ inline constexpr Recompute Recompute::kNone{RecomputeLevel::kNone};
 inline constexpr Recompute Recompute::kCheap{RecomputeLevel::kCheap};
 inline constexpr Recompute Recompute::kBlock{RecomputeLevel::kBlock};
 
+// Of a model of so many layers, from that which keeps everything to that which keeps least.
+std::vector<Recompute> recompute_levels(int64_t layers);
 // "none", "cheap", "block"; "cheap:12" in 12 layers, "block:12" in 12 layers and cheap in the others.
 std::string recompute_name(const Recompute& recompute);
 std::optional<Recompute> recompute_named(std::string_view name);

@@ -61,7 +61,7 @@ enum class BaseStorage {
   kPacked,  // as the file has them, unpacked where they are used; matrices in fp32 or fp64 are dense
   kDense,   // in the type that is computed in
   kFourBit,  // bitsandbytes' NF4 with double quantization; embedding, head and what is quantized already: as kPacked
-  kPassing,  // as the file has them, fp32 too, and read from it at each use: slower, takes no memory
+  kPassing,         // as the file has them, fp32 too, and read from it at each use: slower, takes no memory
   kFourBitPassing,  // what kFourBit makes 4 bits of as it has it, all else as kPassing
 };
 BaseStorage base_storage(bool load_in_4bit, bool passing);

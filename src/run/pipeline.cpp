@@ -100,6 +100,7 @@ class Pipeline {
       if (planned.memory_limit_bytes > 0) {
         planned.train.recompute =
             recompute_named(old.value("recompute", "")).value_or(planned.train.recompute);
+        planned.train.pass_bytes = old.value("pass_bytes", int64_t{0});
         planned.base_in_file = old.value("base_in_file", false);
       }
       planned.memory_limit_bytes = 0;
@@ -111,6 +112,7 @@ class Pipeline {
                       .repeats = 1});
     config_.train.micro_batch_tokens = plan_.micro_batch_tokens;
     config_.train.recompute = plan_.recompute;
+    config_.train.pass_bytes = plan_.pass_bytes;
     config_.base_in_file = plan_.base_in_file;
     if (!plan_.why.empty())
       progress_.print((config_.memory_limit_bytes > 0 ? "memory_limit: " : "passes: ") + plan_.why);

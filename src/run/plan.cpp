@@ -356,6 +356,11 @@ class Planner {
     memory_.training = training.passes;
     memory_.scoring = scoring.passes;
     plan_.memory = plan_memory(memory_, train_.recompute);
+    const MemoryPlan& memory = plan_.memory;
+    if (plan_.memory_limit > 0 && config_.recompute == "auto")
+      train_.pass_bytes = plan_.memory_limit - (memory.program + memory.base + memory.adapter +
+                                                memory.gradients + memory.optimizer);
+    plan_.pass_bytes = train_.pass_bytes;
 
     if (plan_.memory_limit <= 0) limits.memory_limit = plan_.memory_available + plan_.memory.program;
     plan_.largest_pass =
@@ -364,6 +369,20 @@ class Planner {
     const double unique_a_row = plan_.unique_tokens_a_step / static_cast<double>(plan_.examples_a_step);
     plan_.rows_of_largest_pass =
         unique_a_row > 0 ? static_cast<double>(plan_.largest_pass) / unique_a_row : 0;
+  }
+
+  // Relative to keeping everything.
+  double work_of(const RunPasses& passes) const {
+    const PassModel model = pass_model(model_, config_.adapter, at::get_num_threads());
+    double work = 0, tokens = 0;
+    for (const PassSize& pass : passes.passes) {
+      const Recompute recompute = train_.pass_bytes > 0
+                                      ? least_recompute(model, pass, train_.pass_bytes, train_.recompute)
+                                      : train_.recompute;
+      work += relative_work(recompute, model_.num_hidden_layers) * static_cast<double>(pass.tokens);
+      tokens += static_cast<double>(pass.tokens);
+    }
+    return work / tokens;
   }
 
   // Measured on the first layers of the model.
@@ -381,8 +400,11 @@ class Planner {
       how.batch = asked_->batch();
       how.prompt_tokens = asked_->prompt_tokens();
     }
-    const StepTrial trial = try_steps(checkpoint_, model_, config_.adapter, train_,
-                                      typical_pass(model_, rows_.train, trial_options), how);
+    // All layers of the trial alike; then as much as the run's passes compute again.
+    trial_options.recompute = {train_.recompute.level};
+    StepTrial trial = try_steps(checkpoint_, model_, config_.adapter, trial_options,
+                                typical_pass(model_, rows_.train, trial_options), how);
+    trial.layers *= relative_work(trial_options.recompute, model_.num_hidden_layers) / work_of(training);
     PlannedTime& time = plan_.time.emplace();
     const auto total = static_cast<double>(plan_.length.total_steps);
     const double step_seconds =
@@ -429,6 +451,7 @@ Json plan_json(const PlannedRun& plan) {
             {"unique_tokens_per_step", plan.unique_tokens_a_step},
             {"micro_batch_tokens", plan.micro_batch_tokens},
             {"recompute", recompute_name(plan.recompute)},
+            {"pass_bytes", plan.pass_bytes},
             {"base_in_file", plan.base_in_file}};
   if (!plan.why.empty()) json["why"] = plan.why;
   Json& memory = json["memory"] = Json::object();

@@ -51,8 +51,9 @@ struct PlannedRun {
 
   int64_t micro_batch_tokens = 0;  // chosen or configured
   Recompute recompute = Recompute::kNone;
+  int64_t pass_bytes = 0;     // TrainOptions::pass_bytes
   bool base_in_file = false;  // BaseStorage::kPassing
-  std::string why;            // of these three, where memory_limit had them chosen
+  std::string why;            // of these, where memory_limit had them chosen
 
   MemoryPlan memory;
   int64_t memory_limit = 0;      // 0: none

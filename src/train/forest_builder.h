@@ -19,6 +19,7 @@ struct ForestOptions {
   // Examples of more tokens than this share nothing with those of fewer (ModelConfig::long_rope_length); 0: all may share.
   int64_t split_length = 0;
   Recompute recompute = Recompute::kNone;  // what a pass keeps; slower and smaller, the same result
+  int64_t pass_bytes = 0;                  // TrainOptions::pass_bytes
 };
 
 // One forest of all `examples`. Forest::row_examples index into `examples`. Every token before an example's last

@@ -39,6 +39,8 @@ struct TrainOptions {
       1024;  // most tokens in one pass through the model: more is faster, and takes more memory
   Recompute recompute =
       Recompute::kNone;  // what a pass computes again rather than keeps: slower, takes less memory
+  int64_t pass_bytes =
+      0;  // above 0: each pass computes as little again as keeps it within so many bytes (training_pass), `recompute` at most
 
   int64_t batch_size() const { return per_device_train_batch_size * gradient_accumulation_steps; }
 };

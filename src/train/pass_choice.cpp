@@ -29,33 +29,26 @@ std::vector<int64_t> sizes(const PassLimits& limits) {
   return all;
 }
 
-// From that which keeps everything to that which keeps least.
-std::vector<Recompute> levels_of(const PassLimits& limits) {
-  if (limits.recompute) return {*limits.recompute};
-  std::vector<Recompute> levels{Recompute::kNone};
-  for (const RecomputeLevel level : {RecomputeLevel::kCheap, RecomputeLevel::kBlock}) {
-    for (int64_t layers = 1; layers < limits.layers; ++layers) levels.push_back({level, layers});
-    levels.push_back({level});
-  }
-  return levels;
-}
-
 }  // namespace
 
-double relative_time(const LaidTokens& laid, const Recompute& recompute, int64_t layers, double read_bytes) {
+double relative_work(const Recompute& recompute, int64_t layers) {
   const double share = std::min(1.0, static_cast<double>(recompute.layers) / static_cast<double>(layers));
-  double work = 1;
-  if (recompute.level == RecomputeLevel::kCheap) work += share * (kCheapWork - 1);
-  if (recompute.level == RecomputeLevel::kBlock) work = kCheapWork + share * (kBlockWork - kCheapWork);
+  if (recompute.level == RecomputeLevel::kCheap) return 1 + share * (kCheapWork - 1);
+  if (recompute.level == RecomputeLevel::kBlock) return kCheapWork + share * (kBlockWork - kCheapWork);
+  return 1;
+}
+
+double relative_time(const LaidTokens& laid, const Recompute& recompute, int64_t layers, double read_bytes) {
   const auto passes = static_cast<double>(laid.passes);
-  return work * (static_cast<double>(laid.tokens) + kTokensBesides * passes) +
+  return relative_work(recompute, layers) * (static_cast<double>(laid.tokens) + kTokensBesides * passes) +
          kTokensToRead * read_bytes * passes;
 }
 
 PassChoice choose_passes(const PassLimits& limits, const PassFacts& facts, const std::string& advice) {
   std::optional<PassChoice> best, least;
   double best_time = 0;
-  const std::vector<Recompute> levels = levels_of(limits);
+  const std::vector<Recompute> levels =
+      limits.recompute ? std::vector{*limits.recompute} : recompute_levels(limits.layers);
   const auto consider = [&](int64_t tokens, const LaidTokens& laid, bool base_in_file) {
     const int64_t spared = base_in_file ? limits.base_bytes : 0;
     for (const Recompute& level : levels) {
@@ -64,9 +57,8 @@ PassChoice choose_passes(const PassLimits& limits, const PassFacts& facts, const
       const PassChoice choice{tokens, level, base_in_file, bytes, {}};
       if (!least || choice.bytes < least->bytes) least = choice;
       if (choice.bytes > limits.memory_limit) continue;
-      const double time =
-          relative_time(laid, level, limits.layers,
-                        static_cast<double>(spared) / static_cast<double>(limits.parameters));
+      const double time = relative_time(laid, level, limits.layers,
+                                        static_cast<double>(spared) / static_cast<double>(limits.parameters));
       if (!best || time < best_time) {
         best = choice;
         best_time = time;
@@ -100,7 +92,8 @@ PassChoice choose_passes(const PassLimits& limits, const PassFacts& facts, const
         "to stay below {}: passes of {} tokens, recompute \"{}\"{}, which take about {:.0f} % longer than of "
         "{} with \"{}\"",
         in_bytes(limits.memory_limit), best->micro_batch_tokens, recompute_name(best->recompute),
-        best->base_in_file ? ", the base read from its file at each use" : "", 100 * longer, limits.micro_batch_tokens, recompute_name(usual));
+        best->base_in_file ? ", the base read from its file at each use" : "", 100 * longer,
+        limits.micro_batch_tokens, recompute_name(usual));
   return *best;
 }
 

@@ -16,7 +16,7 @@ struct PassChoice {
   Recompute recompute = Recompute::kNone;
   bool base_in_file = false;  // BaseStorage::kPassing
   int64_t bytes = 0;          // of the whole process
-  std::string why;    // a sentence
+  std::string why;            // a sentence
 };
 
 struct PassLimits {
@@ -34,6 +34,8 @@ struct LaidTokens {
   int64_t tokens = 0, passes = 0;
 };
 
+// The work of a pass, relative to that of one that keeps everything.
+double relative_work(const Recompute& recompute, int64_t layers);
 // How long a run takes, in tokens of a pass that keeps everything: work that is done again, and what each pass costs beside its
 // tokens. read_bytes: of the base, a parameter, that each pass reads from its file.
 double relative_time(const LaidTokens& laid, const Recompute& recompute, int64_t layers,

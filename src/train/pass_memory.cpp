@@ -182,6 +182,12 @@ PassBytes training_pass(const PassModel& model, const PassSize& size, Recompute 
   return bytes;
 }
 
+Recompute least_recompute(const PassModel& model, const PassSize& size, int64_t bytes, Recompute most) {
+  for (const Recompute& level : recompute_levels(model.config.num_hidden_layers))
+    if (level == most || training_pass(model, size, level).total() <= bytes) return level;
+  return most;
+}
+
 PassBytes reading_pass(const PassModel& model, const PassSize& size, int64_t logit_rows) {
   const ModelConfig& c = model.config;
   int64_t highest = 0;

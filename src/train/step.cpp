@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/profile.h"
+#include "train/pass_memory.h"
 
 namespace lora {
 namespace {
@@ -22,6 +23,14 @@ void note_bad_rows(const at::Tensor& nll, const Forest& forest, const std::vecto
     const size_t line = examples[static_cast<size_t>(forest.row_examples[static_cast<size_t>(i)])]->line;
     if (result.bad_lines.empty() || result.bad_lines.back() != line) result.bad_lines.push_back(line);
   }
+}
+
+// What a pass over this forest computes again.
+Recompute recompute_of(const Decoder& decoder, const Adapter& adapter, const Forest& forest,
+                       const ForestOptions& options) {
+  if (options.pass_bytes <= 0) return options.recompute;
+  return least_recompute(pass_model(decoder.config(), adapter.config(), at::get_num_threads()),
+                         pass_size(forest), options.pass_bytes, options.recompute);
 }
 
 // Summed in double: in float, adding millions of squares loses the small ones (0.04 % at 5 million numbers, 0.4 % at 50).
@@ -62,7 +71,8 @@ StepResult accumulate_gradients(const Decoder& decoder, Adapter& adapter,
   double total = 0;
   each_forest(examples, forests, [&](const Forest& forest, const std::vector<const Example*>& members) {
     const ProfileScope pass("pass");
-    const ops::HeadLoss loss = decoder.loss(forest, &adapter, mask_seed, forests.recompute);
+    const ops::HeadLoss loss =
+        decoder.loss(forest, &adapter, mask_seed, recompute_of(decoder, adapter, forest, forests));
     const double sum = loss.loss.item<double>();
     if (std::isfinite(sum)) {
       const ProfileScope scope("backward");

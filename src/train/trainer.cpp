@@ -42,7 +42,8 @@ class Run {
         length_(batches_.length()),
         schedule_{options.lr_scheduler_type, options.learning_rate, options.warmup_steps, length_.total_steps,
                   options.num_decay_steps},
-        forests_{options.share_prefixes, options.micro_batch_tokens, 0, options.recompute},
+        forests_{options.share_prefixes, options.micro_batch_tokens, 0, options.recompute,
+                 options.pass_bytes},
         optimizer_(make_optimizer(
             options.optim, adapter,
             {options.adam_beta1, options.adam_beta2, options.adam_epsilon, options.weight_decay},

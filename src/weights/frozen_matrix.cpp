@@ -33,8 +33,8 @@ struct FrozenMatrix::Packed {
 
   // Rows begin … end - 1 of the file; in `room` where they are not to stay in memory.
   std::span<const std::byte> stored_rows(int64_t begin, int64_t end, std::vector<std::byte>& room) const {
-    const auto rows_there = blocks.subspan(static_cast<size_t>(begin) * row_bytes,
-                                           static_cast<size_t>(end - begin) * row_bytes);
+    const auto rows_there =
+        blocks.subspan(static_cast<size_t>(begin) * row_bytes, static_cast<size_t>(end - begin) * row_bytes);
     if (!passing) return rows_there;
     room.resize(rows_there.size());
     passing->read(rows_there.data(), room);
