@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "ops/cpu/panels.h"
 #include "ops/deal.h"
 
 namespace lora::ops {
@@ -24,8 +25,11 @@ struct RowBlock {
 
 // With fewer rows, reading the weights takes longer than multiplying; with more, what is made of them leaves the cache.
 constexpr int64_t kFewestRows = 48, kBlockRows = 224;
-// Where a strip may begin, and where its blocks do, counted from there: products take so many rows at a time.
-constexpr int64_t kStripStep = 16, kBlockStep = 32;
+// Where blocks of a strip may begin: steps of what products take at a time, about so many rows.
+constexpr int64_t kBlockStep = 32;
+inline int64_t block_step(int64_t step) {
+  return kBlockStep / step * step;
+}
 
 // How many threads, of `threads`, work on so many rows.
 inline int64_t row_workers(int64_t rows, int64_t threads = at::get_num_threads()) {
@@ -38,20 +42,21 @@ inline int64_t row_shares(int64_t rows) {
 }
 
 // Where strips begin, and the end of the last. As many of each size as there are workers, so that threads of one speed end together,
-// each size half of what is left, so that others wait for a short one. Depends on nothing but rows and threads.
-inline std::vector<int64_t> row_strips(int64_t rows, int64_t threads = at::get_num_threads()) {
+// each size half of what is left, so that others wait for a short one. They begin at multiples of `step`, which products take at a
+// time. Depends on nothing else.
+inline std::vector<int64_t> row_strips(int64_t rows, int64_t threads = at::get_num_threads(),
+                                       int64_t step = cpu::product_row_step()) {
   const int64_t workers = row_workers(rows, threads);
   std::vector<int64_t> begins{0};
   const auto left = [&] { return rows - begins.back(); };
   for (;;) {
     const int64_t half = left() / (2 * workers);
     if (workers == 1 || half < kFewestRows) break;
-    const int64_t size = (half + kBlockStep / 2) / kBlockStep * kBlockStep;
+    const int64_t of_blocks = block_step(step), size = (half + of_blocks / 2) / of_blocks * of_blocks;
     for (int64_t i = 0; i < workers; ++i) begins.push_back(begins.back() + size);
   }
-  const int64_t units = (left() + kStripStep - 1) / kStripStep, last = begins.back();
-  for (int64_t i = 1; i <= workers; ++i)
-    begins.push_back(std::min(rows, last + units * i / workers * kStripStep));
+  const int64_t units = (left() + step - 1) / step, last = begins.back();
+  for (int64_t i = 1; i <= workers; ++i) begins.push_back(std::min(rows, last + units * i / workers * step));
   return begins;
 }
 
@@ -64,14 +69,12 @@ inline int64_t row_strip_count(int64_t rows, int64_t threads = at::get_num_threa
 template <class Body>
 void for_row_blocks(int64_t rows, const Body& body, int64_t shares = 1) {
   const std::vector<int64_t> strips = row_strips(rows);
+  const int64_t step = block_step(cpu::product_row_step());
   const auto strip_block = [&](int64_t piece, int64_t thread) {
     const auto strip = static_cast<size_t>(piece / shares);
-    const int64_t begin = strips[strip], end = strips[strip + 1],
-                  steps = (end - begin + kBlockStep - 1) / kBlockStep,
+    const int64_t begin = strips[strip], end = strips[strip + 1], steps = (end - begin + step - 1) / step,
                   blocks = std::max<int64_t>(1, (end - begin + kBlockRows - 1) / kBlockRows);
-    const auto block_begin = [&](int64_t i) {
-      return std::min(end, begin + steps * i / blocks * kBlockStep);
-    };
+    const auto block_begin = [&](int64_t i) { return std::min(end, begin + steps * i / blocks * step); };
     for (int64_t i = 0; i < blocks; ++i)
       body(RowBlock{thread, piece / shares, block_begin(i), block_begin(i + 1), i == 0, piece % shares,
                     shares});

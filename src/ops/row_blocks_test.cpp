@@ -42,29 +42,31 @@ TEST(Deal, GivesEachPieceOnceToWhoeverIsFree) {
 }
 
 TEST(RowStrips, HoldEachRowOnceAndShrink) {
-  for (const int64_t threads : {1, 2, 7, 16})
-    for (const int64_t rows : {0, 1, 47, 95, 96, 130, 793, 2048, 100'003}) {
-      const std::vector<int64_t> begins = row_strips(rows, threads);
-      const int64_t workers = row_workers(rows, threads);
-      EXPECT_EQ(begins.front(), 0);
-      EXPECT_EQ(begins.back(), rows);
-      // What a step adds up in each strip is memory: their number must not grow as rows do.
-      EXPECT_LE(row_strip_count(rows, threads), workers * 12) << rows;
-      for (size_t i = 1; i < begins.size(); ++i) {
-        EXPECT_LE(begins[i - 1], begins[i]);
-        if (i + 1 < begins.size()) {
-          EXPECT_EQ(begins[i] % kStripStep, 0);
-        }
-      }
-      // Threads of one speed end together: as many strips of a size as there are workers.
-      for (size_t i = 0; i + 1 < begins.size(); ++i) {
-        const size_t round = i / static_cast<size_t>(workers) * static_cast<size_t>(workers);
-        EXPECT_NEAR(static_cast<double>(begins[i + 1] - begins[i]),
-                    static_cast<double>(begins[round + 1] - begins[round]), kStripStep);
+  const auto holds = [](int64_t rows, int64_t threads, int64_t step) {
+    const std::vector<int64_t> begins = row_strips(rows, threads, step);
+    const int64_t workers = row_workers(rows, threads);
+    EXPECT_EQ(begins.front(), 0);
+    EXPECT_EQ(begins.back(), rows);
+    // What a step adds up in each strip is memory: their number must not grow as rows do.
+    EXPECT_LE(static_cast<int64_t>(begins.size()) - 1, workers * 12) << rows;
+    for (size_t i = 1; i < begins.size(); ++i) {
+      EXPECT_LE(begins[i - 1], begins[i]);
+      if (i + 1 < begins.size()) {
+        EXPECT_EQ(begins[i] % step, 0);
       }
     }
-  const std::vector<int64_t> of_a_step = row_strips(793, 2);
-  EXPECT_EQ(of_a_step, (std::vector<int64_t>{0, 192, 384, 480, 576, 640, 704, 752, 793}));
+    // Threads of one speed end together: as many strips of a size as there are workers.
+    for (size_t i = 0; i + 1 < begins.size(); ++i) {
+      const size_t round = i / static_cast<size_t>(workers) * static_cast<size_t>(workers);
+      EXPECT_NEAR(static_cast<double>(begins[i + 1] - begins[i]),
+                  static_cast<double>(begins[round + 1] - begins[round]), static_cast<double>(step));
+    }
+  };
+  for (const int64_t threads : {1, 2, 7, 16})
+    for (const int64_t rows : {0, 1, 47, 95, 96, 130, 793, 2048, 100'003})
+      for (const int64_t step : {6, 16}) holds(rows, threads, step);
+  EXPECT_EQ(row_strips(793, 2, 16), (std::vector<int64_t>{0, 192, 384, 480, 576, 640, 704, 752, 793}));
+  EXPECT_EQ(row_strips(793, 2, 6), (std::vector<int64_t>{0, 210, 420, 510, 600, 660, 720, 756, 793}));
 }
 
 TEST(RowBlocks, CoverEachStripInOrder) {

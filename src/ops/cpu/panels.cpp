@@ -159,6 +159,9 @@ void Rows(const T* w, int64_t w_stride, int64_t rows, int64_t n, int64_t row, in
   }
 }
 
+int64_t RowStep() {
+  return kRows;
+}
 int64_t ColumnsF() {
   return Columns<float>();
 }
@@ -211,6 +214,7 @@ int64_t numbers_side_by_side(int64_t k, int64_t n) {
 
 }  // namespace
 
+HWY_EXPORT(RowStep);
 HWY_EXPORT(ColumnsF);
 HWY_EXPORT(ColumnsD);
 HWY_EXPORT(LanesF);
@@ -263,6 +267,9 @@ void pack_rows(const float* w, int64_t w_stride, int64_t rows, int64_t n, int64_
 void pack_rows(const double* w, int64_t w_stride, int64_t rows, int64_t n, int64_t row, int64_t k,
                MatmulPrecision, double* panels) {
   HWY_DYNAMIC_DISPATCH(RowsD)(w, w_stride, rows, n, row, k, panels);
+}
+int64_t product_row_step() {
+  return tiles::available() ? tiles::kTileRows : HWY_DYNAMIC_DISPATCH(RowStep)();
 }
 template <>
 int64_t product_room<float>(int64_t m, MatmulPrecision precision) {

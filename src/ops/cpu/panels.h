@@ -54,6 +54,9 @@ struct PanelFactor {
 template <class T>
 int64_t product_room(int64_t m, MatmulPrecision precision);
 
+// Rows that panel_product takes at a time: whole ones where the number of its rows is a multiple.
+int64_t product_row_step();
+
 // c = the sum of all products, or c += it. c: (m, n), rows c_stride apart. room: aligned to 64 bytes.
 void panel_product(std::span<const PanelFactor<float>> factors, int64_t m, int64_t n, bool accumulate,
                    float* c, int64_t c_stride, MatmulPrecision precision, float* room);

@@ -26,7 +26,7 @@ namespace {
 
 // A tile: 16 rows of 16 pairs. Of a left factor a row is 32 numbers, number i and 16 + i a pair; of a right one, rows i and 16 + i
 // of 16 columns. (Tiles ask for pairs of the same two, whichever.)
-constexpr int64_t kTileRows = 16, kTileBytes = 1024;
+constexpr int64_t kTileBytes = 1024;
 // How many bfloat16 a float is the sum of, and how many are taken for it.
 constexpr int kAllParts = 3, kHighParts = 2, kMediumParts = 1;
 // A block, 32 by 32 numbers of a factor: for each part, two tiles; behind those of a right factor, how many parts are not all 0. (And

@@ -21,6 +21,8 @@ void switch_off(bool off);
 
 // Columns of a panel, and rows that are packed at a time.
 constexpr int64_t kColumns = 32, kDepth = 32;
+// Rows of a tile.
+constexpr int64_t kTileRows = 16;
 
 // Numbers (float) that a matrix of k rows and n columns takes in panels, and a product with m rows in its room.
 int64_t panel_numbers(int64_t k, int64_t n, MatmulPrecision precision);

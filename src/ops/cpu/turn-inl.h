@@ -45,6 +45,41 @@ HWY_INLINE void TurnSquare(const double* x, int64_t x_stride, double scale, doub
 }
 #endif
 
+#if HWY_TARGET <= HWY_AVX3
+// A square of 16 rows of a vector each: 4 x 4 numbers in each block of 16 bytes, then 4 x 4 blocks.
+HWY_INLINE void TurnWideSquare(const float* x, int64_t x_stride, float scale, float* turned,
+                               int64_t turned_stride) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  const hn::CappedTag<float, 16> d;
+  const hn::Repartition<double, decltype(d)> pairs;
+  using V = hn::Vec<decltype(d)>;
+  const auto factor = hn::Set(d, scale);
+  V blocks[4][4];  // [four rows][column of each block]
+  for (int64_t g = 0; g < 4; ++g, x += 4 * x_stride) {
+    const auto row = [&](int64_t i) HWY_ATTR { return hn::Mul(hn::LoadU(d, x + i * x_stride), factor); };
+    const auto r0 = row(0), r1 = row(1), r2 = row(2), r3 = row(3);
+    const auto low01 = hn::BitCast(pairs, hn::InterleaveLower(d, r0, r1)),
+               low23 = hn::BitCast(pairs, hn::InterleaveLower(d, r2, r3)),
+               high01 = hn::BitCast(pairs, hn::InterleaveUpper(d, r0, r1)),
+               high23 = hn::BitCast(pairs, hn::InterleaveUpper(d, r2, r3));
+    blocks[g][0] = hn::BitCast(d, hn::InterleaveLower(pairs, low01, low23));
+    blocks[g][1] = hn::BitCast(d, hn::InterleaveUpper(pairs, low01, low23));
+    blocks[g][2] = hn::BitCast(d, hn::InterleaveLower(pairs, high01, high23));
+    blocks[g][3] = hn::BitCast(d, hn::InterleaveUpper(pairs, high01, high23));
+  }
+  const auto even = [&](V a, V b) HWY_ATTR { return hn::OddEvenBlocks(hn::SwapAdjacentBlocks(b), a); };
+  const auto odd = [&](V a, V b) HWY_ATTR { return hn::OddEvenBlocks(b, hn::SwapAdjacentBlocks(a)); };
+  for (int64_t j = 0; j < 4; ++j, turned += turned_stride) {
+    const V even01 = even(blocks[0][j], blocks[1][j]), even23 = even(blocks[2][j], blocks[3][j]),
+            odd01 = odd(blocks[0][j], blocks[1][j]), odd23 = odd(blocks[2][j], blocks[3][j]);
+    hn::StoreU(hn::ConcatLowerLower(d, even23, even01), d, turned);
+    hn::StoreU(hn::ConcatLowerLower(d, odd23, odd01), d, turned + 4 * turned_stride);
+    hn::StoreU(hn::ConcatUpperUpper(d, even23, even01), d, turned + 8 * turned_stride);
+    hn::StoreU(hn::ConcatUpperUpper(d, odd23, odd01), d, turned + 12 * turned_stride);
+  }
+}
+#endif
+
 // turned (columns, rows), rows `turned_stride` apart = the transpose of x (rows, columns), rows x_stride apart, times scale.
 template <class T>
 void Transpose(const T* x, int64_t x_stride, int64_t rows, int64_t columns, T scale, T* turned,
@@ -54,9 +89,19 @@ void Transpose(const T* x, int64_t x_stride, int64_t rows, int64_t columns, T sc
   constexpr int64_t kSide = 16 / sizeof(T);
   whole_rows = rows / kSide * kSide;
   whole_columns = columns / kSide * kSide;
+  int64_t wide_rows = 0, wide_columns = 0;
+#if HWY_TARGET <= HWY_AVX3
+  if constexpr (sizeof(T) == 4) {
+    wide_rows = rows / 16 * 16;
+    wide_columns = columns / 16 * 16;
+    for (int64_t j = 0; j < wide_columns; j += 16)
+      for (int64_t i = 0; i < wide_rows; i += 16)
+        TurnWideSquare(x + i * x_stride + j, x_stride, scale, turned + j * turned_stride + i, turned_stride);
+  }
+#endif
   // Column by column, so that what is written lies together.
   for (int64_t j = 0; j < whole_columns; j += kSide)
-    for (int64_t i = 0; i < whole_rows; i += kSide)
+    for (int64_t i = j < wide_columns ? wide_rows : 0; i < whole_rows; i += kSide)
       TurnSquare(x + i * x_stride + j, x_stride, scale, turned + j * turned_stride + i, turned_stride);
 #endif
   for (int64_t i = 0; i < rows; ++i)
