@@ -200,9 +200,13 @@ TEST_P(WeightsOfGguf, TheSameWeightsGiveTheSameTensors) {
     EXPECT_EQ(weights.blocks[1].module(Module::kQ).weight.is_packed(),
               storage == BaseStorage::kPassing || (half && storage == BaseStorage::kPacked));
     expect_equal(hf_tensors(config, weights), tensors_);
-    // Known before, from the headers alone.
-    if (storage == BaseStorage::kPassing) continue;
+    // Known before, from the headers alone; of what is read at each use only norms are in memory.
     const BaseBytes bytes = base_bytes(checkpoint, config, at::kFloat, storage);
+    if (storage == BaseStorage::kPassing) {
+      EXPECT_EQ(bytes.mapped, 0u);
+      EXPECT_EQ(bytes.allocated, sizeof(float) * static_cast<size_t>((2 * 3 + 1) * config.hidden_size));
+      continue;
+    }
     EXPECT_EQ(bytes.total(), weights.bytes());
     EXPECT_EQ(bytes.mapped > 0, half && storage == BaseStorage::kPacked);
   }
@@ -234,6 +238,15 @@ TEST_F(Weights, LinearLayersAreQuantizedWhenLoaded) {
   EXPECT_EQ(weights.precision(), MatmulPrecision::kHighest) << "whoever loads";
   EXPECT_LT(weights.bytes(), weights_.bytes());
   EXPECT_EQ(base_bytes(checkpoint, config, at::kFloat, BaseStorage::kFourBit).total(), weights.bytes());
+
+  // The same, with embedding and head in the file.
+  const ModelWeights passing = load_weights(checkpoint, config, at::kFloat, BaseStorage::kFourBitPassing);
+  expect_equal(hf_tensors(config, passing), got);
+  EXPECT_EQ(passing.blocks[2].module(Module::kDown).weight.type(), "nf4");
+  EXPECT_TRUE(passing.embedding.is_packed());
+  EXPECT_EQ(base_bytes(checkpoint, config, at::kFloat, BaseStorage::kFourBitPassing).total() +
+                weights.embedding.bytes() + (config.tie_word_embeddings ? 0 : weights.head.bytes()),
+            weights.bytes());
 }
 
 TEST_F(Weights, OnAnotherDeviceTheNumbersAreTheSame) {

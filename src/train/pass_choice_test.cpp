@@ -99,6 +99,22 @@ TEST(PassChoice, ALongRowSetsTheSmallestPass) {
   EXPECT_THROW(choose(380, limits), Error);
 }
 
+// 200 of the 300 MB are the base's, a byte for each parameter.
+TEST(PassChoice, TheBaseStaysInItsFileWhereThatIsFaster) {
+  PassLimits limits{.micro_batch_tokens = 1024, .longest_row = 1024};
+  EXPECT_FALSE(choose(720, limits).base_in_file);
+  limits.base_bytes = limits.parameters = 200 * kMB;
+  EXPECT_FALSE(choose(1200, limits).base_in_file) << "everything fits";
+  const PassChoice choice = choose(720, limits);
+  EXPECT_TRUE(choice.base_in_file);
+  EXPECT_EQ(recompute_name(choice.recompute), "cheap:2") << "all four, were the base in memory";
+  EXPECT_EQ(choice.bytes, bytes_of(1024, choice.recompute) - 200 * kMB);
+  EXPECT_NE(choice.why.find("read from its file"), std::string::npos) << choice.why;
+  EXPECT_EQ(choose(210, limits).recompute, Recompute::kBlock) << "nothing fits with the base in memory";
+  limits.parameters = 1;
+  EXPECT_FALSE(choose(720, limits).base_in_file) << "a base that takes long to read";
+}
+
 TEST(PassChoice, TinyPassesStandAsTheyAre) {
   EXPECT_EQ(choose(400, {.micro_batch_tokens = 16, .longest_row = 10}).micro_batch_tokens, 16);
 }

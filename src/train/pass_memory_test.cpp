@@ -15,6 +15,7 @@
 
 #include "model/testing.h"
 #include "train/forest_builder.h"
+#include "train/pass_choice.h"
 #include "train/score.h"
 #include "train/step.h"
 #include "train/testing.h"
@@ -135,6 +136,27 @@ TEST_F(PassMemory, TrainingTakesWhatIsCounted) {
       }
     }
   }
+}
+
+TEST_F(PassMemory, APassComputesAsLittleAgainAsFits) {
+  const ModelConfig model = models().front();
+  AdapterConfig config;
+  config.r = 8;
+  const PassModel passes = pass_model(model, config, 1);
+  const PassSize size = pass_size(forest_of(6, 4000, 60, 30));
+  const auto bytes = [&](const Recompute& recompute) {
+    return training_pass(passes, size, recompute).total();
+  };
+  for (const Recompute& level : recompute_levels(model.num_hidden_layers)) {
+    const Recompute chosen = least_recompute(passes, size, bytes(level), Recompute::kBlock);
+    EXPECT_LE(bytes(chosen), bytes(level));
+    EXPECT_LE(relative_work(chosen, model.num_hidden_layers), relative_work(level, model.num_hidden_layers));
+  }
+  EXPECT_EQ(least_recompute(passes, size, bytes(Recompute::kNone), Recompute::kBlock), Recompute::kNone);
+  EXPECT_EQ(least_recompute(passes, size, bytes(Recompute::kNone) - 1, Recompute::kBlock),
+            (Recompute{RecomputeLevel::kCheap, 1}));
+  EXPECT_EQ(least_recompute(passes, size, 1, Recompute::kCheap), Recompute::kCheap)
+      << "no more than was asked";
 }
 
 TEST_F(PassMemory, ReadingTakesWhatIsCounted) {

@@ -45,6 +45,9 @@ struct FrozenMatrix::Packed {
     const std::span<float> to(out, static_cast<size_t>((end - begin) * cols));
     if (begin == end) return;
     if (four_bit) return four_bit->dequantize_rows(begin, end, to);
+    if (passing && dtype == DType::kF32 && head_rows == 0)
+      return passing->read(blocks.data() + static_cast<size_t>(begin) * row_bytes,
+                           std::as_writable_bytes(to));
     std::vector<std::byte> room;
     if (head_rows == 0) return dequantize(dtype, stored_rows(begin, end, room), to);
     int64_t first = rows, last = 0;

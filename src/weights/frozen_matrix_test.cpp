@@ -5,9 +5,12 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -19,6 +22,8 @@
 
 namespace lora {
 namespace {
+
+namespace fs = std::filesystem;
 
 struct Kind {
   DType dtype;
@@ -117,6 +122,35 @@ TEST(FrozenMatrix, RowsInGgufsOrderForRopeComeInHuggingFaces) {
     expect_rows(FrozenMatrix::of_file(stored.info, 3), undo_rope_permutation(load_tensor(stored.info), 3),
                 std::string(dtype_name(kind.dtype)));
   }
+}
+
+// Read from the file at each use; a file that became shorter meanwhile is told, where a mapping would be fatal.
+TEST(FrozenMatrix, RowsThatStayInTheFileAreTheSame) {
+  const fs::path path = fs::temp_directory_path() / ("lora_frozen_matrix_test_" + std::to_string(::getpid()));
+  for (const Kind& kind : kKinds)
+    for (const int64_t heads : {0, 3}) {
+      const Stored stored(kind, 24, 2 * dtype_layout(kind.dtype).block_size);
+      const std::string before = "something else";
+      std::ofstream(path, std::ios::binary)
+          << before << std::string(reinterpret_cast<const char*>(stored.bytes.data()), stored.bytes.size());
+      const auto file = std::make_shared<const MappedFile>(path);
+      TensorInfo info = stored.info;
+      info.bytes = file->bytes().subspan(before.size());
+      const FrozenMatrix matrix = FrozenMatrix::of_file(info, heads, file);
+      expect_rows(matrix, FrozenMatrix::of_file(stored.info, heads).to_dense(at::kFloat),
+                  std::string(dtype_name(kind.dtype)));
+      EXPECT_TRUE(matrix.is_packed());
+      fs::resize_file(path, before.size());
+      std::vector<float> out(static_cast<size_t>(24 * matrix.cols()));
+      try {
+        matrix.unpack(0, 24, out.data());
+        FAIL() << path;
+      } catch (const Error& error) {
+        EXPECT_EQ(error.kind(), ErrorKind::kMachine);
+        EXPECT_NE(error.parts().found.find("shorter"), std::string::npos) << error.what();
+      }
+    }
+  fs::remove(path);
 }
 
 // Blocks of 64 run over the ends of rows when a row has no multiple of 64; an odd row begins in the middle of a byte.
