@@ -164,7 +164,7 @@ class Loader {
     const TensorInfo& info = find(hf_name, shape);
     const bool wide = info.dtype == DType::kF32 || info.dtype == DType::kF64;
     if (quantize && !dtype_is_quantized(info.dtype)) {
-      bytes.allocated += four_bit_bytes(numbers);
+      bytes.allocated += four_bit_bytes(numbers) - (passes() ? (numbers + 1) / 2 : 0);
       bytes.loading = std::max(bytes.loading, 2 * info.bytes.size());
     } else if (passes()) {
       return;
@@ -190,7 +190,7 @@ class Loader {
                                                               : at::kFloat;
     at::Tensor full = load_tensor(info, stored);
     if (rope_heads > 0) full = undo_rope_permutation(full, rope_heads);
-    return FrozenMatrix::of_four_bit(quantize_4bit(full, FourBitType::kNf4, /*double_quant=*/true));
+    return FrozenMatrix::of_four_bit(quantize_4bit(full, FourBitType::kNf4, /*double_quant=*/true), codes_);
   }
 
   void require_shape(const std::string& name, const std::vector<int64_t>& found,
@@ -211,6 +211,8 @@ class Loader {
   BaseStorage storage_;
   c10::Device device_;
   std::vector<std::shared_ptr<const MappedFile>> files_ = checkpoint_.mappings();
+  // Where the codes of what is quantized go; null: they stay in memory.
+  std::shared_ptr<SpillFile> codes_ = passes() ? std::make_shared<SpillFile>(0) : nullptr;
   std::string architecture_;
   std::set<std::string> used_;
 };

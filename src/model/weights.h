@@ -62,7 +62,7 @@ enum class BaseStorage {
   kDense,   // in the type that is computed in
   kFourBit,  // bitsandbytes' NF4 with double quantization; embedding, head and what is quantized already: as kPacked
   kPassing,         // as the file has them, fp32 too, and read from it at each use: slower, takes no memory
-  kFourBitPassing,  // what kFourBit makes 4 bits of as it has it, all else as kPassing
+  kFourBitPassing,  // the numbers of kFourBit: what that makes 4 bits of in a temporary file, all else as kPassing
 };
 BaseStorage base_storage(bool load_in_4bit, bool passing);
 

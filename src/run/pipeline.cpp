@@ -188,6 +188,7 @@ class Pipeline {
           measure_quantization(*session_, rows_.train, static_cast<size_t>(config_.train.batch_size()),
                                {config_.train.share_prefixes, config_.train.micro_batch_tokens});
       progress_.print(quantization_->sentence());
+      release_start_up_memory();  // what that took has other sizes than what training takes
     }
     return train(session_->decoder(), adapter, rows_.train, rows_.valid, config_.train,
                  {folder_, run_hash_, session_->record(),

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -23,6 +24,8 @@ struct FrozenMatrix::Packed {
   int64_t head_rows = 0;  // above 0: rows of so many a head lie in GGUF's order
   // In 4 bits:
   std::optional<FourBitWeight> four_bit{};
+  std::shared_ptr<const SpillFile> codes{};  // or null: in four_bit
+  uint64_t codes_begin = 0, codes_size = 0;
 
   // Where row `row` of Hugging Face's order lies: (head, which half, pair) there is (head, pair, which of the two) here.
   int64_t stored_row(int64_t row) const {
@@ -44,11 +47,19 @@ struct FrozenMatrix::Packed {
   void unpack(int64_t begin, int64_t end, float* out) const {
     const std::span<float> to(out, static_cast<size_t>((end - begin) * cols));
     if (begin == end) return;
-    if (four_bit) return four_bit->dequantize_rows(begin, end, to);
+    if (four_bit && !codes) return four_bit->dequantize_rows(begin, end, to);
     if (passing && dtype == DType::kF32 && head_rows == 0)
       return passing->read(blocks.data() + static_cast<size_t>(begin) * row_bytes,
                            std::as_writable_bytes(to));
     std::vector<std::byte> room;
+    if (codes) {
+      const auto first_byte = static_cast<size_t>(begin * cols / 2),
+                 last_byte = static_cast<size_t>((end * cols + 1) / 2);
+      room.resize(last_byte - first_byte);
+      codes->read(codes_begin + first_byte, room);
+      return four_bit->dequantize(begin * cols, to,
+                                  {reinterpret_cast<const uint8_t*>(room.data()), room.size()}, first_byte);
+    }
     if (head_rows == 0) return dequantize(dtype, stored_rows(begin, end, room), to);
     int64_t first = rows, last = 0;
     for (int64_t row = begin; row < end; ++row) {
@@ -104,12 +115,17 @@ FrozenMatrix FrozenMatrix::of_file(const TensorInfo& info, int64_t rope_heads,
   return matrix;
 }
 
-FrozenMatrix FrozenMatrix::of_four_bit(FourBitWeight weight) {
+FrozenMatrix FrozenMatrix::of_four_bit(FourBitWeight weight, const std::shared_ptr<SpillFile>& passing) {
   if (weight.shape.size() != 2)
     refuse("a weight in 4 bits", "it has " + std::to_string(weight.shape.size()) + " dimensions", "2");
   auto packed = std::make_shared<Packed>();
   packed->rows = weight.shape[0];
   packed->cols = weight.shape[1];
+  if (passing) {
+    packed->codes_begin = passing->append(std::as_bytes(std::span(weight.packed)));
+    packed->codes_size = std::exchange(weight.packed, {}).size();
+    packed->codes = passing;
+  }
   packed->four_bit = std::move(weight);
   FrozenMatrix matrix;
   matrix.packed_ = std::move(packed);
@@ -130,7 +146,7 @@ int64_t FrozenMatrix::cols() const {
 
 size_t FrozenMatrix::bytes() const {
   if (!packed_) return dense_.nbytes();
-  return packed_->four_bit ? packed_->four_bit->bytes() : packed_->blocks.size();
+  return packed_->four_bit ? packed_->four_bit->bytes() + packed_->codes_size : packed_->blocks.size();
 }
 
 std::string FrozenMatrix::type() const {

@@ -12,6 +12,7 @@
 
 #include "base/mapped_file.h"
 #include "base/matmul_precision.h"
+#include "base/spill_file.h"
 #include "files/tensor_info.h"
 #include "weights/nf4.h"
 
@@ -29,8 +30,9 @@ class FrozenMatrix {
   // not split into such heads.
   static FrozenMatrix of_file(const TensorInfo& info, int64_t rope_heads = 0,
                               std::shared_ptr<const MappedFile> passing = {});
-  // Errors: kInput when it is no matrix.
-  static FrozenMatrix of_four_bit(FourBitWeight weight);
+  // `passing`: where its codes are put, to be read again at each use; scales stay in memory. Errors: kInput when it is no matrix; those
+  // of SpillFile::append.
+  static FrozenMatrix of_four_bit(FourBitWeight weight, const std::shared_ptr<SpillFile>& passing = {});
 
   bool defined() const { return dense_.defined() || packed_; }
   bool is_packed() const { return packed_ != nullptr; }
@@ -50,12 +52,12 @@ class FrozenMatrix {
 
   int64_t rows() const;
   int64_t cols() const;
-  size_t bytes() const;      // that it takes, in memory or of the mapped file
+  size_t bytes() const;      // that it takes, in memory or of a file
   std::string type() const;  // "F32", "BF16", "Q4_1", "nf4"
 
   // Rows begin … end, (end - begin) * cols() numbers: those that load_tensor and dequantize_4bit give. One thread, any
   // number of them at once; the double ones are the same numbers. Preconditions: is_packed(), 0 <= begin <= end <= rows(). Errors: of a
-  // passing matrix, those of MappedFile::read.
+  // passing matrix, those of MappedFile::read and SpillFile::read.
   void unpack(int64_t begin, int64_t end, float* out) const;
   void unpack(int64_t begin, int64_t end, double* out) const;
 

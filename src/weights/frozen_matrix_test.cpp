@@ -153,9 +153,11 @@ TEST(FrozenMatrix, RowsThatStayInTheFileAreTheSame) {
   fs::remove(path);
 }
 
-// Blocks of 64 run over the ends of rows when a row has no multiple of 64; an odd row begins in the middle of a byte.
+// Blocks of 64 run over the ends of rows when a row has no multiple of 64; an odd row begins in the middle of a byte. Codes in a file
+// are the same.
 TEST(FrozenMatrix, FourBitsOfAnyWidth) {
   at::manual_seed(4);
+  const auto file = std::make_shared<SpillFile>(0);
   for (const int64_t cols : {64, 128, 96, 37, 1, 250})
     for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16, at::kHalf})
       for (const bool nested : {false, true}) {
@@ -170,9 +172,13 @@ TEST(FrozenMatrix, FourBitsOfAnyWidth) {
         const FrozenMatrix matrix = FrozenMatrix::of_four_bit(weight);
         expect_rows(matrix, expected, "nf4, " + std::to_string(cols) + " wide");
         EXPECT_EQ(matrix.type(), "nf4");
+        const FrozenMatrix in_file = FrozenMatrix::of_four_bit(weight, file);
+        expect_rows(in_file, expected, "nf4 in a file, " + std::to_string(cols) + " wide");
+        EXPECT_EQ(in_file.bytes(), matrix.bytes());
         expect_small_and_equal(matrix, dtype != at::kFloat);
         EXPECT_TRUE(at::equal(dequantize_4bit(weight), expected));
       }
+  EXPECT_TRUE(file->spilled());
 }
 
 // Threads take whole blocks: the result is that of one quantizer going through all.

@@ -105,7 +105,8 @@ size_t FourBitWeight::bytes() const {
   return packed.size() + scales.codes.size() + sizeof(float) * (scales.absmax.size() + scales.code.size());
 }
 
-void FourBitWeight::dequantize(int64_t first, std::span<float> out) const {
+void FourBitWeight::dequantize(int64_t first, std::span<float> out, std::span<const uint8_t> part,
+                               size_t first_byte) const {
   const auto code = four_bit_code(type);
   const int64_t end = first + static_cast<int64_t>(out.size());
   // Whole blocks go to the kernel, with their scales made plain some at a time; what is left of a block is looked up here.
@@ -116,14 +117,15 @@ void FourBitWeight::dequantize(int64_t first, std::span<float> out) const {
     float* to = out.data() + (i - first);
     if (const int64_t whole = std::min((end - begin) / block_size, kMostScales); i == begin && whole > 0) {
       for (int64_t b = 0; b < whole; ++b) plain[static_cast<size_t>(b)] = scales[block + b];
-      kernels::unpack_four_bit(packed.data() + begin / 2, code.data(), plain.data(),
-                               static_cast<size_t>(whole), static_cast<size_t>(block_size), dtype, to);
+      kernels::unpack_four_bit(part.data() + (static_cast<size_t>(begin / 2) - first_byte), code.data(),
+                               plain.data(), static_cast<size_t>(whole), static_cast<size_t>(block_size),
+                               dtype, to);
       i += whole * block_size;
       continue;
     }
     const float scale = scales[block];
     for (const int64_t block_end = std::min(end, begin + block_size); i < block_end; ++i) {
-      const uint8_t byte = packed[static_cast<size_t>(i / 2)];
+      const uint8_t byte = part[static_cast<size_t>(i / 2) - first_byte];
       *to++ = rounded(code[i % 2 == 0 ? byte >> 4 : byte & 15] * scale, dtype);
     }
   }

@@ -52,7 +52,10 @@ struct FourBitWeight {
 
   // Elements first … first + out.size(). The numbers are bitsandbytes' dequantize_4bit: one product in fp32 each, rounded
   // to `dtype`. Precondition: they exist.
-  void dequantize(int64_t first, std::span<float> out) const;
+  void dequantize(int64_t first, std::span<float> out) const { dequantize(first, out, packed, 0); }
+  // The same where `part` is bytes first_byte … of `packed`, which lie elsewhere.
+  void dequantize(int64_t first, std::span<float> out, std::span<const uint8_t> part,
+                  size_t first_byte) const;
   // Rows begin … end of a matrix; out.size() must be theirs. Precondition: 0 <= begin <= end <= shape[0].
   void dequantize_rows(int64_t begin, int64_t end, std::span<float> out) const;
 };
