@@ -182,10 +182,10 @@ const std::vector<ConfigKey>& config_keys() {
         "what a pass computes again rather than keeps: none, cheap (a quarter more work), block (half more), "
         "or auto: as memory_limit needs",
         [](RunConfig& c) -> auto& { return c.recompute; }));
-    k.push_back(key(
-        "memory_limit", Type::kString,
-        "most memory of the whole program, such as 3GB: micro_batch_tokens and recompute are chosen to fit",
-        [](RunConfig& c) -> auto& { return c.memory_limit; }));
+    k.push_back(key("memory_limit", Type::kString,
+                    "most memory of the whole program, such as 3GB: micro_batch_tokens, recompute and where "
+                    "the base lies are chosen to fit",
+                    [](RunConfig& c) -> auto& { return c.memory_limit; }));
     k.push_back(key("threads", Type::kInteger, "CPU threads; 0: all cores",
                     [](RunConfig& c) -> auto& { return c.threads; }));
     k.push_back(key("device", Type::kString,
