@@ -114,8 +114,8 @@ nlohmann::ordered_json bench_json(const StepBench& b, const RunConfig& config, c
   json["gemm_head"] = rate_json(b.head_rate);
   json["limit_seconds"] = b.limit_seconds;
   json["speed_of_light_percent"] = b.speed_of_light_percent;
-  json["tile_gflops"] = b.tile_peak > 0 ? Json(b.tile_peak / 1e9) : Json();
-  json["percent_of_tiles"] = b.tile_peak > 0 ? Json(b.percent_of_tiles) : Json();
+  json["panel_gflops"] = b.panel_peak / 1e9;
+  json["percent_of_panels"] = b.percent_of_panels;
   json["parts"] = Json::array();
   for (const StepPart& part : b.parts)
     json["parts"].push_back({{"name", part.name}, {"seconds", part.seconds}, {"limit_seconds", part.limit}});
@@ -151,11 +151,10 @@ void print_text(const StepBench& b, const RunConfig& config, const Session& sess
                100 * (1 - slowest / fastest));
   fmt::print("limit           {:.3f} s a step: {:.1f} GFLOP\n", b.limit_seconds, b.cost.total() / 1e9);
   fmt::print("speed of light  {:.1f} %\n", b.speed_of_light_percent);
-  if (b.tile_peak > 0)
-    fmt::print(
-        "tiles           {:.1f} GFLOP/s of float with the precision \"{}\", in parts of bfloat16: {:.1f} % "
-        "of what they could do\n",
-        b.tile_peak / 1e9, precision_name(session.decoder().weights().precision()), b.percent_of_tiles);
+  fmt::print(
+      "own products    {:.1f} GFLOP/s with the precision \"{}\", weights laid out: {:.1f} % of what they "
+      "could do\n",
+      b.panel_peak / 1e9, precision_name(session.decoder().weights().precision()), b.percent_of_panels);
   fmt::print("\n");
 
   fmt::print("{:<24} {:>9} {:>7} {:>9} {:>9}\n", "where a step goes", "ms", "share", "limit ms", "lost ms");

@@ -11,7 +11,6 @@
 
 #include "base/median.h"
 #include "ops/cpu/panels.h"
-#include "ops/cpu/tiles.h"
 #include "ops/row_blocks.h"
 #include "ops/weight_panels.h"
 
@@ -64,7 +63,7 @@ void GemmPeak::Shape::measure() {
   backward.push_back(times_of([&] { at::mm_out(x, y, W); }));
 }
 
-void GemmPeak::Shape::measure_tiles(MatmulPrecision precision) {
+void GemmPeak::Shape::measure_panels(MatmulPrecision precision) {
   const int64_t step = ops::cpu::panel_step<float>();
   // A third is no bfloat16, nor the sum of two.
   const at::Tensor W = mapped_matrix(std::min(out, step), in).fill_(1.0 / 3),
@@ -74,8 +73,9 @@ void GemmPeak::Shape::measure_tiles(MatmulPrecision precision) {
     ops::cpu::pack_turned(W.const_data_ptr<float>(), in, std::min(step, out - row), in, 1.0F, row, precision,
                           panels.data_ptr<float>());
   const at::Tensor rooms =
-      mapped_matrix(ops::row_workers(rows), ops::cpu::product_room<float>(ops::kBlockRows, precision));
-  tiles.push_back(times_of([&] {
+      mapped_matrix(ops::row_workers(rows),
+                    std::max<int64_t>(1, ops::cpu::product_room<float>(ops::kBlockRows, precision)));
+  this->panels.push_back(times_of([&] {
     ops::for_row_blocks(rows, [&](const ops::RowBlock& block) {
       const ops::cpu::PanelFactor<float> factor{x.const_data_ptr<float>() + block.begin * in, in, in,
                                                 panels.const_data_ptr<float>()};
@@ -109,7 +109,7 @@ GemmPeak::GemmPeak(const ModelConfig& model, int64_t tokens, int64_t head_tokens
 void GemmPeak::measure() {
   for (Shape& shape : layers_) {
     shape.measure();
-    if (ops::cpu::tiles::available()) shape.measure_tiles(precision_);
+    shape.measure_panels(precision_);
   }
   head_.measure();
 }
@@ -130,10 +130,9 @@ double GemmPeak::peak() const {
   return best;
 }
 
-double GemmPeak::tile_peak() const {
+double GemmPeak::panel_peak() const {
   double best = 0;
-  for (const Shape& shape : layers_)
-    if (!shape.tiles.empty()) best = std::max(best, shape.flops() / median(flat(shape.tiles)));
+  for (const Shape& shape : layers_) best = std::max(best, shape.flops() / median(flat(shape.panels)));
   return best;
 }
 

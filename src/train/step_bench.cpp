@@ -183,8 +183,8 @@ class Bench {
 
   void summarize() {
     const auto steps = static_cast<double>(counted_.size());
-    std::vector<double> percents, of_tiles;
-    result_.tile_peak = peak_.tile_peak();
+    std::vector<double> percents, of_panels;
+    result_.panel_peak = peak_.panel_peak();
     for (size_t i = 0; i < counted_.size(); ++i) {
       const PlannedStep& step = counted_[i];
       result_.examples += static_cast<double>(step.examples.size()) / steps;
@@ -195,12 +195,11 @@ class Bench {
       const StepCost cost = cost_of(step.size);
       add_share(cost, 1 / steps, result_.cost);
       percents.push_back(100 * limit_of(cost) / result_.seconds[i]);
-      if (result_.tile_peak > 0)
-        of_tiles.push_back(100 * cost.total() / result_.tile_peak / result_.seconds[i]);
+      of_panels.push_back(100 * cost.total() / result_.panel_peak / result_.seconds[i]);
     }
     result_.limit_seconds = limit_of(result_.cost);
     result_.speed_of_light_percent = median(percents);
-    if (!of_tiles.empty()) result_.percent_of_tiles = median(of_tiles);
+    result_.percent_of_panels = median(of_panels);
     result_.median_seconds = median(result_.seconds);
     result_.examples_per_second = result_.examples / result_.median_seconds;
     result_.tokens_per_second = result_.tokens / result_.median_seconds;

@@ -3,8 +3,8 @@
 //
 // Percent of the speed of light = (FLOPs without the head / peak + FLOPs of the head / its rate) / seconds, where the FLOPs
 // are what any program must do (step_cost.h) and peak and rate are how fast this machine multiplies matrices of these
-// shapes (gemm_peak.h), measured before, between and after the steps. Where a processor multiplies tiles that may pass 100; then
-// the same is told of what tiles could do.
+// shapes (gemm_peak.h), measured before, between and after the steps. That may pass 100, as this
+// program's own products can be faster than a BLAS; so the same is told of what these could do.
 #pragma once
 
 #include <cstdint>
@@ -42,9 +42,9 @@ struct StepBench {
 
   std::vector<double> seconds;  // of each step that counts
   double median_seconds = 0;
-  double limit_seconds = 0;           // of a step, mean
-  double speed_of_light_percent = 0;  // median over the steps
-  double percent_of_tiles = 0;        // the same, of all FLOPs at tile_peak; 0 without tiles
+  double limit_seconds = 0;                               // of a step, mean
+  double speed_of_light_percent = 0;                      // median over the steps
+  double percent_of_panels = 0;                           // the same, of all FLOPs at panel_peak
   double examples_per_second = 0, tokens_per_second = 0;  // of the median step
 
   int64_t adapter_weights = 0;
@@ -52,7 +52,7 @@ struct StepBench {
 
   std::vector<GemmRate> layer_rates;
   GemmRate head_rate;
-  double peak = 0, tile_peak = 0;   // FLOP/s
+  double peak = 0, panel_peak = 0;  // FLOP/s
   std::vector<double> peak_rounds;  // before, between and after the steps
 };
 

@@ -288,17 +288,20 @@ def test_tiny_adapters(tmp_path, name):
     for options in (dict(), dict(share_prefixes=False), dict(max_tokens=64), dict(max_tokens=4096), dict(reference=True)):
         compare_gradients("tiny", tmp_path, tuned, examples, 1e-5, 5e-5, **job, **options)
 
-    # An adapter made here, written by us and read by PEFT: its B is zero, so it is trained first.
+    # An adapter made here, written by us and read by PEFT: its B is zero, so it is trained first. (With learning rates above 0.02 the
+    # weights become such that float32 errs by 5e-4 there, Transformers' too.)
     batches = [[(4 * step + i) % len(examples) for i in range(4)] for step in range(10)]
     config = {**ADAPTERS[name], "seed": 5}
     if config["target_modules"] == "all-linear":
         config["target_modules"] = ["all-linear"]
-    tool(tmp_path, what="steps", model=model, new_adapter=config, examples=examples, batches=batches, learning_rate=0.05,
+    tool(tmp_path, what="steps", model=model, new_adapter=config, examples=examples, batches=batches, learning_rate=0.01,
          save_adapter=tmp_path / "ours")
     loaded = peft.PeftModel.from_pretrained(load_model(model), tmp_path / "ours").eval()
     assert matrices(loaded).keys() == matrices(tuned).keys()
     assert all(p.norm() > 0 for p in matrices(loaded).values())
-    # In float64: such large steps may leave weights with which float32 errs, in the reference by 2.4e-4 where we do by 5e-5.
+    with loaded.disable_adapter():
+        base = [all_logits(loaded, example) for example in examples]
+    assert max((all_logits(loaded, e) - b).abs().max() for e, b in zip(examples, base)) > 1e-1  # it was trained
     compare_logits("tiny, our adapter in PEFT", tmp_path, loaded.double(), examples, 1e-4, model=model, adapter=tmp_path / "ours")
     assert peft.LoraConfig.from_pretrained(tmp_path / "ours").use_rslora == ADAPTERS[name].get("use_rslora", False)
 
