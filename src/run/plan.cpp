@@ -355,12 +355,13 @@ class Planner {
     plan_.unique_tokens_a_step = static_cast<double>(training.size.unique_tokens) / steps;
     memory_.training = training.passes;
     memory_.scoring = scoring.passes;
+    if (plan_.memory_limit > 0 && config_.recompute == "auto") {
+      const MemoryPlan all = plan_memory(memory_, train_.recompute);
+      train_.pass_bytes =
+          plan_.memory_limit - (all.program + all.base + all.adapter + all.gradients + all.optimizer);
+    }
+    plan_.pass_bytes = memory_.pass_bytes = train_.pass_bytes;
     plan_.memory = plan_memory(memory_, train_.recompute);
-    const MemoryPlan& memory = plan_.memory;
-    if (plan_.memory_limit > 0 && config_.recompute == "auto")
-      train_.pass_bytes = plan_.memory_limit - (memory.program + memory.base + memory.adapter +
-                                                memory.gradients + memory.optimizer);
-    plan_.pass_bytes = train_.pass_bytes;
 
     if (plan_.memory_limit <= 0) limits.memory_limit = plan_.memory_available + plan_.memory.program;
     plan_.largest_pass =

@@ -76,7 +76,9 @@ MemoryPlan plan_memory(const MemoryInput& in, Recompute recompute) {
   const auto take = [&](const PassBytes& bytes) {
     if (bytes.total() > largest.total()) largest = bytes;
   };
-  for (const PassSize& pass : in.training) take(training_pass(model, pass, recompute));
+  for (const PassSize& pass : in.training)
+    take(training_pass(
+        model, pass, in.pass_bytes > 0 ? least_recompute(model, pass, in.pass_bytes, recompute) : recompute));
   for (const PassSize& pass : in.scoring) take(reading_pass(model, pass));
   plan.activations = largest.activations;
   plan.logits = largest.logits;
