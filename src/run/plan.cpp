@@ -377,9 +377,7 @@ class Planner {
     const PassModel model = pass_model(model_, config_.adapter, at::get_num_threads());
     double work = 0, tokens = 0;
     for (const PassSize& pass : passes.passes) {
-      const Recompute recompute = train_.pass_bytes > 0
-                                      ? least_recompute(model, pass, train_.pass_bytes, train_.recompute)
-                                      : train_.recompute;
+      const Recompute recompute = least_recompute(model, pass, train_.pass_bytes, train_.recompute);
       work += relative_work(recompute, model_.num_hidden_layers) * static_cast<double>(pass.tokens);
       tokens += static_cast<double>(pass.tokens);
     }

@@ -77,8 +77,7 @@ MemoryPlan plan_memory(const MemoryInput& in, Recompute recompute) {
     if (bytes.total() > largest.total()) largest = bytes;
   };
   for (const PassSize& pass : in.training)
-    take(training_pass(
-        model, pass, in.pass_bytes > 0 ? least_recompute(model, pass, in.pass_bytes, recompute) : recompute));
+    take(training_pass(model, pass, least_recompute(model, pass, in.pass_bytes, recompute)));
   for (const PassSize& pass : in.scoring) take(reading_pass(model, pass));
   plan.activations = largest.activations;
   plan.logits = largest.logits;

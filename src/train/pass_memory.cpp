@@ -183,9 +183,14 @@ PassBytes training_pass(const PassModel& model, const PassSize& size, Recompute 
 }
 
 Recompute least_recompute(const PassModel& model, const PassSize& size, int64_t bytes, Recompute most) {
-  for (const Recompute& level : recompute_levels(model.config.num_hidden_layers))
-    if (level == most || training_pass(model, size, level).total() <= bytes) return level;
-  return most;
+  if (bytes <= 0) return most;
+  const std::vector<Recompute> levels = recompute_levels(model.config.num_hidden_layers);
+  // Each takes no more than the one before.
+  const auto last = std::ranges::find(levels, most);
+  const auto least = std::partition_point(levels.begin(), last, [&](const Recompute& level) {
+    return training_pass(model, size, level).total() > bytes;
+  });
+  return least == last ? most : *least;
 }
 
 PassBytes reading_pass(const PassModel& model, const PassSize& size, int64_t logit_rows) {

@@ -45,7 +45,7 @@ struct PassBytes {
 
 // Forward and backward.
 PassBytes training_pass(const PassModel& model, const PassSize& size, Recompute recompute);
-// The least that keeps training_pass() within `bytes`, of what computes no more again than `most`; else `most`.
+// The least that keeps training_pass() within `bytes`, of what computes no more again than `most`; else, and with 0 bytes, `most`.
 Recompute least_recompute(const PassModel& model, const PassSize& size, int64_t bytes, Recompute most);
 // Forward alone: scoring, and the reading of prompts, where `logit_rows` logits are formed at once (0: in chunks).
 PassBytes reading_pass(const PassModel& model, const PassSize& size, int64_t logit_rows = 0);

@@ -16,12 +16,12 @@ namespace lora::ops::cpu {
 namespace HWY_NAMESPACE {
 
 #if HWY_TARGET != HWY_SCALAR
-// Squares of as many rows as a vector of 16 bytes has numbers.
-HWY_INLINE void TurnSquare(const float* x, int64_t x_stride, float scale, float* turned,
-                           int64_t turned_stride) {
+// Four rows become columns within each block of 16 bytes: columns[j] has in its blocks the columns j, 4 + j, … of the rows.
+template <class D>
+HWY_INLINE void TurnBlocks(D d, const float* x, int64_t x_stride, float scale,
+                           hwy::HWY_NAMESPACE::Vec<D>* columns) {
   namespace hn = hwy::HWY_NAMESPACE;
-  const hn::Full128<float> d;
-  const hn::Full128<double> pairs;
+  const hn::Repartition<double, D> pairs;
   const auto factor = hn::Set(d, scale);
   const auto row = [&](int64_t i) HWY_ATTR { return hn::Mul(hn::LoadU(d, x + i * x_stride), factor); };
   const auto r0 = row(0), r1 = row(1), r2 = row(2), r3 = row(3);
@@ -29,10 +29,20 @@ HWY_INLINE void TurnSquare(const float* x, int64_t x_stride, float scale, float*
              low23 = hn::BitCast(pairs, hn::InterleaveLower(d, r2, r3)),
              high01 = hn::BitCast(pairs, hn::InterleaveUpper(d, r0, r1)),
              high23 = hn::BitCast(pairs, hn::InterleaveUpper(d, r2, r3));
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, low01, low23)), d, turned);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, low01, low23)), d, turned + turned_stride);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, high01, high23)), d, turned + 2 * turned_stride);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, high01, high23)), d, turned + 3 * turned_stride);
+  columns[0] = hn::BitCast(d, hn::InterleaveLower(pairs, low01, low23));
+  columns[1] = hn::BitCast(d, hn::InterleaveUpper(pairs, low01, low23));
+  columns[2] = hn::BitCast(d, hn::InterleaveLower(pairs, high01, high23));
+  columns[3] = hn::BitCast(d, hn::InterleaveUpper(pairs, high01, high23));
+}
+
+// Squares of as many rows as a vector of 16 bytes has numbers.
+HWY_INLINE void TurnSquare(const float* x, int64_t x_stride, float scale, float* turned,
+                           int64_t turned_stride) {
+  namespace hn = hwy::HWY_NAMESPACE;
+  const hn::Full128<float> d;
+  hn::Vec<decltype(d)> columns[4];
+  TurnBlocks(d, x, x_stride, scale, columns);
+  for (int64_t j = 0; j < 4; ++j) hn::StoreU(columns[j], d, turned + j * turned_stride);
 }
 HWY_INLINE void TurnSquare(const double* x, int64_t x_stride, double scale, double* turned,
                            int64_t turned_stride) {
@@ -51,22 +61,9 @@ HWY_INLINE void TurnWideSquare(const float* x, int64_t x_stride, float scale, fl
                                int64_t turned_stride) {
   namespace hn = hwy::HWY_NAMESPACE;
   const hn::CappedTag<float, 16> d;
-  const hn::Repartition<double, decltype(d)> pairs;
   using V = hn::Vec<decltype(d)>;
-  const auto factor = hn::Set(d, scale);
   V blocks[4][4];  // [four rows][column of each block]
-  for (int64_t g = 0; g < 4; ++g, x += 4 * x_stride) {
-    const auto row = [&](int64_t i) HWY_ATTR { return hn::Mul(hn::LoadU(d, x + i * x_stride), factor); };
-    const auto r0 = row(0), r1 = row(1), r2 = row(2), r3 = row(3);
-    const auto low01 = hn::BitCast(pairs, hn::InterleaveLower(d, r0, r1)),
-               low23 = hn::BitCast(pairs, hn::InterleaveLower(d, r2, r3)),
-               high01 = hn::BitCast(pairs, hn::InterleaveUpper(d, r0, r1)),
-               high23 = hn::BitCast(pairs, hn::InterleaveUpper(d, r2, r3));
-    blocks[g][0] = hn::BitCast(d, hn::InterleaveLower(pairs, low01, low23));
-    blocks[g][1] = hn::BitCast(d, hn::InterleaveUpper(pairs, low01, low23));
-    blocks[g][2] = hn::BitCast(d, hn::InterleaveLower(pairs, high01, high23));
-    blocks[g][3] = hn::BitCast(d, hn::InterleaveUpper(pairs, high01, high23));
-  }
+  for (int64_t g = 0; g < 4; ++g) TurnBlocks(d, x + 4 * g * x_stride, x_stride, scale, blocks[g]);
   const auto even = [&](V a, V b) HWY_ATTR { return hn::OddEvenBlocks(hn::SwapAdjacentBlocks(b), a); };
   const auto odd = [&](V a, V b) HWY_ATTR { return hn::OddEvenBlocks(b, hn::SwapAdjacentBlocks(a)); };
   for (int64_t j = 0; j < 4; ++j, turned += turned_stride) {
