@@ -58,7 +58,7 @@ stage_fuzz() { # every target on its corpus and beyond it; a crash leaves its in
   echo "fuzz: ${#targets[@]} targets, $fuzz_seconds s each, no crash"
 }
 
-stage_slow() { python_tests tests/parity -m slow; }
+stage_slow() { python_tests tests/parity -m slow && python_tests tests/e2e -m slow; }
 
 stage_bench() { # alone on the machine, or the figures say nothing
   preset release

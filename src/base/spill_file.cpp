@@ -25,12 +25,13 @@ int open_unnamed(const std::string& folder) {
   return file;
 }
 
-int open_temporary() {
+// A file and the folder that it was made in.
+std::pair<int, std::string> open_temporary() {
   const char* chosen = std::getenv("TMPDIR");
   for (const std::string& folder :
        {std::string(chosen ? chosen : ""), std::string("/var/tmp"), std::string("/tmp")}) {
     if (folder.empty()) continue;
-    if (const int file = open_unnamed(folder); file >= 0) return file;
+    if (const int file = open_unnamed(folder); file >= 0) return {file, folder};
   }
   throw Error::machine_errno({.where = "temporary file",
                               .found = "none can be made in $TMPDIR, /var/tmp or /tmp",
@@ -39,6 +40,12 @@ int open_temporary() {
 }
 
 }  // namespace
+
+std::string spill_folder() {
+  auto [file, folder] = open_temporary();
+  ::close(file);
+  return folder;
+}
 
 SpillFile::~SpillFile() {
   if (file_ >= 0) ::close(file_);
@@ -58,7 +65,7 @@ uint64_t SpillFile::append(std::span<const std::byte> bytes) {
 }
 
 void SpillFile::write_out() {
-  if (file_ < 0) file_ = open_temporary();
+  if (file_ < 0) file_ = open_temporary().first;
   for (size_t done = 0; done < tail_.size();) {
     const ssize_t n =
         ::pwrite(file_, tail_.data() + done, tail_.size() - done, static_cast<off_t>(in_file_ + done));
@@ -81,7 +88,10 @@ void SpillFile::read(uint64_t offset, std::span<std::byte> out) const {
     const ssize_t n = ::pread(file_, out.data() + done, wanted, static_cast<off_t>(offset + done));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0)
-      throw Error::machine_errno({.where = "temporary file", .found = "it cannot be read back"}, errno);
+      throw Error::machine_errno({.where = "temporary file",
+                                  .found = "it cannot be read back",
+                                  .fix = "Look after the disk, or set TMPDIR to a folder on another one."},
+                                 errno);
     done += static_cast<size_t>(n);
   }
   if (done < out.size())

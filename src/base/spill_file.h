@@ -5,13 +5,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace lora {
 
+// Where the files lie: the first of $TMPDIR, /var/tmp and /tmp in which one can be made. Errors: kMachine when there is none.
+std::string spill_folder();
+
 class SpillFile {
  public:
-  // Holds up to `memory_budget` bytes in memory. The file lies in $TMPDIR, else /var/tmp, else /tmp.
+  // Holds up to `memory_budget` bytes in memory. The file lies in spill_folder().
   explicit SpillFile(size_t memory_budget) : budget_(memory_budget) {}
   ~SpillFile();
   SpillFile(SpillFile&& other) noexcept;

@@ -1,10 +1,37 @@
 #include "cli_model/config_options.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "base/error.h"
 
 namespace lora::cli {
+namespace {
+
+std::string_view value_name(ConfigKey::Type type) {
+  switch (type) {
+    case ConfigKey::Type::kBool:
+      return "true|false";
+    case ConfigKey::Type::kInteger:
+    case ConfigKey::Type::kNumber:
+      return "NUMBER";
+    case ConfigKey::Type::kString:
+      return "TEXT";
+    case ConfigKey::Type::kStrings:
+      return "A,B,…";
+  }
+  return "";
+}
+
+// What a key says of itself, and what it is unless it is given.
+std::string help_of(const ConfigKey& key) {
+  const RunConfig unless_given;
+  const nlohmann::ordered_json usual = key.get(unless_given);
+  if (usual.empty() || usual == "") return key.help;
+  return key.help + " (" + (usual.is_string() ? usual.get<std::string>() : usual.dump()) + ")";
+}
+
+}  // namespace
 
 void ConfigOptions::add_to(CLI::App& command) {
   command.add_option("file", file_, "configuration, flat TOML; see examples/")->type_name("FILE.toml");
@@ -19,11 +46,10 @@ void ConfigOptions::add_keys_to(CLI::App& command) {
     std::string names = "--" + dashed;
     if (dashed != key.name) names += ",--" + key.name;
     for (const std::string& alias : key.aliases) names += ",--" + alias;
-    const bool is_switch = key.type == ConfigKey::Type::kBool;
     auto* option = command.add_option_function<std::string>(
-        names, [this, name = key.name](const std::string& text) { flags_[name] = text; }, key.help);
-    if (is_switch) option->expected(0, 1)->default_str("true");
-    option->group("Configuration keys");
+        names, [this, name = key.name](const std::string& text) { flags_[name] = text; }, help_of(key));
+    if (key.type == ConfigKey::Type::kBool) option->expected(0, 1);  // alone: true
+    option->type_name(std::string(value_name(key.type)))->group("Configuration keys (what they are unless given)");
   }
 }
 

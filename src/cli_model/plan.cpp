@@ -103,6 +103,10 @@ void print_text(const PlannedRun& p) {
   fmt::print("\ndisk\n  {:<12} {:>10}  {} checkpoints {}, adapter {}, records {}{}\n", "together",
              bytes(p.disk.total()), p.disk.number_kept, bytes(p.disk.checkpoints), bytes(p.disk.adapter),
              bytes(p.disk.records), p.disk.free > 0 ? fmt::format("; {} are free", bytes(p.disk.free)) : "");
+  if (p.disk.temporary > 0)
+    fmt::print("  {:<12} {:>10}  the base in 4 bits, in {}, as long as the run lasts{}\n", "temporary",
+               bytes(p.disk.temporary), p.disk.temporary_folder,
+               p.disk.temporary_free > 0 ? fmt::format("; {} are free", bytes(p.disk.temporary_free)) : "");
   if (!p.notes.empty()) fmt::print("\nnotes\n");
   for (const std::string& note : p.notes) fmt::print("  {}\n", note);
 }

@@ -1,5 +1,7 @@
 #include "model/config.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -9,8 +11,8 @@
 namespace lora {
 namespace {
 
-// Far above any real model; keeps products of sizes within 64 bits.
-constexpr int64_t kLargest = int64_t{1} << 24;
+// Far above any real model; keeps the bytes of all layers together within 64 bits.
+constexpr int64_t kLargest = int64_t{1} << 22;
 constexpr int64_t kMostLayers = 4096;
 
 void require(bool holds, const std::string& where, const std::string& found, const std::string& expected) {
@@ -81,6 +83,9 @@ void validate(const ModelConfig& c, const std::string& where) {
           std::to_string(c.num_attention_heads) + " attention heads do not divide among " +
               std::to_string(c.num_key_value_heads) + " key-value heads",
           "a whole number of query heads each");
+  require(c.num_attention_heads * c.head_dim <= kLargest, where,
+          fmt::format("{} attention heads of {} numbers", c.num_attention_heads, c.head_dim),
+          fmt::format("{} numbers together at most", kLargest));
   require(c.head_dim % 2 == 0, where, "head_dim is " + std::to_string(c.head_dim), "an even number");
   require(c.rms_norm_eps > 0 && c.rms_norm_eps < 1, where,
           "rms_norm_eps is " + std::to_string(c.rms_norm_eps), "a number between 0 and 1");

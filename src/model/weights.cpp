@@ -56,6 +56,8 @@ class Loader {
     return (config_.norm_adds_one && !stored_with_one ? weight.add_(1) : weight).to(device_);
   }
 
+  bool has_quantized() const { return has_quantized_; }
+
   // What load_embedding, load_module_weight, load_module_bias and load_norm would take.
   void count_embedding(const std::string& hf_name, BaseBytes& bytes) {
     count_matrix(hf_name, {config_.vocab_size, config_.hidden_size}, false, bytes);
@@ -131,6 +133,7 @@ class Loader {
       FourBitWeight weight = read_bnb_4bit(checkpoint_, hf_name);
       require_shape(hf_name, weight.shape, shape);
       for (std::string& part : bnb_4bit_tensors(checkpoint_, hf_name)) used_.insert(std::move(part));
+      checkpoint_.release_pages();
       if (storage_ == BaseStorage::kDense) return dequantize_4bit(weight, dtype_);
       return FrozenMatrix::of_four_bit(std::move(weight));
     }
@@ -140,6 +143,7 @@ class Loader {
     if (passes()) return FrozenMatrix::of_file(info, rope_heads, file_of(info));
     if (storage_ != BaseStorage::kDense && !wide) return FrozenMatrix::of_file(info, rope_heads);
     const at::Tensor dense = load_tensor(info, dtype_);
+    checkpoint_.release_pages();
     return rope_heads > 0 ? undo_rope_permutation(dense, rope_heads) : dense;
   }
 
@@ -164,7 +168,9 @@ class Loader {
     const TensorInfo& info = find(hf_name, shape);
     const bool wide = info.dtype == DType::kF32 || info.dtype == DType::kF64;
     if (quantize && !dtype_is_quantized(info.dtype)) {
-      bytes.allocated += four_bit_bytes(numbers) - (passes() ? (numbers + 1) / 2 : 0);
+      const size_t spilled = passes() ? (numbers + 1) / 2 : 0;  // the codes
+      bytes.allocated += four_bit_bytes(numbers) - spilled;
+      bytes.spilled += spilled;
       bytes.loading = std::max(bytes.loading, 2 * info.bytes.size());
     } else if (passes()) {
       return;
@@ -184,12 +190,14 @@ class Loader {
   }
 
   // Rounded to the type of the file when it is unpacked, as bitsandbytes does.
-  FrozenMatrix quantized(const TensorInfo& info, int64_t rope_heads) const {
+  FrozenMatrix quantized(const TensorInfo& info, int64_t rope_heads) {
+    has_quantized_ = true;
     const at::ScalarType stored = info.dtype == DType::kBF16  ? at::kBFloat16
                                   : info.dtype == DType::kF16 ? at::kHalf
                                                               : at::kFloat;
     at::Tensor full = load_tensor(info, stored);
     if (rope_heads > 0) full = undo_rope_permutation(full, rope_heads);
+    checkpoint_.release_pages();  // a model may be larger than memory
     return FrozenMatrix::of_four_bit(quantize_4bit(full, FourBitType::kNf4, /*double_quant=*/true), codes_);
   }
 
@@ -215,6 +223,7 @@ class Loader {
   std::shared_ptr<SpillFile> codes_ = passes() ? std::make_shared<SpillFile>(0) : nullptr;
   std::string architecture_;
   std::set<std::string> used_;
+  bool has_quantized_ = false;
 };
 
 }  // namespace
@@ -264,9 +273,9 @@ ModelWeights load_layers(Loader& loader, const Checkpoint& checkpoint, const Mod
       linear.weight = loader.load_module_weight(name + ".weight", module);
       if (module_has_bias(config, module)) linear.bias = loader.load_module_bias(name + ".bias", module);
     }
-    checkpoint.release_pages();  // a model may be larger than memory
   }
   weights.files = checkpoint.mappings();
+  weights.quantized_on_load = loader.has_quantized();
   return weights;
 }
 
@@ -315,6 +324,7 @@ ModelWeights ModelWeights::on(const c10::Device& device) const {
   moved.embedding = embedding.on(device);
   moved.norm = vector(norm);
   moved.head = head.is(embedding) ? moved.embedding : head.on(device);
+  moved.quantized_on_load = quantized_on_load;
   for (const BlockWeights& b : blocks) {
     BlockWeights& block = moved.blocks.emplace_back();
     for (const auto norm : {&BlockWeights::norm_before_attention, &BlockWeights::norm_after_attention,

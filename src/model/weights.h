@@ -36,6 +36,7 @@ struct ModelWeights {
   FrozenMatrix head;       // (vocab_size, hidden_size); the embedding itself when tied
   std::vector<BlockWeights> blocks;
   std::vector<std::shared_ptr<const MappedFile>> files;  // that packed matrices point into
+  bool quantized_on_load = false;                        // kFourBit made 4 bits of a matrix, wherever it lies now
 
   at::ScalarType dtype() const { return norm.scalar_type(); }
   // How exactly products with all of the matrices are computed; kHighest when they were loaded.
@@ -84,9 +85,10 @@ ModelWeights load_first_layers(const Checkpoint& checkpoint, const ModelConfig& 
 struct BaseBytes {
   size_t mapped = 0;     // of the file, read where they lie
   size_t allocated = 0;  // in memory of their own
-  // While they are loaded, on top of `allocated`: the pages of the file that were read last, and with kFourBit the matrix in
-  // full precision.
+  // While they are loaded, on top of `allocated`: of one matrix, the pages of the file, and with kFourBit its copy in full
+  // precision.
   size_t loading = 0;
+  size_t spilled = 0;  // of what kFourBitPassing makes: in a temporary file
 
   size_t total() const { return mapped + allocated; }
 };

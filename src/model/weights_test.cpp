@@ -250,6 +250,13 @@ TEST_F(Weights, LinearLayersAreQuantizedWhenLoaded) {
   };
   EXPECT_LT(in_memory(BaseStorage::kFourBitPassing) + weights.embedding.bytes(),
             in_memory(BaseStorage::kFourBit));
+  size_t codes = 0;
+  for (const BlockWeights& block : weights.blocks)
+    for (const LinearWeights& linear : block.modules)
+      if (linear.weight.defined())
+        codes += static_cast<size_t>(linear.weight.rows() * linear.weight.cols() + 1) / 2;
+  EXPECT_EQ(base_bytes(checkpoint, config, at::kFloat, BaseStorage::kFourBitPassing).spilled, codes);
+  EXPECT_EQ(base_bytes(checkpoint, config, at::kFloat, BaseStorage::kFourBit).spilled, 0u);
 }
 
 TEST_F(Weights, OnAnotherDeviceTheNumbersAreTheSame) {
@@ -262,6 +269,8 @@ TEST_F(Weights, OnAnotherDeviceTheNumbersAreTheSame) {
     const ModelWeights here = load_weights(checkpoint, config, at::kFloat, storage);
     ModelWeights there = load_weights(checkpoint, config, at::kFloat, storage, device);
     EXPECT_EQ(there.norm.device(), device);
+    EXPECT_EQ(there.quantized_on_load, storage == BaseStorage::kFourBit);
+    EXPECT_EQ(here.quantized_on_load, storage == BaseStorage::kFourBit);
     EXPECT_EQ(there.head.is(there.embedding), config.tie_word_embeddings);
     EXPECT_EQ(there.blocks[0].module(Module::kQ).weight.is_packed(), storage == BaseStorage::kPassing);
     expect_equal(hf_tensors(config, there.on(at::kCPU)), hf_tensors(config, here));
@@ -305,6 +314,7 @@ TEST_F(Weights, ConfigurationsThatCannotBeAreNamed) {
       {"num_hidden_layers", 1e9, "num_hidden_layers"},
       {"num_hidden_layers", 5000, "num_hidden_layers"},
       {"num_attention_heads", 5, "5 attention heads do not divide"},
+      {"head_dim", 1 << 22, "heads of 4194304 numbers"},
       {"num_key_value_heads", 0, "num_key_value_heads"},
       {"head_dim", 5, "head_dim is 5"},
       {"rms_norm_eps", 0, "rms_norm_eps"},

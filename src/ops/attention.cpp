@@ -125,94 +125,81 @@ Heads<T> heads_of(const at::Tensor& t, const AttentionShape& shape) {
   return {t.data_ptr<Value>(), t.size(1), shape.head_dim};
 }
 
-// A matrix of numbers, rows `stride` apart.
-template <class T>
-struct Matrix {
-  T* data;
-  int64_t stride;
+// The query heads that read one key head, for a tile of queries. What they have of each key stands head below head: row
+// h * queries + i of scores is query i of the group's head h.
+struct HeadGroup {
+  const VisibleKeys& visible;
+  int64_t kv_head, heads;
+
+  int64_t queries() const { return visible.tile.queries(); }
+  int64_t rows() const { return heads * queries(); }
+  int64_t head(int64_t h) const { return kv_head * heads + h; }
+  template <class T>
+  T* scores_of(T* s, int64_t h) const {
+    return s + h * queries() * visible.keys;
+  }
+  template <class T>
+  T* first_row(const Heads<T>& x, int64_t h) const {
+    return x.at(visible.tile.begin, head(h));
+  }
 };
-
-// What the query heads of one key head have in a tile, one below the other: row h * queries + i is query i of the group's
-// head h. In place where there is one head, else in `room`.
-template <class T>
-Matrix<const T> gathered(const Heads<const T>& x, const Tile& tile, int64_t first_head, int64_t group,
-                         std::vector<T>& room) {
-  if (group == 1) return {x.at(tile.begin, first_head), x.stride};
-  room.resize(static_cast<size_t>(group * tile.queries() * x.head_dim));
-  T* to = room.data();
-  for (int64_t h = 0; h < group; ++h)
-    for (int64_t row = tile.begin; row < tile.end; ++row, to += x.head_dim)
-      std::copy_n(x.at(row, first_head + h), x.head_dim, to);
-  return {room.data(), x.head_dim};
-}
-
-// Where such rows are written to, and, with several heads, how they come from there to their places.
-template <class T>
-Matrix<T> room_for(const Heads<T>& x, const Tile& tile, int64_t first_head, int64_t group,
-                   std::vector<T>& room) {
-  if (group == 1) return {x.at(tile.begin, first_head), x.stride};
-  room.resize(static_cast<size_t>(group * tile.queries() * x.head_dim));
-  return {room.data(), x.head_dim};
-}
-template <class T>
-void scatter(const Matrix<T>& from, const Tile& tile, int64_t first_head, int64_t group, const Heads<T>& x) {
-  if (group == 1) return;
-  const T* next = from.data;
-  for (int64_t h = 0; h < group; ++h)
-    for (int64_t row = tile.begin; row < tile.end; ++row, next += x.head_dim)
-      std::copy_n(next, x.head_dim, x.at(row, first_head + h));
-}
 
 // Room of one thread.
 template <class T>
 struct Room {
-  std::vector<T> p, dp, q, dout, result, slope, turned;
+  std::vector<T> p, dp, slope, turned;
 };
 
 // s (rows, keys) = q k^T, unscaled. Keys are turned as many at a time as are multiplied at a time, across their runs.
 template <class T>
-void scores(const Matrix<const T>& q, const Heads<const T>& k, int64_t kv_head, const VisibleKeys& visible,
-            int64_t rows, std::vector<T>& turned, T* s) {
-  const int64_t width = cpu::small_product_columns<T>();
+void scores(const HeadGroup& group, const Heads<const T>& q, const Heads<const T>& k, std::vector<T>& turned,
+            T* s) {
+  const int64_t width = cpu::small_product_columns<T>(), keys = group.visible.keys;
   turned.resize(static_cast<size_t>(k.head_dim * width));
   int64_t column = 0, held = 0;
   const auto multiply = [&] {
-    cpu::small_product(rows, held, k.head_dim, {q.data, q.stride, 1}, turned.data(), width, false, s + column,
-                       visible.keys);
+    for (int64_t h = 0; h < group.heads; ++h)
+      cpu::small_product(group.queries(), held, k.head_dim, {group.first_row(q, h), q.stride, 1},
+                         turned.data(), width, false, group.scores_of(s, h) + column, keys);
     column += held;
     held = 0;
   };
-  for (const KeyRange& range : visible.ranges)
+  for (const KeyRange& range : group.visible.ranges)
     for (int64_t key = range.begin, n = 0; key < range.end; key += n) {
       n = std::min(width - held, range.end - key);
-      cpu::turn(k.at(key, kv_head), k.stride, n, k.head_dim, turned.data() + held, width);
+      cpu::turn(k.at(key, group.kv_head), k.stride, n, k.head_dim, turned.data() + held, width);
       held += n;
       if (held == width) multiply();
     }
   if (held > 0) multiply();
 }
 
-// out (rows, head_dim) = p (rows, keys) times the rows of `values` over the runs of keys.
+// Rows of `out` = p (rows, keys) times the rows of `values` over the runs of keys.
 template <class T>
-void weighted_sum(const T* p, const Heads<const T>& values, int64_t kv_head, const VisibleKeys& visible,
-                  int64_t rows, const Matrix<T>& out) {
+void weighted_sum(const HeadGroup& group, const T* p, const Heads<const T>& values, const Heads<T>& out) {
   int64_t column = 0;
-  for (const KeyRange& range : visible.ranges) {
-    cpu::small_product(rows, values.head_dim, range.end - range.begin, {p + column, visible.keys, 1},
-                       values.at(range.begin, kv_head), values.stride, column > 0, out.data, out.stride);
-    column += range.end - range.begin;
+  for (const KeyRange& range : group.visible.ranges) {
+    const int64_t n = range.end - range.begin;
+    for (int64_t h = 0; h < group.heads; ++h)
+      cpu::small_product(group.queries(), values.head_dim, n,
+                         {group.scores_of(p, h) + column, group.visible.keys, 1},
+                         values.at(range.begin, group.kv_head), values.stride, column > 0,
+                         group.first_row(out, h), out.stride);
+    column += n;
   }
 }
 
-// rows of `sums` += p^T x over the runs of keys; p (rows, keys), x (rows, head_dim).
+// Rows of `sums` += p^T x over the runs of keys; p (rows, keys).
 template <class T>
-void scatter_sum(const T* p, const Matrix<const T>& x, const Heads<T>& sums, int64_t kv_head,
-                 const VisibleKeys& visible, int64_t rows) {
+void scatter_sum(const HeadGroup& group, const T* p, const Heads<const T>& x, const Heads<T>& sums) {
   int64_t column = 0;
-  for (const KeyRange& range : visible.ranges) {
-    cpu::small_product(range.end - range.begin, sums.head_dim, rows, {p + column, 1, visible.keys}, x.data,
-                       x.stride, true, sums.at(range.begin, kv_head), sums.stride);
-    column += range.end - range.begin;
+  for (const KeyRange& range : group.visible.ranges) {
+    const int64_t n = range.end - range.begin;
+    for (int64_t h = 0; h < group.heads; ++h)
+      cpu::small_product(n, sums.head_dim, group.queries(),
+                         {group.scores_of(p, h) + column, 1, group.visible.keys}, group.first_row(x, h),
+                         x.stride, true, sums.at(range.begin, group.kv_head), sums.stride);
+    column += n;
   }
 }
 
@@ -238,17 +225,14 @@ struct Forward {
 
   // A tile of queries.
   void tile(const VisibleKeys& visible, int64_t kv_head, Room<T>& room) const {
-    const Tile& tile = visible.tile;
-    const int64_t rows = group * tile.queries(), keys = visible.keys, first_head = kv_head * group;
-    room.p.resize(static_cast<size_t>(rows * keys));
+    const HeadGroup heads{visible, kv_head, group};
+    room.p.resize(static_cast<size_t>(heads.rows() * visible.keys));
     T* s = room.p.data();
-    scores(gathered(q, tile, first_head, group, room.q), k, kv_head, visible, rows, room.turned, s);
+    scores(heads, q, k, room.turned, s);
     for (int64_t h = 0; h < group; ++h)
-      for (int64_t i = 0; i < tile.queries(); ++i)
-        softmax(s + (h * tile.queries() + i) * keys, visible, tile.begin + i, first_head + h);
-    const Matrix<T> o = room_for(out, tile, first_head, group, room.result);
-    weighted_sum(s, v, kv_head, visible, rows, o);
-    scatter(o, tile, first_head, group, out);
+      for (int64_t i = 0; i < heads.queries(); ++i)
+        softmax(heads.scores_of(s, h) + i * visible.keys, visible, visible.tile.begin + i, heads.head(h));
+    weighted_sum(heads, s, v, out);
   }
 
   // A single query.
@@ -323,25 +307,21 @@ struct Backward {
   // Of a tile of queries. dk, dv: sums that no other thread adds to meanwhile.
   void tile(const VisibleKeys& visible, int64_t kv_head, const Heads<T>& dk, const Heads<T>& dv,
             Room<T>& room) const {
-    const Tile& tile = visible.tile;
-    const int64_t rows = group * tile.queries(), keys = visible.keys, first_head = kv_head * group;
-    room.p.resize(static_cast<size_t>(rows * keys));
-    room.dp.resize(static_cast<size_t>(rows * keys));
+    const HeadGroup heads{visible, kv_head, group};
+    room.p.resize(static_cast<size_t>(heads.rows() * visible.keys));
+    room.dp.resize(static_cast<size_t>(heads.rows() * visible.keys));
     T *p = room.p.data(), *dp = room.dp.data();
-    const Matrix<const T> queries = gathered(q, tile, first_head, group, room.q);
-    const Matrix<const T> gradients = gathered(dout, tile, first_head, group, room.dout);
-    scores(queries, k, kv_head, visible, rows, room.turned, p);
-    scores(gradients, v, kv_head, visible, rows, room.turned, dp);
+    scores(heads, q, k, room.turned, p);
+    scores(heads, dout, v, room.turned, dp);
     for (int64_t h = 0; h < group; ++h)
-      for (int64_t i = 0; i < tile.queries(); ++i) {
-        const int64_t row = (h * tile.queries() + i) * keys;
-        softmax_backward(p + row, dp + row, visible, tile.begin + i, first_head + h, room.slope);
+      for (int64_t i = 0; i < heads.queries(); ++i) {
+        const int64_t row = i * visible.keys;
+        softmax_backward(heads.scores_of(p, h) + row, heads.scores_of(dp, h) + row, visible,
+                         visible.tile.begin + i, heads.head(h), room.slope);
       }
-    scatter_sum(p, gradients, dv, kv_head, visible, rows);
-    scatter_sum(dp, queries, dk, kv_head, visible, rows);
-    const Matrix<T> to = room_for(dq, tile, first_head, group, room.result);
-    weighted_sum(dp, k, kv_head, visible, rows, to);
-    scatter(to, tile, first_head, group, dq);
+    scatter_sum(heads, p, dout, dv);
+    scatter_sum(heads, dp, q, dk);
+    weighted_sum(heads, dp, k, dq);
   }
 };
 
@@ -454,7 +434,7 @@ at::Tensor reference(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
 
 int64_t attention_room(const AttentionShape& shape, int64_t queries, int64_t keys) {
   const int64_t rows = shape.num_heads / shape.num_kv_heads * std::min(tile_queries(shape), queries);
-  return rows * (2 * keys + 3 * shape.head_dim) + shape.head_dim * cpu::small_product_columns<float>();
+  return rows * 2 * keys + shape.head_dim * cpu::small_product_columns<float>();
 }
 
 int64_t attention_sums(int64_t threads) {

@@ -60,6 +60,15 @@ inline std::vector<int64_t> row_strips(int64_t rows, int64_t threads = at::get_n
   return begins;
 }
 
+// Where the blocks of a strip begin, one at least, and the end of the last. None has more rows than kBlockRows.
+inline std::vector<int64_t> strip_blocks(int64_t begin, int64_t end, int64_t step = cpu::product_row_step()) {
+  const int64_t unit = block_step(step), units = (end - begin + unit - 1) / unit, most = kBlockRows / unit,
+                blocks = std::max<int64_t>(1, (units + most - 1) / most);
+  std::vector<int64_t> begins;
+  for (int64_t i = 0; i <= blocks; ++i) begins.push_back(std::min(end, begin + units * i / blocks * unit));
+  return begins;
+}
+
 inline int64_t row_strip_count(int64_t rows, int64_t threads = at::get_num_threads()) {
   return static_cast<int64_t>(row_strips(rows, threads).size()) - 1;
 }
@@ -69,17 +78,13 @@ inline int64_t row_strip_count(int64_t rows, int64_t threads = at::get_num_threa
 template <class Body>
 void for_row_blocks(int64_t rows, const Body& body, int64_t shares = 1) {
   const std::vector<int64_t> strips = row_strips(rows);
-  const int64_t step = block_step(cpu::product_row_step());
-  const auto strip_block = [&](int64_t piece, int64_t thread) {
+  const auto blocks_of_strip = [&](int64_t piece, int64_t thread) {
     const auto strip = static_cast<size_t>(piece / shares);
-    const int64_t begin = strips[strip], end = strips[strip + 1], steps = (end - begin + step - 1) / step,
-                  blocks = std::max<int64_t>(1, (end - begin + kBlockRows - 1) / kBlockRows);
-    const auto block_begin = [&](int64_t i) { return std::min(end, begin + steps * i / blocks * step); };
-    for (int64_t i = 0; i < blocks; ++i)
-      body(RowBlock{thread, piece / shares, block_begin(i), block_begin(i + 1), i == 0, piece % shares,
-                    shares});
+    const std::vector<int64_t> blocks = strip_blocks(strips[strip], strips[strip + 1]);
+    for (size_t i = 0; i + 1 < blocks.size(); ++i)
+      body(RowBlock{thread, piece / shares, blocks[i], blocks[i + 1], i == 0, piece % shares, shares});
   };
-  deal((static_cast<int64_t>(strips.size()) - 1) * shares, strip_block, row_workers(rows) * shares);
+  deal((static_cast<int64_t>(strips.size()) - 1) * shares, blocks_of_strip, row_workers(rows) * shares);
 }
 
 }  // namespace lora::ops

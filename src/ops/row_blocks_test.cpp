@@ -69,6 +69,26 @@ TEST(RowStrips, HoldEachRowOnceAndShrink) {
   EXPECT_EQ(row_strips(793, 2, 6), (std::vector<int64_t>{0, 210, 420, 510, 600, 660, 720, 756, 793}));
 }
 
+// Rooms are as large as a block may be, whatever products take at a time on this processor.
+TEST(RowBlocks, AreNeverLargerThanTheirRooms) {
+  for (const int64_t threads : {1, 2, 3})
+    for (const int64_t step : {6, 16})
+      for (int64_t rows = 0; rows <= 6000; ++rows) {
+        const std::vector<int64_t> strips = row_strips(rows, threads, step);
+        for (size_t s = 0; s + 1 < strips.size(); ++s) {
+          const std::vector<int64_t> blocks = strip_blocks(strips[s], strips[s + 1], step);
+          ASSERT_EQ(blocks.front(), strips[s]);
+          ASSERT_EQ(blocks.back(), strips[s + 1]);
+          for (size_t i = 0; i + 1 < blocks.size(); ++i) {
+            ASSERT_LE(blocks[i], blocks[i + 1]);
+            ASSERT_LE(blocks[i + 1] - blocks[i], kBlockRows) << rows << " rows, " << threads << " threads";
+          }
+        }
+      }
+  EXPECT_EQ(strip_blocks(0, 440, 6), (std::vector<int64_t>{0, 150, 300, 440})) << "210 and 230 before";
+  EXPECT_EQ(strip_blocks(192, 640, 16), (std::vector<int64_t>{192, 416, 640}));
+}
+
 TEST(RowBlocks, CoverEachStripInOrder) {
   std::mutex mutex;
   std::map<int64_t, std::vector<RowBlock>> strips;

@@ -196,6 +196,26 @@ void read_toml(RunConfig& config, const std::filesystem::path& file) {
   }
 }
 
+namespace {
+
+// bf16 is a precision of products; plain operations, which a GPU takes too, know none but the highest.
+void settle_precision(RunConfig& c) {
+  const bool asked = c.float32_matmul_precision != "auto";
+  if (c.device != "cpu" || c.reference) {
+    if (c.bf16 || (asked && c.float32_matmul_precision != "highest"))
+      c.notes.push_back(fmt::format("{}: plain operations multiply all bits of a float",
+                                    c.bf16 ? "bf16" : "float32_matmul_precision"));
+    c.float32_matmul_precision = precision_name(MatmulPrecision::kHighest);
+    return;
+  }
+  if (!c.bf16) return;
+  if (!asked) c.float32_matmul_precision = precision_name(MatmulPrecision::kMedium);
+  c.notes.push_back("bf16: on a CPU that means float32_matmul_precision = \"" + c.float32_matmul_precision +
+                    "\"; what is not multiplied stays in fp32");
+}
+
+}  // namespace
+
 void finish(RunConfig& c) {
   c.adapter.target_modules = parse_target_modules(c.target_modules);
   require(!c.model.empty(), "model", "not given", "a GGUF file or a Hugging Face folder");
@@ -239,8 +259,8 @@ void finish(RunConfig& c) {
   require(c.float32_matmul_precision == "auto" || precision_named(c.float32_matmul_precision),
           "float32_matmul_precision", "\"" + c.float32_matmul_precision + "\"",
           "auto, highest, high or medium");
-  if (c.bf16 && c.float32_matmul_precision == "auto")
-    c.float32_matmul_precision = precision_name(MatmulPrecision::kMedium);
+  c.notes.clear();
+  settle_precision(c);
   if (c.micro_batch_tokens > 0) c.train.micro_batch_tokens = c.micro_batch_tokens;
   c.train.recompute = recompute_named(c.recompute).value_or(Recompute::kNone);
   c.memory_limit_bytes = c.memory_limit.empty() ? 0 : parse_byte_size(c.memory_limit, "memory_limit");
@@ -253,11 +273,14 @@ void finish(RunConfig& c) {
 
   check_endpoints(c.judging);
 
-  c.notes.clear();
-  if (c.fp16) c.notes.push_back("fp16: a CPU computes slower in half precision, so fp32 is used");
-  if (c.bf16)
-    c.notes.push_back("bf16: on a CPU that means float32_matmul_precision = \"" + c.float32_matmul_precision +
-                      "\"; what is not multiplied stays in fp32");
+  if (c.fp16) c.notes.emplace_back("fp16: nothing is computed in half precision so far, so it has no effect");
+  if (c.train.num_decay_steps > 0 && c.train.lr_scheduler_type != LrScheduler::kWarmupStableDecay)
+    c.notes.push_back(
+        fmt::format("num_decay_steps: {} has no such steps", lr_scheduler_name(c.train.lr_scheduler_type)));
+  if (c.eval_strategy == "no" && c.valid_size > 0)
+    c.notes.emplace_back("valid_size: with eval_strategy = \"no\" no rows choose the checkpoint");
+  if (!c.eval_data.empty() && c.test_size > 0)
+    c.notes.emplace_back("test_size: eval_data holds the rows of the verdict, so none are split off");
 }
 
 nlohmann::ordered_json config_json(const RunConfig& config) {

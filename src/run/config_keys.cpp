@@ -124,7 +124,7 @@ const std::vector<ConfigKey>& config_keys() {
                     [](RunConfig& c) -> auto& { return c.train.num_decay_steps; }));
     k.push_back(key("loraplus_lr_ratio", Type::kNumber, "learning rate of B over that of A (LoRA+)",
                     [](RunConfig& c) -> auto& { return c.train.loraplus_lr_ratio; }));
-    k.push_back(key("optim", Type::kString, "adamw or adamw_8bit",
+    k.push_back(key("optim", Type::kString, "adamw (or adamw_torch), or adamw_8bit (or adamw_bnb_8bit, paged_adamw_8bit): its state in 8 bits",
                     [](RunConfig& c) -> auto& { return c.train.optim; }));
     k.push_back(key("weight_decay", Type::kNumber, "decoupled, of AdamW",
                     [](RunConfig& c) -> auto& { return c.train.weight_decay; }));
@@ -180,7 +180,7 @@ const std::vector<ConfigKey>& config_keys() {
     k.push_back(key(
         "recompute", Type::kString,
         "what a pass computes again rather than keeps: none, cheap (a quarter more work), block (half more), "
-        "or auto: as memory_limit needs",
+        "cheap:N or block:N (in the first N layers), or auto: as memory_limit needs",
         [](RunConfig& c) -> auto& { return c.recompute; }));
     k.push_back(key("memory_limit", Type::kString,
                     "most memory of the whole program, such as 3GB: micro_batch_tokens, recompute and where "

@@ -271,6 +271,28 @@ TEST_F(Config, Bfloat16IsAPrecisionOfProductsUnlessAnotherIsAskedFor) {
   EXPECT_TRUE(contains(config.notes.at(0), "highest")) << config.notes[0];
 }
 
+TEST_F(Config, WhatHasNoEffectIsSaid) {
+  const auto noted = [&](const std::string& keys, const std::string& part) {
+    RunConfig config = read("model = \"m.gguf\"\n" + keys);
+    finish(config);
+    EXPECT_EQ(config.notes.size(), part.empty() ? 0u : 1u) << keys;
+    for (const std::string& note : config.notes) EXPECT_TRUE(contains(note, part)) << note;
+    return config;
+  };
+  for (const std::string where : {"reference = true\n", "device = \"cuda\"\n"}) {
+    EXPECT_EQ(noted(where, "").float32_matmul_precision, "highest");
+    EXPECT_EQ(noted(where + "bf16 = true\n", "bf16: plain").float32_matmul_precision, "highest");
+    EXPECT_EQ(noted(where + "float32_matmul_precision = \"high\"\n", "float32_matmul_precision: plain")
+                  .float32_matmul_precision,
+              "highest");
+    noted(where + "float32_matmul_precision = \"highest\"\n", "");
+  }
+  noted("num_decay_steps = 5\n", "linear has no such steps");
+  noted("num_decay_steps = 5\nlr_scheduler_type = \"warmup_stable_decay\"\n", "");
+  noted("eval_strategy = \"no\"\nvalid_size = 5\n", "valid_size");
+  noted("eval_data = \"e.jsonl\"\ntest_size = 5\n", "test_size");
+}
+
 TEST_F(Config, AMissingFileIsNamed) {
   RunConfig config;
   try {

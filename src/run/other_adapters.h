@@ -33,6 +33,9 @@ void check_checkpoints(const JudgingConfig& config, int64_t interval, int64_t to
 // Whether the checkpoint of `step` is a contestant.
 bool names_checkpoint(const JudgingConfig& config, int64_t step, int64_t total_steps);
 
+// How many of a run's checkpoints are contestants.
+int64_t count_named_checkpoints(const JudgingConfig& config, int64_t interval, int64_t total_steps);
+
 // The named checkpoints of a finished training, ascending. Errors: kMachine when one is not there.
 std::vector<OtherAdapter> open_checkpoints(const Session& session, const JudgingConfig& config,
                                            const std::filesystem::path& checkpoints, int64_t interval,

@@ -9,9 +9,11 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/progress.h"
+#include "base/spill_file.h"
 #include "eval/summary.h"
 #include "generate/cache_need.h"
 #include "run/few_shot.h"
+#include "run/other_adapters.h"
 #include "train/optimizer.h"
 #include "train/pass_choice.h"
 #include "train/plan_notes.h"
@@ -146,9 +148,9 @@ std::string advice(const RunConfig& config, const BaseBytes& base, bool asks) {
 
 // Passes of `tokens` tokens of these rows, when all that could be wide in them is. `supervised`: the largest share of them known from
 // passes, where prompts that rows share stand once; that of a row may be larger.
-PassSize largest_size(const PlannedRows& rows, int64_t tokens, double supervised) {
+PassSize largest_size(const std::vector<Example>& rows, int64_t tokens, double supervised) {
   int64_t longest = 0;
-  for (const Example& row : rows.train) {
+  for (const Example& row : rows) {
     supervised = std::max(
         supervised, static_cast<double>(row.num_supervised()) / static_cast<double>(row.input_length()));
     longest = std::max(longest, row.input_length());
@@ -167,15 +169,18 @@ int64_t directory_free(const fs::path& path) {
   return code ? 0 : static_cast<int64_t>(space.available);
 }
 
-PlannedDisk plan_disk(const RunConfig& config, const ModelConfig& model, const PlannedRun& plan) {
+// asked: checkpoints that contestants name.
+PlannedDisk plan_disk(const RunConfig& config, const ModelConfig& model, const PlannedRun& plan,
+                      size_t spilled, int64_t asked) {
   PlannedDisk disk;
   disk.adapter = adapter_bytes(model, config.adapter);
   const int64_t one = disk.adapter + optimizer_bytes(config.train.optim, model, config.adapter);
-  // The newest two and the best are kept, and a new one is whole before the oldest goes (train/checkpoint.cpp).
+  // The newest two, the best and those that will be asked are kept, and a new one is whole before the oldest goes
+  // (train/checkpoint.cpp).
   const int64_t interval = checkpoint_interval(config.train, plan.length.total_steps);
   const int64_t written = (plan.length.total_steps + interval - 1) / interval;
-  disk.number_kept = std::min<int64_t>(written, 3);
-  disk.checkpoints = std::min<int64_t>(written, 4) * one;
+  disk.number_kept = std::min(written, 3 + asked);
+  disk.checkpoints = std::min(written, 4 + asked) * one;
   std::error_code code;
   int64_t data = 0;
   for (const std::string& file : {config.train_data, config.eval_data})
@@ -186,6 +191,11 @@ PlannedDisk plan_disk(const RunConfig& config, const ModelConfig& model, const P
                  2 * kContestants * data * static_cast<int64_t>(plan.test_rows) /
                      std::max<int64_t>(1, static_cast<int64_t>(plan.train_rows + plan.test_rows));
   disk.free = directory_free(config.output_dir);
+  if (spilled > 0) {
+    disk.temporary = static_cast<int64_t>(spilled);
+    disk.temporary_folder = spill_folder();
+    disk.temporary_free = directory_free(disk.temporary_folder);
+  }
   return disk;
 }
 
@@ -196,18 +206,25 @@ void note_machine(const PlannedRun& plan, std::vector<std::string>& notes) {
         "memory: the run takes {}, and this machine has {} free; it would swap or be killed. "
         "memory_limit = \"{}MB\" has passes chosen that fit, if any do",
         text(plan.memory.total()), text(plan.memory_available), plan.memory_available * 9 / 10 / 1'000'000));
+  if (plan.memory_limit > 0 && plan.memory.total() > plan.memory_limit)
+    notes.push_back(fmt::format("memory: the run takes {}, which is above memory_limit",
+                                text(plan.memory.total())));
   if (plan.disk.free > 0 && plan.disk.total() > plan.disk.free)
     notes.push_back(fmt::format("disk: the run writes {}, and there are {} free where output_dir lies",
                                 text(plan.disk.total()), text(plan.disk.free)));
+  if (plan.disk.temporary_free > 0 && plan.disk.temporary > plan.disk.temporary_free)
+    notes.push_back(fmt::format(
+        "disk: the base takes {} of a temporary file, and there are {} free in {}; set TMPDIR to a folder with more",
+        text(plan.disk.temporary), text(plan.disk.temporary_free), plan.disk.temporary_folder));
 }
 
-// Puts a plan together, step by step.
 // What is resident before weights are loaded, and stays.
 int64_t resident_since_start() {
   release_start_up_memory();
   return resident_bytes();
 }
 
+// Puts a plan together, step by step.
 class Planner {
  public:
   Planner(RunConfig config, const TextSession& text, const ModelConfig& model, const Split& split,
@@ -231,18 +248,20 @@ class Planner {
   }
 
   PlannedRun run() {
-    if (on_gpu() && config_.memory_limit_bytes > 0)
+    if (is_plain() && config_.memory_limit_bytes > 0)
       throw Error::input(
           {.where = "memory_limit",
-           .found = "the model computes on " + config_.device,
-           .fix = "memory_limit is of the CPU's memory: leave it out, and set micro_batch_tokens."});
+           .found = on_gpu() ? "the model computes on " + config_.device
+                             : "reference = true computes by plain operations, which keep all that they compute",
+           .fix = "memory_limit is of the CPU's memory and of the fused operations: leave it out, and set "
+                  "micro_batch_tokens."});
     count();
     const PassLimits limits = choose();
     const RunPasses training = training_passes(model_, rows_.train, train_),
                     scoring = scoring_passes(model_, rows_.valid, train_);
     weigh(training, scoring, limits);
-    if (options_.measure_time && !on_gpu()) time(training, scoring);
-    plan_.disk = plan_disk(config_, model_, plan_);
+    if (options_.measure_time && !is_plain()) time(training, scoring);
+    plan_.disk = plan_disk(config_, model_, plan_, memory_.base.spilled, named_checkpoints_);
     plan_.notes = plan_notes(model_, config_.adapter, train_,
                              {static_cast<int64_t>(rows_.train.size()), plan_.supervised});
     if (on_gpu())
@@ -251,6 +270,10 @@ class Planner {
                       "plain operations keep all "
                       "that they compute, and neither that nor the time is planned",
                       config_.device));
+    else if (config_.reference)
+      plan_.notes.emplace_back(
+          "reference: memory is planned as if the fused operations computed; plain ones unpack the base and "
+          "keep all that they compute, and neither that nor the time is planned");
     else
       note_machine(plan_, plan_.notes);
     return plan_;
@@ -258,6 +281,7 @@ class Planner {
 
  private:
   bool on_gpu() const { return config_.device != "cpu"; }
+  bool is_plain() const { return on_gpu() || config_.reference; }
 
   void count() {
     plan_.model = config_.model;
@@ -272,12 +296,26 @@ class Planner {
     }
     plan_.length = run_length(train_, static_cast<int64_t>(rows_.train.size()));
     plan_.examples_a_step = std::min<int64_t>(train_.batch_size(), static_cast<int64_t>(rows_.train.size()));
+    for (const Example& row : rows_.valid) {
+      valid_tokens_ += row.input_length();
+      longest_valid_ = std::max(longest_valid_, row.input_length());
+    }
+    if (!options_.whole_run) return;
+    named_checkpoints_ = count_named_checkpoints(
+        config_.judging, checkpoint_interval(train_, plan_.length.total_steps), plan_.length.total_steps);
+    memory_.answers.other_adapters =
+        named_checkpoints_ + std::ranges::count_if(config_.judging.contestants, [](const auto& contestant) {
+          return !contestant.adapter.empty();
+        });
   }
 
-  // The peak of a run whose passes have up to so many tokens.
-  int64_t bytes_of(int64_t tokens, const Recompute& recompute) const {
+  // The peak of a run whose passes have up to so many tokens; those of training no more than `most`.
+  int64_t bytes_of(int64_t tokens, const Recompute& recompute, int64_t most = kLargestPass) const {
     MemoryInput one = memory_;
-    one.training = {largest_size(rows_, tokens, supervised_share_)};
+    one.training = {largest_size(rows_.train, std::min(tokens, most), supervised_share_)};
+    if (!rows_.valid.empty())
+      one.scoring = {largest_size(
+          rows_.valid, std::clamp(tokens, longest_valid_, std::max(longest_valid_, valid_tokens_)), 0)};
     return plan_memory(one, recompute).total();
   }
 
@@ -322,7 +360,7 @@ class Planner {
       limits.base_bytes = static_cast<int64_t>(memory_.base.total() - left.total());
       limits.parameters = plan_.parameters;
       MemoryInput smallest = memory_;
-      smallest.training = {largest_size(rows_, plan_.longest_row, supervised_share_)};
+      smallest.training = {largest_size(rows_.train, plan_.longest_row, supervised_share_)};
       const bool asks = plan_memory(smallest, limits.recompute.value_or(Recompute::kBlock)).cache > 0;
       // Where a step has fewer tokens than a pass may hold, it takes no more.
       int64_t most = 0;
@@ -330,7 +368,7 @@ class Planner {
         most = std::max(most, pass.tokens);
       const PassChoice choice = choose_passes(limits,
                                               {[&](int64_t tokens, const Recompute& recompute) {
-                                                 return bytes_of(std::min(tokens, most), recompute);
+                                                 return bytes_of(tokens, recompute, most);
                                                },
                                                [&](int64_t tokens) { return laid(tokens); }},
                                               advice(config_, memory_.base, asks));
@@ -425,6 +463,7 @@ class Planner {
   std::optional<Questioning> asked_;
   PlannedRun plan_;
   double supervised_share_ = 0;  // of the tokens of a pass, the most
+  int64_t valid_tokens_ = 0, longest_valid_ = 0, named_checkpoints_ = 0;
 };
 
 }  // namespace
@@ -467,6 +506,10 @@ Json plan_json(const PlannedRun& plan) {
   json["disk"] = {{"checkpoints", plan.disk.checkpoints}, {"checkpoints_kept", plan.disk.number_kept},
                   {"adapter", plan.disk.adapter},         {"records", plan.disk.records},
                   {"total", plan.disk.total()},           {"free", plan.disk.free}};
+  if (plan.disk.temporary > 0)
+    json["disk"]["temporary"] = {{"bytes", plan.disk.temporary},
+                                 {"folder", plan.disk.temporary_folder},
+                                 {"free", plan.disk.temporary_free}};
   json["notes"] = plan.notes;
   return json;
 }

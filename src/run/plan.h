@@ -33,6 +33,9 @@ struct PlannedDisk {
   int64_t adapter = 0;
   int64_t records = 0;  // split, metrics, answers, report
   int64_t free = 0;     // where output_dir lies or will lie; 0: not known
+  // What passes need while they read a base that was quantized when it was loaded (BaseBytes::spilled): gone with the process.
+  int64_t temporary = 0, temporary_free = 0;
+  std::string temporary_folder = {};  // spill_folder(); empty: nothing is put there
 
   int64_t total() const { return checkpoints + adapter + records; }
 };

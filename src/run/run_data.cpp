@@ -68,6 +68,8 @@ RunData read_run_data(const RunConfig& config, bool whole_run) {
   const SplitOptions options{config.train.seed, static_cast<size_t>(config.test_size),
                              static_cast<size_t>(config.valid_size)};
   const bool chooses = config.eval_strategy != "no";
+  if (!whole_run && config.test_size > 0 && config.eval_data.empty())
+    data.notes.emplace_back("test_size: only `lora run` gives a verdict and holds rows out for it");
   if (!config.eval_data.empty()) {
     std::vector<Conversation> test = read_file_of_rows(config, config.eval_data, whole_run, data.notes);
     refuse_overlap(config, rows, test, data.notes);
@@ -82,6 +84,10 @@ RunData read_run_data(const RunConfig& config, bool whole_run) {
   } else {
     split = chooses ? split_valid(rows, options) : everything(rows, options);
   }
+  if (split.train.empty())
+    throw Error::input({.where = config.train_data,
+                        .found = fmt::format("no row is left to train on: {}", split.why),
+                        .fix = "Add rows, take \"golden\" off some of them, or hold fewer out."});
   return data;
 }
 

@@ -56,7 +56,6 @@ Session::Session(const std::filesystem::path& model, const SessionOptions& optio
 Session::Session(const std::filesystem::path& model, std::unique_ptr<TextSession> text,
                  const SessionOptions& options)
     : base_path_(model.string()),
-      load_in_4bit_(options.load_in_4bit),
       backend_(options.reference ? ops::Backend::kReference : ops::Backend::kFused),
       text_(std::move(text)),
       device_(ops::open_device(options.device)) {
@@ -71,18 +70,14 @@ Session::Session(const std::filesystem::path& model, std::unique_ptr<TextSession
                         .expected = "at least a row for each token",
                         .fix = "Tokenizer and weights do not belong together; download the model again."});
   ModelWeights weights = load_weights(text_->checkpoint(), config, at::kFloat,
-                                      base_storage(load_in_4bit_, options.base_in_file), device_);
+                                      base_storage(options.load_in_4bit, options.base_in_file), device_);
   weights.set_precision(options.precision.value_or(weights.training_precision()));
   decoder_ = std::make_unique<Decoder>(std::move(config), std::move(weights), backend_);
   release_start_up_memory();
 }
 
 bool Session::quantized_on_load() const {
-  if (!load_in_4bit_ || !quantization_of(text_->checkpoint()).empty()) return false;
-  for (const BlockWeights& block : decoder_->weights().blocks)
-    for (const Module module : decoder_->config().modules)
-      if (block.module(module).weight.type() == four_bit_name(FourBitType::kNf4)) return true;
-  return false;
+  return decoder_->weights().quantized_on_load;
 }
 
 Decoder Session::unquantized() const {

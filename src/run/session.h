@@ -58,7 +58,6 @@ class Session {
 
  private:
   std::string base_path_;
-  bool load_in_4bit_ = false;
   ops::Backend backend_ = ops::Backend::kFused;
   std::unique_ptr<TextSession> text_;
   c10::Device device_;

@@ -27,6 +27,14 @@ std::string hash_of_state(Json state) {
   return sha256_hex(state.dump());
 }
 
+Json number_or_null(const std::optional<double>& number) {
+  return number ? Json(*number) : Json(nullptr);
+}
+
+std::optional<double> number_at(const Json& json, const char* key) {
+  return json.contains(key) && !json[key].is_null() ? std::optional(json[key].get<double>()) : std::nullopt;
+}
+
 TensorInfo describe(const std::string& name, const at::Tensor& t) {
   return {name, t.scalar_type() == at::kByte ? DType::kU8 : DType::kF32, t.sizes().vec(),
           std::span(static_cast<const std::byte*>(t.const_data_ptr()), t.nbytes())};
@@ -102,8 +110,10 @@ void CheckpointFolder::save(const TrainState& state, const Adapter& adapter, con
             {"optimizer_steps", optimizer.steps()},
             {"bad_in_a_row", state.bad_in_a_row},
             {"seconds", state.seconds},
-            {"best_eval_loss", state.best_eval_loss ? Json(*state.best_eval_loss) : Json(nullptr)},
+            {"first_eval_loss", number_or_null(state.first_eval_loss)},
+            {"best_eval_loss", number_or_null(state.best_eval_loss)},
             {"best_step", state.best_step},
+            {"warnings", state.warnings},
             {"sha256",
              {{kAdapterFile, sha256_file(temporary / kAdapterFile)},
               {kOptimizerFile, sha256_file(temporary / kOptimizerFile)}}}};
@@ -144,6 +154,9 @@ void CheckpointFolder::read_adapter(int64_t step, Adapter& adapter) const {
 }
 
 std::optional<TrainState> CheckpointFolder::restore_newest(Adapter& adapter, Optimizer& optimizer) const {
+  // What a killed sitting was writing.
+  for (const auto& entry : fs::directory_iterator(root_))
+    if (entry.path().filename().string().starts_with("incomplete-")) fs::remove_all(entry.path());
   std::vector<int64_t> steps = steps_on_disk();
   for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
     const fs::path folder = path_of(*step);
@@ -158,8 +171,10 @@ std::optional<TrainState> CheckpointFolder::restore_newest(Adapter& adapter, Opt
     state.bad_in_a_row = json->at("bad_in_a_row");
     state.seconds = json->at("seconds");
     state.best_step = json->at("best_step");
-    if (!json->at("best_eval_loss").is_null())
-      state.best_eval_loss = json->at("best_eval_loss").get<double>();
+    // The first and the warnings are not in checkpoints of before 30 November 2026.
+    state.first_eval_loss = number_at(*json, "first_eval_loss");
+    state.best_eval_loss = number_at(*json, "best_eval_loss");
+    state.warnings = json->value("warnings", std::vector<std::string>{});
     return state;
   }
   return std::nullopt;

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "deploy/peft.h"
 #include "model/adapter.h"
@@ -20,8 +21,10 @@ struct TrainState {
   int64_t step = 0;          // optimizer steps made: batches whose loss and gradient were finite
   int64_t bad_in_a_row = 0;  // batches just now that were not
   double seconds = 0;        // of training, over all sittings
+  std::optional<double> first_eval_loss{};  // before any step
   std::optional<double> best_eval_loss{};
   int64_t best_step = 0;
+  std::vector<std::string> warnings{};  // of batches that were left out
 };
 
 // A folder of a run, and those above it. Errors: kMachine when it cannot be made.
@@ -39,7 +42,8 @@ class CheckpointFolder {
   void save(const TrainState& state, const Adapter& adapter, const Optimizer& optimizer,
             const AdapterRecord& record) const;
 
-  // Restores the newest checkpoint whose files match their recorded hashes. nullopt when there is none.
+  // Restores the newest checkpoint whose files match their recorded hashes, and removes what was left half-written. nullopt when
+  // there is none.
   std::optional<TrainState> restore_newest(Adapter& adapter, Optimizer& optimizer) const;
 
   // The adapter of step-N. Errors: kMachine when that checkpoint is missing or its files do not match their hashes.

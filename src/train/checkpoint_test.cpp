@@ -27,8 +27,10 @@ class CheckpointTest : public ::testing::Test {
                            .step = step,
                            .bad_in_a_row = 1,
                            .seconds = 2.5 * static_cast<double>(step),
+                           .first_eval_loss = 0.3,
                            .best_eval_loss = 0.1,
-                           .best_step = best_step};
+                           .best_step = best_step,
+                           .warnings = {"step 2: left out"}};
     checkpoints_.save(state, adapter_, optimizer_, {"base.gguf", "abc", "def", {1, 2}});
     return state;
   }
@@ -48,7 +50,9 @@ class CheckpointTest : public ::testing::Test {
     EXPECT_EQ(state->batch, state->step + 1);
     EXPECT_EQ(state->bad_in_a_row, 1);
     EXPECT_EQ(state->seconds, 2.5 * static_cast<double>(state->step));
+    EXPECT_EQ(state->first_eval_loss, 0.3);
     EXPECT_EQ(state->best_eval_loss, 0.1);
+    EXPECT_EQ(state->warnings, std::vector<std::string>{"step 2: left out"});
     EXPECT_EQ(optimizer.steps(), state->step - 1);
     Adapter expected = testing::tiny_adapter(at::kFloat);
     fill_with_noise(expected.parameters(), state->step);
@@ -136,6 +140,7 @@ TEST_F(CheckpointTest, AnUnfinishedFolderIsPassedOver) {
   save(2);
   fs::rename(checkpoints_.path_of(2), folder_.path() / "checkpoints" / "incomplete-step-2");
   EXPECT_EQ(restored(), 1);
+  EXPECT_FALSE(fs::exists(folder_.path() / "checkpoints" / "incomplete-step-2"));
   fs::create_directories(folder_.path() / "checkpoints" / "step-77");
   fs::create_directories(folder_.path() / "checkpoints" / "step-abc");
   EXPECT_EQ(restored(), 1);

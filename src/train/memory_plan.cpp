@@ -88,9 +88,13 @@ MemoryPlan plan_memory(const MemoryInput& in, Recompute recompute) {
     const PassBytes prefill = reading_pass(
         model, {in.answers.prefill_tokens, in.answers.batch, in.answers.batch, in.answers.longest},
         in.answers.batch);
+    const int64_t others = in.answers.other_adapters * (plan.adapter + plan.gradients);
     plan.cache = std::max<int64_t>(
-        0, cache_bytes(in.model, in.answers.cache_rows) + prefill.total() - largest.total());
+        0, cache_bytes(in.model, in.answers.cache_rows) + prefill.total() + others - largest.total());
   }
+  // Before the first step: all of the base, the last of it as it was read.
+  const auto loading = static_cast<int64_t>(in.base.total() + in.base.loading) + in.program;
+  plan.workspace += std::max<int64_t>(0, loading - plan.total());
   return plan;
 }
 

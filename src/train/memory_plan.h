@@ -43,6 +43,7 @@ struct AnswersShape {
   int64_t prefill_tokens = 0;  // most tokens that are read in one pass
   int64_t longest = 0;         // of a prompt with its answer
   int64_t batch = 0;           // answers under way together
+  int64_t other_adapters = 0;  // that are asked too, in memory together
 };
 
 struct MemoryInput {

@@ -62,6 +62,12 @@ TEST(MemoryPlan, TheLargestPassCountsAndAnswersWhatTheyNeedBeyondIt) {
   EXPECT_EQ(plan_memory(input, Recompute::kNone).cache,
             keys_and_values + reading_pass(passes, {10, 1, 1, 20}, 1).total() -
                 training_pass(passes, {300, 90, 90, 60}, Recompute::kNone).total());
+  const int64_t alone = plan_memory(input, Recompute::kNone).cache;
+  input.answers.other_adapters = 3;
+  EXPECT_EQ(plan_memory(input, Recompute::kNone).cache, alone + 3 * 2 * plan.adapter);
+
+  input.base.loading = 100'000'000'000;
+  EXPECT_EQ(plan_memory(input, Recompute::kNone).total(), 3000 + 100'000'000'000 + 5000);
 }
 
 }  // namespace

@@ -35,13 +35,20 @@ RunPasses training_passes(const ModelConfig& model, const std::vector<Example>& 
   const auto looked_at = std::clamp<int64_t>(static_cast<int64_t>(static_cast<double>(most_tokens) / a_step),
                                              1, batches.length().total_steps);
   RunPasses all;
+  const Example* longest = &*std::ranges::max_element(rows, {}, &Example::input_length);
+  bool met = false;
   for (int64_t i = 0; i < looked_at; ++i) {
     // In the middle of each of `looked_at` equal parts of the run.
     const int64_t step = batches.length().total_steps * (2 * i + 1) / (2 * looked_at);
-    each_forest(batches.at(step), forest_options(model, options),
+    const std::vector<const Example*> batch = batches.at(step);
+    met = met || std::ranges::find(batch, longest) != batch.end();
+    each_forest(batch, forest_options(model, options),
                 [&](const Forest& forest, const auto&) { add(model, forest, all); });
     ++all.steps;
   }
+  if (!met)
+    each_forest({longest}, forest_options(model, options),
+                [&](const Forest& forest, const auto&) { all.passes.push_back(pass_size(forest)); });
   return all;
 }
 

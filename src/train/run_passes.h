@@ -23,8 +23,8 @@ struct RunPasses {
   double tokens_a_step() const;
 };
 
-// Of the run's steps: all of them, or, where that would be more than `most_tokens`, so many spread evenly over the run.
-// Precondition: there are rows.
+// Of the run's steps: all of them, or, where that would be more than `most_tokens`, so many spread evenly over the run; of the
+// longest row there is a pass in any case, since what is planned must hold it. Precondition: there are rows.
 RunPasses training_passes(const ModelConfig& model, const std::vector<Example>& rows,
                           const TrainOptions& options, int64_t most_tokens = int64_t{1} << 21);
 

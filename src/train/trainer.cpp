@@ -54,7 +54,7 @@ class Run {
 
   TrainReport run() {
     resume();
-    if (state_.step == 0 && !valid_rows_.empty()) report_.first_eval_loss = evaluate();
+    if (state_.step == 0 && !valid_rows_.empty()) state_.first_eval_loss = evaluate();
     while (state_.step < length_.total_steps) {
       step();
       if (interrupt_requested()) stop();
@@ -109,8 +109,8 @@ class Run {
           {.where = fmt::format("step {}", state_.step + 1),
            .found = fmt::format("{} batches in a row: {}", kMostBadInARow, what),
            .fix = "Lower learning_rate, or look at those rows. The last checkpoint is sound."});
-    report_.warnings.push_back(fmt::format("step {}: {}; the batch was left out", state_.step + 1, what));
-    progress_.print("warning: " + report_.warnings.back());
+    state_.warnings.push_back(fmt::format("step {}: {}; the batch was left out", state_.step + 1, what));
+    progress_.print("warning: " + state_.warnings.back());
   }
 
   double evaluate() {
@@ -187,12 +187,13 @@ class Run {
     save_peft(temporary, adapter_, &run_.record);
     fs::remove_all(final_path);
     publish_directory(temporary, final_path);
-    report_.steps = state_.step;
-    report_.total_steps = length_.total_steps;
-    report_.best_step = state_.best_step;
-    report_.best_eval_loss = state_.best_eval_loss;
-    report_.seconds = state_.seconds;
-    return report_;
+    return {.steps = state_.step,
+            .total_steps = length_.total_steps,
+            .best_step = state_.best_step,
+            .first_eval_loss = state_.first_eval_loss,
+            .best_eval_loss = state_.best_eval_loss,
+            .seconds = state_.seconds,
+            .warnings = state_.warnings};
   }
 
   double seconds() const {
@@ -232,7 +233,6 @@ class Run {
   const int64_t eval_steps_;
 
   TrainState state_;
-  TrainReport report_;
   MetricsLine window_;
   double window_weight_ = 0;  // of its supervised tokens
   double last_grad_norm_ = 0;

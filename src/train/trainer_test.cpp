@@ -292,6 +292,13 @@ TEST_F(BadRows, AreNamedAndTheirBatchIsNotAStep) {
     EXPECT_NE(warning.find("not in line 7;"), std::string::npos) << "line 7 and no other: " << warning;
   EXPECT_TRUE(adapter.parameters().isfinite().all().item<bool>());
   EXPECT_EQ(metrics_of(folder_.path() / "a").size(), 6u);
+
+  // A sitting that goes on says what the one before it said.
+  fs::remove_all(folder_.path() / "a/adapter");
+  fs::remove_all(folder_.path() / "a/checkpoints/step-6");
+  const TrainReport again = run("a", options_of(6));
+  EXPECT_EQ(again.warnings, report.warnings);
+  EXPECT_TRUE(again.first_eval_loss && again.first_eval_loss == report.first_eval_loss);
 }
 
 TEST_F(BadRows, ThreeBatchesInARowEndTheRun) {

@@ -1,5 +1,6 @@
 """`lora plan`: what it says of memory is what runs then take, limits are obeyed, and notes say what is unusual."""
 import json
+import os
 import re
 import time
 
@@ -76,11 +77,16 @@ def test_a_memory_limit_changes_no_result(tmp_path):
     losses = {}
     for name, limit in (("free", ()), ("limited", ("--memory-limit", "500MB"))):
         succeed("train", "--model", HF_TWIN, "--load-in-4bit", "--train-data", DATA, "--max-steps", 2, "--logging-steps", 1, "--eval-strategy", "no",
-                "--lora-dropout", 0, "--per-device-train-batch-size", 1, *limit, "--output-dir", tmp_path / name)
+                "--lora-dropout", 0, "--per-device-train-batch-size", 1, *limit, "--output-dir", tmp_path / name,
+                env=os.environ | {"TMPDIR": str(tmp_path)})
         losses[name] = [(json.loads(line)["loss"], json.loads(line)["grad_norm"])
                         for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
-    assert json.loads((tmp_path / "limited" / "plan.json").read_text())["base_in_file"]
-    assert not json.loads((tmp_path / "free" / "plan.json").read_text())["base_in_file"]
+    limited = json.loads((tmp_path / "limited" / "plan.json").read_text())
+    # The codes of 30 layers, two to a byte, where everyone's temporary files lie.
+    assert limited["base_in_file"] and limited["disk"]["temporary"]["bytes"] == 30 * (2 * 576 * 576 + 2 * 576 * 192 + 3 * 576 * 1536) // 2
+    assert limited["disk"]["temporary"]["folder"] == str(tmp_path) and limited["disk"]["temporary"]["free"] > 0
+    free = json.loads((tmp_path / "free" / "plan.json").read_text())
+    assert not free["base_in_file"] and "temporary" not in free["disk"]
     assert losses["limited"] == [pytest.approx(pair, rel=1e-5) for pair in losses["free"]]
 
 
