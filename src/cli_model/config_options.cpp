@@ -1,5 +1,8 @@
 #include "cli_model/config_options.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <string_view>
 
@@ -28,7 +31,8 @@ std::string help_of(const ConfigKey& key) {
   const RunConfig unless_given;
   const nlohmann::ordered_json usual = key.get(unless_given);
   if (usual.empty() || usual == "") return key.help;
-  return key.help + " (" + (usual.is_string() ? usual.get<std::string>() : usual.dump()) + ")";
+  if (usual.is_array()) return fmt::format("{} ({})", key.help, fmt::join(usual.get<std::vector<std::string>>(), ","));
+  return fmt::format("{} ({})", key.help, usual.is_string() ? usual.get<std::string>() : usual.dump());
 }
 
 }  // namespace

@@ -25,6 +25,8 @@ struct RowBlock {
 
 // With fewer rows, reading the weights takes longer than multiplying; with more, what is made of them leaves the cache.
 constexpr int64_t kFewestRows = 48, kBlockRows = 224;
+// Each strip reads all weights that are laid out: shorter ones would wait for them.
+constexpr int64_t kShortestStrip = 96;
 // Where blocks of a strip may begin: steps of what products take at a time, about so many rows.
 constexpr int64_t kBlockStep = 32;
 inline int64_t block_step(int64_t step) {
@@ -51,7 +53,7 @@ inline std::vector<int64_t> row_strips(int64_t rows, int64_t threads = at::get_n
   const auto left = [&] { return rows - begins.back(); };
   for (;;) {
     const int64_t half = left() / (2 * workers);
-    if (workers == 1 || half < kFewestRows) break;
+    if (workers == 1 || half < kShortestStrip) break;
     const int64_t of_blocks = block_step(step), size = (half + of_blocks / 2) / of_blocks * of_blocks;
     for (int64_t i = 0; i < workers; ++i) begins.push_back(begins.back() + size);
   }

@@ -72,6 +72,36 @@ def test_a_memory_limit_is_obeyed(tmp_path, limit):
     assert planned["base_in_file"] and planned["memory"]["base"] < 1e6 and run["pass_bytes"] > 0
 
 
+def test_a_held_out_row_counts_however_short_the_others_are(tiny, tmp_path):
+    """One long row among short ones, wherever the split puts it: what reading it takes is planned, and no limit overlooks it."""
+    file = tmp_path / "rows.jsonl"
+    long = 20
+    file.write_text("".join(json.dumps({"messages": [
+        {"role": "user", "content": f"Count to {n} " + ("and on " * 900 if n == long else "")},
+        {"role": "assistant", "content": f"One, two, {n}."}]}) + "\n" for n in range(40)))
+    held_out = 0
+    for seed in range(6):
+        arguments = ("--for", "train", "--no-time", "--model", tiny, "--train-data", file, "--valid-size", 20, "--seed", seed)
+        planned = plan_of(*arguments)
+        held_out += planned["longest_row"] < 100
+        limit = planned["memory"]["total"] // 10**6 - 3
+        done = lora("plan", *arguments, "--memory-limit", f"{limit}MB", "--format", "json")
+        if done.returncode == 0:
+            assert json.loads(done.stdout)["memory"]["total"] <= limit * 10**6
+        else:
+            assert "at least" in error_line(done, 2)
+    assert 0 < held_out < 6
+
+
+def test_nothing_left_to_train_on_is_refused(tiny, tmp_path):
+    file = tmp_path / "golden.jsonl"
+    file.write_text("".join(json.dumps({"messages": [{"role": "user", "content": f"Word {n}?"}, {"role": "assistant", "content": f"Yes {n * 7}."}],
+                                        "golden": True}) + "\n" for n in range(12)))
+    for command in (("plan", "--for", "train"), ("train", "--output-dir", tmp_path / "run")):
+        line = error_line(lora(*command, "--model", tiny, "--train-data", file, "--eval-strategy", "no"), 2)
+        assert "no row is left to train on" in line and "golden" in line
+
+
 def test_a_memory_limit_changes_no_result(tmp_path):
     # With what is quantized on load, too: in memory, and in a temporary file.
     losses = {}
