@@ -31,7 +31,8 @@ std::string help_of(const ConfigKey& key) {
   const RunConfig unless_given;
   const nlohmann::ordered_json usual = key.get(unless_given);
   if (usual.empty() || usual == "") return key.help;
-  if (usual.is_array()) return fmt::format("{} ({})", key.help, fmt::join(usual.get<std::vector<std::string>>(), ","));
+  if (usual.is_array())
+    return fmt::format("{} ({})", key.help, fmt::join(usual.get<std::vector<std::string>>(), ","));
   return fmt::format("{} ({})", key.help, usual.is_string() ? usual.get<std::string>() : usual.dump());
 }
 
@@ -53,7 +54,8 @@ void ConfigOptions::add_keys_to(CLI::App& command) {
     auto* option = command.add_option_function<std::string>(
         names, [this, name = key.name](const std::string& text) { flags_[name] = text; }, help_of(key));
     if (key.type == ConfigKey::Type::kBool) option->expected(0, 1);  // alone: true
-    option->type_name(std::string(value_name(key.type)))->group("Configuration keys (what they are unless given)");
+    option->type_name(std::string(value_name(key.type)))
+        ->group("Configuration keys (what they are unless given)");
   }
 }
 

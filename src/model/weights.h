@@ -36,7 +36,7 @@ struct ModelWeights {
   FrozenMatrix head;       // (vocab_size, hidden_size); the embedding itself when tied
   std::vector<BlockWeights> blocks;
   std::vector<std::shared_ptr<const MappedFile>> files;  // that packed matrices point into
-  bool quantized_on_load = false;                        // kFourBit made 4 bits of a matrix, wherever it lies now
+  bool quantized_on_load = false;  // kFourBit made 4 bits of a matrix, wherever it lies now
 
   at::ScalarType dtype() const { return norm.scalar_type(); }
   // How exactly products with all of the matrices are computed; kHighest when they were loaded.

@@ -124,8 +124,10 @@ const std::vector<ConfigKey>& config_keys() {
                     [](RunConfig& c) -> auto& { return c.train.num_decay_steps; }));
     k.push_back(key("loraplus_lr_ratio", Type::kNumber, "learning rate of B over that of A (LoRA+)",
                     [](RunConfig& c) -> auto& { return c.train.loraplus_lr_ratio; }));
-    k.push_back(key("optim", Type::kString, "adamw (or adamw_torch), or adamw_8bit (or adamw_bnb_8bit, paged_adamw_8bit): its state in 8 bits",
-                    [](RunConfig& c) -> auto& { return c.train.optim; }));
+    k.push_back(key(
+        "optim", Type::kString,
+        "adamw (or adamw_torch), or adamw_8bit (or adamw_bnb_8bit, paged_adamw_8bit): its state in 8 bits",
+        [](RunConfig& c) -> auto& { return c.train.optim; }));
     k.push_back(key("weight_decay", Type::kNumber, "decoupled, of AdamW",
                     [](RunConfig& c) -> auto& { return c.train.weight_decay; }));
     k.push_back(key("adam_beta1", Type::kNumber, "AdamW's first decay",

@@ -82,9 +82,8 @@ bool names_checkpoint(const JudgingConfig& config, int64_t step, int64_t total_s
 }
 
 int64_t count_named_checkpoints(const JudgingConfig& config, int64_t interval, int64_t total_steps) {
-  return std::ranges::count_if(steps_taken(interval, total_steps), [&](int64_t step) {
-    return names_checkpoint(config, step, total_steps);
-  });
+  return std::ranges::count_if(steps_taken(interval, total_steps),
+                               [&](int64_t step) { return names_checkpoint(config, step, total_steps); });
 }
 
 std::vector<OtherAdapter> open_checkpoints(const Session& session, const JudgingConfig& config,

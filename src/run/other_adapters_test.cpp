@@ -39,6 +39,9 @@ TEST(OtherAdapters, WhatIsNamedIsKept) {
   EXPECT_TRUE(names_checkpoint(named({"last"}), 25, 25));
   EXPECT_FALSE(names_checkpoint(named({"last", "step-20"}), 10, 25));
   EXPECT_FALSE(names_checkpoint({}, 10, 25));
+  EXPECT_EQ(count_named_checkpoints(named({"all"}), 10, 25), 3);
+  EXPECT_EQ(count_named_checkpoints(named({"step-10", "last"}), 10, 25), 2);
+  EXPECT_EQ(count_named_checkpoints({}, 10, 25), 0);
 }
 
 }  // namespace

@@ -207,15 +207,16 @@ void note_machine(const PlannedRun& plan, std::vector<std::string>& notes) {
         "memory_limit = \"{}MB\" has passes chosen that fit, if any do",
         text(plan.memory.total()), text(plan.memory_available), plan.memory_available * 9 / 10 / 1'000'000));
   if (plan.memory_limit > 0 && plan.memory.total() > plan.memory_limit)
-    notes.push_back(fmt::format("memory: the run takes {}, which is above memory_limit",
-                                text(plan.memory.total())));
+    notes.push_back(
+        fmt::format("memory: the run takes {}, which is above memory_limit", text(plan.memory.total())));
   if (plan.disk.free > 0 && plan.disk.total() > plan.disk.free)
     notes.push_back(fmt::format("disk: the run writes {}, and there are {} free where output_dir lies",
                                 text(plan.disk.total()), text(plan.disk.free)));
   if (plan.disk.temporary_free > 0 && plan.disk.temporary > plan.disk.temporary_free)
-    notes.push_back(fmt::format(
-        "disk: the base takes {} of a temporary file, and there are {} free in {}; set TMPDIR to a folder with more",
-        text(plan.disk.temporary), text(plan.disk.temporary_free), plan.disk.temporary_folder));
+    notes.push_back(
+        fmt::format("disk: the base takes {} of a temporary file, and there are {} free in {}; set TMPDIR to "
+                    "a folder with more",
+                    text(plan.disk.temporary), text(plan.disk.temporary_free), plan.disk.temporary_folder));
 }
 
 // What is resident before weights are loaded, and stays.
@@ -251,8 +252,9 @@ class Planner {
     if (is_plain() && config_.memory_limit_bytes > 0)
       throw Error::input(
           {.where = "memory_limit",
-           .found = on_gpu() ? "the model computes on " + config_.device
-                             : "reference = true computes by plain operations, which keep all that they compute",
+           .found = on_gpu()
+                        ? "the model computes on " + config_.device
+                        : "reference = true computes by plain operations, which keep all that they compute",
            .fix = "memory_limit is of the CPU's memory and of the fused operations: leave it out, and set "
                   "micro_batch_tokens."});
     count();
@@ -366,12 +368,11 @@ class Planner {
       int64_t most = 0;
       for (const PassSize& pass : training_passes(model_, rows_.train, train_).passes)
         most = std::max(most, pass.tokens);
-      const PassChoice choice = choose_passes(limits,
-                                              {[&](int64_t tokens, const Recompute& recompute) {
-                                                 return bytes_of(tokens, recompute, most);
-                                               },
-                                               [&](int64_t tokens) { return laid(tokens); }},
-                                              advice(config_, memory_.base, asks));
+      const PassChoice choice = choose_passes(
+          limits,
+          {[&](int64_t tokens, const Recompute& recompute) { return bytes_of(tokens, recompute, most); },
+           [&](int64_t tokens) { return laid(tokens); }},
+          advice(config_, memory_.base, asks));
       train_.micro_batch_tokens = choice.micro_batch_tokens;
       train_.recompute = choice.recompute;
       if (choice.base_in_file) {
