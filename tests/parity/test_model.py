@@ -95,12 +95,24 @@ def test_products_in_bfloat16_err_no_more_than_the_reference_in_bfloat16(tmp_pat
             loss = backward(model, some)
         return loss, {n: p.grad.clone() for n, p in matrices(model).items()}
 
-    exact_loss, exact = reference(copy.deepcopy(tuned).double(), False)
-    their_loss, theirs = reference(tuned, True)
-    answer, ours = tool(tmp_path, what="gradients", examples=some, model=GGUF, adapter=adapter, float32_matmul_precision="medium")
+    _, exact = reference(copy.deepcopy(tuned).double(), False)
+    _, theirs = reference(tuned, True)
+    _, ours = tool(tmp_path, what="gradients", examples=some, model=GGUF, adapter=adapter, float32_matmul_precision="medium")
     largest = lambda found: max(relative(found[n], g) for n, g in exact.items())
     hold("SmolLM2, medium: gradients, largest relative of 420, over bfloat16's of Transformers", largest(ours) / largest(theirs), 1)
-    hold("SmolLM2, medium: loss, relative", abs(answer["loss"] - exact_loss) / exact_loss, 1e-3)
+    # A loss errs by chance, anything from 1e-4 to 1e-2 of it, on either side: so those of several pairs together.
+    ours_off, theirs_off = [], []
+    for pair in (rows[i:i + 2] for i in range(0, 12, 2)):
+        supervised = sum(sum(e["supervised"][1:]) for e in pair)
+        with torch.no_grad():
+            right = sum(nll_sum(tuned, e).item() for e in pair) / supervised
+            with torch.autocast("cpu", torch.bfloat16):
+                theirs_off.append(sum(nll_sum(tuned, e).item() for e in pair) / supervised / right - 1)
+        answer, _ = tool(tmp_path, what="gradients", examples=pair, model=GGUF, adapter=adapter, float32_matmul_precision="medium")
+        ours_off.append(answer["loss"] / right - 1)
+    size = lambda errors: float(torch.tensor(errors).square().mean().sqrt())
+    print("relative errors of losses in bfloat16: ours", ours_off, "theirs", theirs_off)
+    hold("SmolLM2, medium: losses of 6 pairs of rows, errors over bfloat16's of Transformers", size(ours_off) / size(theirs_off), 1)
     if "amx_bf16" in pathlib.Path("/proc/cpuinfo").read_text():  # elsewhere products are as exact as ever
         assert largest(ours) > 1e-4
 
