@@ -90,7 +90,7 @@ def test_flags_beat_set_and_set_beats_the_file(tmp_path, tiny, rows):
 
 def test_the_guides_configuration_trains_and_says_what_it_does_instead(tmp_path):
     done = succeed("train", ROOT / "examples" / "guide.toml", "--model", GGUF, "--max-steps", 2, "--valid-size", 2,
-                   "--test-size", 2, "--output-dir", tmp_path / "guide", "--format", "json")
+                   "--output-dir", tmp_path / "guide", "--format", "json")
     result = json.loads(done.stdout)
     assert result["training"]["steps"] == 2
     assert len(result["notes"]) == 2
