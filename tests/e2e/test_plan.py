@@ -94,6 +94,17 @@ def test_a_held_out_row_counts_however_short_the_others_are(tmp_path):
     assert 0 < held_out < 6
 
 
+def test_checkpoints_that_are_asked_are_kept_and_counted(tiny, rows, tmp_path):
+    config = tmp_path / "c.toml"
+    planned = []
+    for tables in ("", '[[contestant]]\ncheckpoint = "all"\n'):
+        config.write_text(f'model = "{tiny}"\ntrain_data = "{rows}"\noutput_dir = "{tmp_path}/run"\nmax_steps = 40\neval_steps = 4\n{tables}')
+        planned.append(plan_of(config, "--no-time"))
+    few, all_kept = (p["disk"] for p in planned)
+    assert few["checkpoints_kept"] == 3 and all_kept["checkpoints_kept"] == 10
+    assert 4 * all_kept["checkpoints"] == 10 * few["checkpoints"]
+
+
 def test_nothing_left_to_train_on_is_refused(tiny, tmp_path):
     file = tmp_path / "golden.jsonl"
     file.write_text("".join(json.dumps({"messages": [{"role": "user", "content": f"Word {n}?"}, {"role": "assistant", "content": f"Yes {n * 7}."}],
