@@ -29,8 +29,8 @@ struct Columns {
   int64_t begin, end;
 
   template <class T>
-  static Columns of(const RowBlock& block, int64_t columns) {
-    const int64_t width = cpu::panel_columns<T>(), panels = (columns + width - 1) / width;
+  static Columns of(const RowBlock& block, int64_t columns, MatmulPrecision precision) {
+    const int64_t width = cpu::panel_columns<T>(precision), panels = (columns + width - 1) / width;
     return {std::min(columns, panels * block.share / block.shares * width),
             std::min(columns, panels * (block.share + 1) / block.shares * width)};
   }
@@ -50,7 +50,7 @@ void many_rows(const Tensor& x, const FrozenMatrix& W, PanelsOf columns, bool ac
         const int64_t rows = part.end - part.begin;
         const bool forward = columns == PanelsOf::kRows;
         const int64_t k = forward ? W.cols() : rows;
-        const auto [begin, end] = Columns::of<T>(block, forward ? rows : W.cols());
+        const auto [begin, end] = Columns::of<T>(block, forward ? rows : W.cols(), chunk.precision);
         if (begin == end) continue;
         const cpu::PanelFactor<T> factor{forward ? a : a + part.begin, x.stride(0), k,
                                          cpu::panel_at(part.panels, k, begin, chunk.precision)};

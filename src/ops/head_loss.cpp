@@ -35,7 +35,7 @@ struct HeadCut {
   int64_t parts;         // of a chunk
 
   HeadCut(int64_t vocab, int64_t hidden, bool differentiate, MatmulPrecision precision, int64_t shares) {
-    const int64_t step = std::lcm(cpu::panel_columns<T>(), cpu::panel_step<T>());
+    const int64_t step = std::lcm(cpu::panel_columns<T>(precision), cpu::panel_step<T>(precision));
     const auto numbers = [&](int64_t n) {
       return cpu::panel_numbers<T>(hidden, n, precision) +
              (differentiate ? cpu::panel_numbers<T>(n, hidden, precision) : 0);
@@ -114,7 +114,7 @@ class HeadPass {
   // Words begin … end - 1, each unpacked once.
   void lay_out(int64_t begin, int64_t end) {
     const ProfilePart profile("unpack");
-    const int64_t step = cpu::panel_step<T>(), d = weight_.cols();
+    const int64_t step = cpu::panel_step<T>(weight_.precision()), d = weight_.cols();
     for_rows((end - begin + step - 1) / step, step * d, [&](int64_t first, int64_t last) {
       std::vector<T> room;
       for (; first < last; ++first) {
@@ -242,10 +242,11 @@ HeadLoss fused(const Tensor& hidden, const FrozenMatrix& weight, const HeadShape
 
 }  // namespace
 
-HeadNumbers head_numbers(int64_t rows, int64_t hidden, int64_t vocab, bool differentiate, int64_t threads) {
+HeadNumbers head_numbers(int64_t rows, int64_t hidden, int64_t vocab, bool differentiate, int64_t threads,
+                         MatmulPrecision precision) {
   const int64_t workers = row_workers(rows, threads), shares = threads / workers;
-  const HeadCut<float> cut(vocab, hidden, differentiate, MatmulPrecision::kHighest, shares);
-  const int64_t room = std::max<int64_t>(1, cpu::product_room<float>(kBlockRows, MatmulPrecision::kHighest));
+  const HeadCut<float> cut(vocab, hidden, differentiate, precision, shares);
+  const int64_t room = std::max<int64_t>(1, cpu::product_room<float>(kBlockRows, precision));
   return {workers * shares * std::min(kBlockRows, rows) * cut.words +
               rows * ((differentiate ? shares * hidden : 0) + 1),
           cut.chunk_numbers() + workers * shares * room};

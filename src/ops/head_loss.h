@@ -30,7 +30,8 @@ struct HeadNumbers {
   int64_t logits;  // a part of them for each thread; nll; the gradient of `hidden` when it is wanted
   int64_t panels;  // of the head, and of the rows it is multiplied with
 };
-HeadNumbers head_numbers(int64_t rows, int64_t hidden, int64_t vocab, bool differentiate, int64_t threads);
+HeadNumbers head_numbers(int64_t rows, int64_t hidden, int64_t vocab, bool differentiate, int64_t threads,
+                         MatmulPrecision precision);
 
 // The logits themselves: (S, vocab). Not fused.
 at::Tensor head_logits(const at::Tensor& hidden, const FrozenMatrix& weight, const HeadShape& shape);

@@ -118,7 +118,7 @@ template <class T>
 Tensor panels_of_B(const SavedProjection& p, MatmulPrecision precision) {
   if (!p.has_lora()) return {};
   const Tensor& B = p.lora->B;
-  const int64_t out = B.size(0), r = B.size(1), step = cpu::panel_step<T>();
+  const int64_t out = B.size(0), r = B.size(1), step = cpu::panel_step<T>(precision);
   Tensor panels = at::empty({cpu::panel_numbers<T>(r, out, precision)}, B.options());
   for (int64_t row = 0; row < out; row += step)
     cpu::pack_turned(B.const_data_ptr<T>() + row * r, r, std::min(step, out - row), r,
@@ -211,7 +211,7 @@ Tensor panels_of_A(const SavedProjection& p, MatmulPrecision precision) {
   const Tensor& A = p.lora->A;
   const int64_t r = A.size(0), in = A.size(1);
   Tensor panels = at::empty({cpu::panel_numbers<T>(r, in, precision)}, A.options());
-  for (int64_t row = 0, step = cpu::panel_step<T>(); row < r; row += step)
+  for (int64_t row = 0, step = cpu::panel_step<T>(precision); row < r; row += step)
     cpu::pack_rows(A.const_data_ptr<T>() + row * in, in, std::min(step, r - row), in, row, r, precision,
                    panels.data_ptr<T>());
   return panels;

@@ -60,7 +60,8 @@ std::vector<WeightPanels<T>> cut_into_chunks(const std::vector<const FrozenMatri
   int64_t numbers = 0;
   largest = 0;
   for (size_t m = 0; m < matrices.size(); ++m) {
-    const int64_t rows = matrices[m]->rows(), cols = matrices[m]->cols(), step = cpu::panel_columns<T>();
+    const int64_t rows = matrices[m]->rows(), cols = matrices[m]->cols(),
+                  step = cpu::panel_columns<T>(precision);
     const auto taken = [&](int64_t n) {
       return columns == PanelsOf::kRows ? cpu::panel_numbers<T>(cols, n, precision)
                                         : cpu::panel_numbers<T>(n, cols, precision);
@@ -117,7 +118,7 @@ template <class T>
 void lay_out(const std::vector<const FrozenMatrix*>& matrices, const WeightPanels<T>& chunk,
              PanelsOf columns) {
   const ProfilePart profile("unpack");
-  const int64_t step = cpu::panel_step<T>();
+  const int64_t step = cpu::panel_step<T>(chunk.precision);
   std::vector<int64_t> first{0};  // of each part, among the steps of all
   int64_t widest = 1;
   for (const WeightPart<T>& part : chunk.parts) {

@@ -236,12 +236,11 @@ class Planner {
         rows_(rows),
         options_(options),
         train_(config_.train),
-        memory_{model,
-                config_.adapter,
-                config_.train.optim,
-                base_bytes(checkpoint_, model, at::kFloat, storage_of(config_)),
-                resident_since_start(),
-                at::get_num_threads()} {
+        memory_{model, config_.adapter, config_.train.optim,
+                base_bytes(checkpoint_, model, at::kFloat, storage_of(config_)), resident_since_start(),
+                at::get_num_threads(),
+                // "auto" may take less.
+                precision_named(config_.float32_matmul_precision).value_or(MatmulPrecision::kHighest)} {
     plan_.test_rows = options.whole_run ? split.test.size() : 0;
     if (!options.whole_run) return;
     asked_.emplace(config_, text, model, split);
@@ -413,7 +412,7 @@ class Planner {
 
   // Relative to keeping everything.
   double work_of(const RunPasses& passes) const {
-    const PassModel model = pass_model(model_, config_.adapter, at::get_num_threads());
+    const PassModel model = pass_model(model_, config_.adapter, at::get_num_threads(), memory_.precision);
     double work = 0, tokens = 0;
     for (const PassSize& pass : passes.passes) {
       const Recompute recompute = least_recompute(model, pass, train_.pass_bytes, train_.recompute);

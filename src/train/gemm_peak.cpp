@@ -64,7 +64,7 @@ void GemmPeak::Shape::measure() {
 }
 
 void GemmPeak::Shape::measure_panels(MatmulPrecision precision) {
-  const int64_t step = ops::cpu::panel_step<float>();
+  const int64_t step = ops::cpu::panel_step<float>(precision);
   // A third is no bfloat16, nor the sum of two.
   const at::Tensor W = mapped_matrix(std::min(out, step), in).fill_(1.0 / 3),
                    x = mapped_matrix(rows, in).fill_(1.0 / 3), y = mapped_matrix(rows, out),

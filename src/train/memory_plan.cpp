@@ -65,7 +65,7 @@ int64_t optimizer_bytes(const std::string& optim, const ModelConfig& model, cons
 }
 
 MemoryPlan plan_memory(const MemoryInput& in, Recompute recompute) {
-  const PassModel model = pass_model(in.model, in.adapter, in.threads);
+  const PassModel model = pass_model(in.model, in.adapter, in.threads, in.precision);
   MemoryPlan plan;
   plan.program = in.program + kCodeOfTraining;
   plan.base = static_cast<int64_t>(in.base.total());

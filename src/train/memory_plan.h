@@ -53,6 +53,7 @@ struct MemoryInput {
   BaseBytes base;
   int64_t program = 0;  // resident before weights are loaded
   int64_t threads = 1;
+  MatmulPrecision precision = MatmulPrecision::kHighest;
   std::vector<PassSize> training = {};  // passes of the run
   int64_t pass_bytes = 0;               // TrainOptions::pass_bytes
   std::vector<PassSize> scoring = {};   // of held-out rows

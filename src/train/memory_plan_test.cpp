@@ -58,7 +58,7 @@ TEST(MemoryPlan, TheLargestPassCountsAndAnswersWhatTheyNeedBeyondIt) {
   input.answers = {1'000'000, 10, 20, 1};
   const int64_t keys_and_values = 2 * model.num_hidden_layers * 1'000'000 * 2 * 6 * 4;
   // They take the place of what the training held: said is what they need beyond it.
-  const PassModel passes = pass_model(model, adapter, 2);
+  const PassModel passes = pass_model(model, adapter, 2, MatmulPrecision::kHighest);
   EXPECT_EQ(plan_memory(input, Recompute::kNone).cache,
             keys_and_values + reading_pass(passes, {10, 1, 1, 20}, 1).total() -
                 training_pass(passes, {300, 90, 90, 60}, Recompute::kNone).total());

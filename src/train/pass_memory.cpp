@@ -29,17 +29,16 @@ struct PanelNumbers {
   int64_t attention, gate_up, down, head;
 
   PanelNumbers(const PassModel& model, int64_t tokens, bool back) {
-    constexpr MatmulPrecision kMost = MatmulPrecision::kHighest;
     const ModelConfig& c = model.config;
     const int64_t d = c.hidden_size, ff = c.intermediate_size, q = c.num_attention_heads * c.head_dim,
                   kv = c.num_key_value_heads * c.head_dim;
-    const auto panels = [back](int64_t out, int64_t in) {
-      const int64_t forward = ops::cpu::panel_numbers<float>(in, out, kMost);
-      return back ? std::max(forward, ops::cpu::panel_numbers<float>(out, in, kMost)) : forward;
+    const auto panels = [&](int64_t out, int64_t in) {
+      const int64_t forward = ops::cpu::panel_numbers<float>(in, out, model.precision);
+      return back ? std::max(forward, ops::cpu::panel_numbers<float>(out, in, model.precision)) : forward;
     };
     const auto laid_out = [&](int64_t numbers, int64_t workers) {
       return std::min(ops::kPanelNumbers, numbers) +
-             workers * ops::cpu::product_room<float>(ops::kBlockRows, kMost);
+             workers * ops::cpu::product_room<float>(ops::kBlockRows, model.precision);
     };
     const int64_t workers = ops::row_workers(tokens, model.threads);
     attention = laid_out(panels(q, d) + 2 * panels(kv, d), workers) + model.r * (q + 2 * kv);
@@ -143,9 +142,11 @@ PassSize pass_size(const Forest& forest) {
   return size;
 }
 
-PassModel pass_model(const ModelConfig& config, const AdapterConfig& adapter, int64_t threads) {
-  return {config, resolve_target_modules(adapter.target_modules, config), adapter.r, adapter.lora_dropout > 0,
-          threads};
+PassModel pass_model(const ModelConfig& config, const AdapterConfig& adapter, int64_t threads,
+                     MatmulPrecision precision) {
+  return {config,    resolve_target_modules(adapter.target_modules, config),
+          adapter.r, adapter.lora_dropout > 0,
+          threads,   precision};
 }
 
 PassBytes training_pass(const PassModel& model, const PassSize& size, Recompute recompute) {
@@ -153,7 +154,7 @@ PassBytes training_pass(const PassModel& model, const PassSize& size, Recompute 
   const int64_t layers = c.num_hidden_layers;
   const PanelNumbers in_panels(model, size.tokens, true);
   const ops::HeadNumbers of_head =
-      ops::head_numbers(size.supervised, c.hidden_size, c.vocab_size, true, model.threads);
+      ops::head_numbers(size.supervised, c.hidden_size, c.vocab_size, true, model.threads, model.precision);
   const int64_t shared = shared_bytes(c, size.tokens),
                 panels = layer_bytes(std::max({in_panels.attention, in_panels.gate_up, in_panels.down}));
   int64_t kept = 0, highest = 0;  // numbers kept so far; bytes of the worst moment of the backward pass
@@ -199,7 +200,7 @@ PassBytes reading_pass(const PassModel& model, const PassSize& size, int64_t log
   for (int64_t layer = 0; layer < c.num_hidden_layers; ++layer)
     highest = std::max(highest, layer_numbers(model, layer, size.tokens, size.tokens, false).reading);
   const ops::HeadNumbers of_head =
-      ops::head_numbers(size.supervised, c.hidden_size, c.vocab_size, false, model.threads);
+      ops::head_numbers(size.supervised, c.hidden_size, c.vocab_size, false, model.threads, model.precision);
   PassBytes bytes;
   bytes.activations = shared_bytes(c, size.tokens) + layer_bytes(size.tokens * c.hidden_size);
   bytes.logits = layer_bytes(logit_rows > 0 ? logit_rows * (c.vocab_size + c.hidden_size) : of_head.logits);

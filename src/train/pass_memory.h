@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/matmul_precision.h"
 #include "model/adapter.h"
 #include "model/config.h"
 #include "model/forest.h"
@@ -29,9 +30,11 @@ struct PassModel {
   int64_t r = 0;
   bool dropout = false;
   int64_t threads = 1;
+  MatmulPrecision precision = MatmulPrecision::kHighest;
 };
 // Errors: those of resolve_target_modules.
-PassModel pass_model(const ModelConfig& config, const AdapterConfig& adapter, int64_t threads);
+PassModel pass_model(const ModelConfig& config, const AdapterConfig& adapter, int64_t threads,
+                     MatmulPrecision precision);
 
 // In bytes, at the moment that takes most.
 struct PassBytes {

@@ -29,8 +29,9 @@ void note_bad_rows(const at::Tensor& nll, const Forest& forest, const std::vecto
 Recompute recompute_of(const Decoder& decoder, const Adapter& adapter, const Forest& forest,
                        const ForestOptions& options) {
   if (options.pass_bytes <= 0) return options.recompute;
-  return least_recompute(pass_model(decoder.config(), adapter.config(), at::get_num_threads()),
-                         pass_size(forest), options.pass_bytes, options.recompute);
+  return least_recompute(
+      pass_model(decoder.config(), adapter.config(), at::get_num_threads(), decoder.weights().precision()),
+      pass_size(forest), options.pass_bytes, options.recompute);
 }
 
 // Summed in double: in float, adding millions of squares loses the small ones (0.04 % at 5 million numbers, 0.4 % at 50).

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "ops/cpu/pairs.h"
 #include "ops/cpu/register_tile-inl.h"
 #include "ops/cpu/tiles.h"
 #include "ops/cpu/turn-inl.h"
@@ -206,10 +207,17 @@ HWY_AFTER_NAMESPACE();
 namespace lora::ops::cpu {
 namespace {
 
-// Panel j is k rows of columns j * panel_columns …, one row after the other.
-template <class T>
-int64_t numbers_side_by_side(int64_t k, int64_t n) {
-  return (n + panel_columns<T>() - 1) / panel_columns<T>() * panel_columns<T>() * k;
+// Panel j is k rows of columns j * `columns` …, one row after the other.
+int64_t numbers_side_by_side(int64_t k, int64_t n, int64_t columns) {
+  return (n + columns - 1) / columns * columns * k;
+}
+
+// What multiplies floats of a precision, and lays them out.
+enum class Way { kTiles, kPairs, kVectors };
+
+Way way_of(MatmulPrecision precision) {
+  if (tiles::available()) return Way::kTiles;
+  return precision == MatmulPrecision::kMedium && pairs::available() ? Way::kPairs : Way::kVectors;
 }
 
 }  // namespace
@@ -227,33 +235,60 @@ HWY_EXPORT(ProductF);
 HWY_EXPORT(ProductD);
 
 template <>
-int64_t panel_columns<float>() {
-  return tiles::available() ? tiles::kColumns : HWY_DYNAMIC_DISPATCH(ColumnsF)();
+int64_t panel_columns<float>(MatmulPrecision precision) {
+  switch (way_of(precision)) {
+    case Way::kTiles:
+      return tiles::kColumns;
+    case Way::kPairs:
+      return pairs::kColumns;
+    default:
+      return HWY_DYNAMIC_DISPATCH(ColumnsF)();
+  }
 }
 template <>
-int64_t panel_columns<double>() {
+int64_t panel_columns<double>(MatmulPrecision) {
   return HWY_DYNAMIC_DISPATCH(ColumnsD)();
 }
 template <>
-int64_t panel_step<float>() {
-  return tiles::available() ? tiles::kColumns : HWY_DYNAMIC_DISPATCH(LanesF)();
+int64_t panel_step<float>(MatmulPrecision precision) {
+  switch (way_of(precision)) {
+    case Way::kTiles:
+      return tiles::kColumns;
+    case Way::kPairs:
+      return pairs::kStep;
+    default:
+      return HWY_DYNAMIC_DISPATCH(LanesF)();
+  }
 }
 template <>
-int64_t panel_step<double>() {
+int64_t panel_step<double>(MatmulPrecision) {
   return HWY_DYNAMIC_DISPATCH(LanesD)();
 }
 template <>
 int64_t panel_numbers<float>(int64_t k, int64_t n, MatmulPrecision precision) {
-  return tiles::available() ? tiles::panel_numbers(k, n, precision) : numbers_side_by_side<float>(k, n);
+  switch (way_of(precision)) {
+    case Way::kTiles:
+      return tiles::panel_numbers(k, n, precision);
+    case Way::kPairs:
+      return pairs::panel_numbers(k, n);
+    default:
+      return numbers_side_by_side(k, n, HWY_DYNAMIC_DISPATCH(ColumnsF)());
+  }
 }
 template <>
 int64_t panel_numbers<double>(int64_t k, int64_t n, MatmulPrecision) {
-  return numbers_side_by_side<double>(k, n);
+  return numbers_side_by_side(k, n, HWY_DYNAMIC_DISPATCH(ColumnsD)());
 }
 void pack_turned(const float* w, int64_t w_stride, int64_t rows, int64_t k, float scale, int64_t column,
                  MatmulPrecision precision, float* panels) {
-  if (tiles::available()) return tiles::pack_turned(w, w_stride, rows, k, scale, column, precision, panels);
-  HWY_DYNAMIC_DISPATCH(TurnF)(w, w_stride, rows, k, scale, column, panels);
+  switch (way_of(precision)) {
+    case Way::kTiles:
+      return tiles::pack_turned(w, w_stride, rows, k, scale, column, precision, panels);
+    case Way::kPairs:
+      return pairs::pack_turned(w, w_stride, rows, k, scale, column, panels);
+    default:
+      HWY_DYNAMIC_DISPATCH(TurnF)(w, w_stride, rows, k, scale, column, panels);
+  }
 }
 void pack_turned(const double* w, int64_t w_stride, int64_t rows, int64_t k, double scale, int64_t column,
                  MatmulPrecision, double* panels) {
@@ -261,8 +296,14 @@ void pack_turned(const double* w, int64_t w_stride, int64_t rows, int64_t k, dou
 }
 void pack_rows(const float* w, int64_t w_stride, int64_t rows, int64_t n, int64_t row, int64_t k,
                MatmulPrecision precision, float* panels) {
-  if (tiles::available()) return tiles::pack_rows(w, w_stride, rows, n, row, k, precision, panels);
-  HWY_DYNAMIC_DISPATCH(RowsF)(w, w_stride, rows, n, row, k, panels);
+  switch (way_of(precision)) {
+    case Way::kTiles:
+      return tiles::pack_rows(w, w_stride, rows, n, row, k, precision, panels);
+    case Way::kPairs:
+      return pairs::pack_rows(w, w_stride, rows, n, row, k, panels);
+    default:
+      HWY_DYNAMIC_DISPATCH(RowsF)(w, w_stride, rows, n, row, k, panels);
+  }
 }
 void pack_rows(const double* w, int64_t w_stride, int64_t rows, int64_t n, int64_t row, int64_t k,
                MatmulPrecision, double* panels) {
@@ -273,7 +314,14 @@ int64_t product_row_step() {
 }
 template <>
 int64_t product_room<float>(int64_t m, MatmulPrecision precision) {
-  return tiles::available() ? tiles::room_numbers(m, precision) : 0;
+  switch (way_of(precision)) {
+    case Way::kTiles:
+      return tiles::room_numbers(m, precision);
+    case Way::kPairs:
+      return pairs::room_numbers(m);
+    default:
+      return 0;
+  }
 }
 template <>
 int64_t product_room<double>(int64_t, MatmulPrecision) {
@@ -281,8 +329,14 @@ int64_t product_room<double>(int64_t, MatmulPrecision) {
 }
 void panel_product(std::span<const PanelFactor<float>> factors, int64_t m, int64_t n, bool accumulate,
                    float* c, int64_t c_stride, MatmulPrecision precision, float* room) {
-  if (tiles::available()) return tiles::product(factors, m, n, accumulate, c, c_stride, precision, room);
-  HWY_DYNAMIC_DISPATCH(ProductF)(factors, m, n, accumulate, c, c_stride);
+  switch (way_of(precision)) {
+    case Way::kTiles:
+      return tiles::product(factors, m, n, accumulate, c, c_stride, precision, room);
+    case Way::kPairs:
+      return pairs::product(factors, m, n, accumulate, c, c_stride, room);
+    default:
+      HWY_DYNAMIC_DISPATCH(ProductF)(factors, m, n, accumulate, c, c_stride);
+  }
 }
 void panel_product(std::span<const PanelFactor<double>> factors, int64_t m, int64_t n, bool accumulate,
                    double* c, int64_t c_stride, MatmulPrecision, double*) {

@@ -1,7 +1,8 @@
 // Matrix products whose right factor is laid out in panels: so many columns side by side as sums of a few rows fill the registers.
 // A frozen weight is unpacked into panels directly, so that nothing lays it out a second time, and one pass over the result
-// adds up several products, LoRA's among them. Where the processor multiplies tiles (tiles.h), float takes those, and only they know of a
-// precision: what is multiplied together, its rooms too, is of the same. One thread; float and double.
+// adds up several products, LoRA's among them. Where the processor multiplies tiles (tiles.h), float takes those, and where its vectors
+// multiply pairs of bfloat16 (pairs.h), kMedium takes these; only they know of a precision: what is multiplied together, its rooms
+// too, is of the same. One thread; float and double.
 #pragma once
 
 #include <cstdint>
@@ -13,10 +14,10 @@ namespace lora::ops::cpu {
 
 // Columns of a panel.
 template <class T>
-int64_t panel_columns();
+int64_t panel_columns(MatmulPrecision precision);
 // Columns that pack_turned fills at a time, and rows that pack_rows does; a divisor of panel_columns.
 template <class T>
-int64_t panel_step();
+int64_t panel_step(MatmulPrecision precision);
 
 // Numbers that a matrix of k rows and n columns takes in panels. The last panel may hold columns that do not exist.
 template <class T>

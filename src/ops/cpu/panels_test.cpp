@@ -10,6 +10,7 @@
 #include <bit>
 #include <limits>
 
+#include "ops/cpu/pairs.h"
 #include "ops/cpu/tiles.h"
 
 namespace lora::ops::cpu {
@@ -30,7 +31,7 @@ class Panels : public ::testing::Test {
   }
   Tensor pack(const Tensor& w, double scale) const {  // w (k, n), by rows
     const Tensor panels = room(w.size(0), w.size(1)), scaled = (w * scale).contiguous();
-    for (int64_t row = 0, step = panel_step<T>(); row < w.size(0); row += step)
+    for (int64_t row = 0, step = panel_step<T>(precision); row < w.size(0); row += step)
       pack_rows(scaled.const_data_ptr<T>() + row * w.size(1), w.size(1), std::min(step, w.size(0) - row),
                 w.size(1), row, w.size(0), precision, panels.template data_ptr<T>());
     return panels;
@@ -39,9 +40,9 @@ class Panels : public ::testing::Test {
     const int64_t k = w.size(0), n = w.size(1);
     const Tensor panels = room(k, n), turned = at::zeros({n, k + 3}, w.options());
     turned.slice(1, 0, k).copy_(w.t());
-    for (int64_t column = 0; column < n; column += panel_step<T>())
-      pack_turned(turned.const_data_ptr<T>() + column * (k + 3), k + 3, std::min(panel_step<T>(), n - column),
-                  k, static_cast<T>(scale), column, precision, panels.template data_ptr<T>());
+    for (int64_t column = 0, step = panel_step<T>(precision); column < n; column += step)
+      pack_turned(turned.const_data_ptr<T>() + column * (k + 3), k + 3, std::min(step, n - column), k,
+                  static_cast<T>(scale), column, precision, panels.template data_ptr<T>());
     return panels;
   }
   MatmulPrecision precision = MatmulPrecision::kHighest;
@@ -55,14 +56,16 @@ TYPED_TEST(Panels, SumsOfProductsOnEveryInstructionSet) {
   struct Way {
     int64_t target;  // 0: nothing switched off
     MatmulPrecision precision;
+    bool by_tiles = false;
   };
   std::vector<Way> ways;
   for (const int64_t target : hwy::SupportedAndGeneratedTargets())
     ways.push_back({target, MatmulPrecision::kHighest});
   EXPECT_GE(ways.size(), 2u);
   for (const MatmulPrecision precision : kMatmulPrecisions)
-    if (tiles::available()) ways.push_back({0, precision});
-  for (const auto& [target, precision] : ways) {
+    if (tiles::available()) ways.push_back({0, precision, true});
+  if (pairs::available()) ways.push_back({0, MatmulPrecision::kMedium});
+  for (const auto& [target, precision, by_tiles] : ways) {
     this->precision = precision;
     const bool all_bits = precision == MatmulPrecision::kHighest;
     // Of the result; of what is added up, where each product may err by 2^-15 or 2^-7.
@@ -70,7 +73,7 @@ TYPED_TEST(Panels, SumsOfProductsOnEveryInstructionSet) {
                             : precision == MatmulPrecision::kHigh ? 3.1e-5
                                                                   : 7.9e-3,
                  tolerance = sizeof(T) == 8 ? 1e-14 : of_float;
-    tiles::switch_off(target != 0);
+    tiles::switch_off(!by_tiles);
     hwy::SetSupportedTargetsForTest(target);
     for (const auto& [m, n, k, more] : {std::array<int64_t, 4>{1, 1, 1, 1},
                                         {5, 64, 288, 16},
@@ -102,7 +105,8 @@ TYPED_TEST(Panels, SumsOfProductsOnEveryInstructionSet) {
             ((wide_of(wide.slice(1, 4, 4 + n)) - expected).norm() / scale.norm()).template item<double>(),
             tolerance)
             << m << " x " << n << " x " << k << " + " << more << ", "
-            << (target == 0 ? precision_name(precision) : hwy::TargetName(target));
+            << (target == 0 ? precision_name(precision) : hwy::TargetName(target))
+            << (by_tiles ? ", tiles" : "");
         EXPECT_TRUE(at::equal(wide.slice(1, 0, 4), before.slice(1, 0, 4)) &&
                     at::equal(wide.slice(1, 4 + n), before.slice(1, 4 + n)));
       }
@@ -117,7 +121,7 @@ Tensor product(const Tensor& x, const Tensor& w, MatmulPrecision precision) {
   const int64_t m = x.size(0), k = w.size(0), n = w.size(1);
   const Tensor panels = at::empty({panel_numbers<float>(k, n, precision)}),
                room = at::empty({product_room<float>(m, precision)}), c = at::empty({m, n});
-  for (int64_t row = 0, step = panel_step<float>(); row < k; row += step)
+  for (int64_t row = 0, step = panel_step<float>(precision); row < k; row += step)
     pack_rows(w.const_data_ptr<float>() + row * n, n, std::min(step, k - row), n, row, k, precision,
               panels.data_ptr<float>());
   const PanelFactor<float> factor{x.const_data_ptr<float>(), k, k, panels.const_data_ptr<float>()};
@@ -155,19 +159,40 @@ TEST(PanelsOfTiles, AreAsExactAsFloats) {
   }
 }
 
-TEST(PanelsOfTiles, KeepWhatIsNotFinite) {
-  if (!tiles::available()) GTEST_SKIP() << "this processor multiplies no tiles";
+void expect_that_what_is_not_finite_stays_so(MatmulPrecision precision) {
   const Tensor x = at::randn({37, 100});
   // A NaN with all its bits set, too: one that a carry could make a zero.
+  for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN(),
+                          std::bit_cast<float>(0x7fffffffu)}) {
+    Tensor spoilt = x.clone();
+    spoilt[5][77] = bad;
+    const Tensor c = product(spoilt, at::rand({100, 70}) + 0.5, precision);
+    EXPECT_FALSE(at::isfinite(c[5]).any().item<bool>());
+    EXPECT_TRUE(at::isfinite(at::cat({c.slice(0, 0, 5), c.slice(0, 6)})).all().item<bool>());
+  }
+}
+
+TEST(PanelsOfTiles, KeepWhatIsNotFinite) {
+  if (!tiles::available()) GTEST_SKIP() << "this processor multiplies no tiles";
   for (const MatmulPrecision precision : kMatmulPrecisions)
-    for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN(),
-                            std::bit_cast<float>(0x7fffffffu)}) {
-      Tensor spoilt = x.clone();
-      spoilt[5][77] = bad;
-      const Tensor c = product(spoilt, at::rand({100, 70}) + 0.5, precision);
-      EXPECT_FALSE(at::isfinite(c[5]).any().item<bool>());
-      EXPECT_TRUE(at::isfinite(at::cat({c.slice(0, 0, 5), c.slice(0, 6)})).all().item<bool>());
-    }
+    expect_that_what_is_not_finite_stays_so(precision);
+}
+
+TEST(PanelsOfPairs, AreOfMediumPrecisionAndKeepWhatIsNotFinite) {
+  if (!pairs::available()) GTEST_SKIP() << "this processor's vectors multiply no pairs of bfloat16";
+  tiles::switch_off(true);
+  at::manual_seed(3);
+  const Tensor x = at::randn({37, 1536}), w = at::randn({1536, 70});
+  const double medium = error(product(x, w, MatmulPrecision::kMedium), x, w),
+               high = error(product(x, w, MatmulPrecision::kHigh), x, w);
+  EXPECT_LE(medium, 4e-3);
+  EXPECT_GE(medium, 1e-3);
+  EXPECT_LE(high, 1e-6);  // by floats
+  // Numbers that are bfloat16 already lose nothing.
+  const auto round = [](const Tensor& t) { return t.to(at::kBFloat16).to(at::kFloat); };
+  EXPECT_LE(error(product(round(x), round(w), MatmulPrecision::kMedium), round(x), round(w)), 1e-6);
+  expect_that_what_is_not_finite_stays_so(MatmulPrecision::kMedium);
+  tiles::switch_off(false);
 }
 
 }  // namespace

@@ -2,11 +2,6 @@
 
 #if defined(__x86_64__) && defined(__linux__)
 
-#if defined(__GNUC__) && !defined(__clang__)
-// Intrinsics without a mask leave a register undefined on purpose.
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-
 #include <cpuid.h>
 #include <immintrin.h>
 #include <sys/syscall.h>
@@ -17,6 +12,8 @@
 #include <atomic>
 #include <type_traits>
 #include <vector>
+
+#include "ops/cpu/bfloat16_pairs.h"
 
 // What a function that works on tiles, or makes them, may use.
 #define LORA_TILES gnu::target("avx512f,avx512bw,avx512bf16,amx-tile,amx-bf16")
@@ -51,17 +48,6 @@ struct Split {
   __m512i part[Parts];
 };
 
-// As pairs, the nearest bfloat16 of two times 16 floats; what is not finite stays so.
-[[LORA_TILES]] inline __m512i rounded(__m512 first, __m512 second) {
-  alignas(64) static constexpr auto kPairs = [] {
-    std::array<uint16_t, 32> places{};
-    for (size_t i = 0; i < places.size(); ++i) places[i] = static_cast<uint16_t>(i / 2 + i % 2 * 16);
-    return places;
-  }();
-  return _mm512_permutexvar_epi16(_mm512_load_si512(kPairs.data()),
-                                  reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(second, first)));
-}
-
 template <int Parts>
 [[LORA_TILES]] inline Split<Parts> split(__m512 first, __m512 second) {
   // The upper half of a float is a bfloat16. Halves are rounded away from zero, which matters to no sum.
@@ -74,45 +60,14 @@ template <int Parts>
     second = _mm512_sub_ps(second, _mm512_castsi512_ps(_mm512_and_si512(b, upper)));
     s.part[p] = _mm512_mask_blend_epi16(0xaaaaaaaau, _mm512_srli_epi32(a, 16), b);
   }
-  s.part[Parts - 1] = rounded(first, second);  // of three parts, exact
+  s.part[Parts - 1] = rounded_pairs(first, second);  // of three parts, exact
   return s;
-}
-
-// The first `count` of 16 numbers, at most all and at least none; the others are 0.
-[[LORA_TILES]] inline __m512 some(const float* from, int64_t count) {
-  if (count >= 16) [[likely]]
-    return _mm512_loadu_ps(from);
-  return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << std::max<int64_t>(count, 0)) - 1), from);
 }
 
 // What comes kAhead blocks later: 32 numbers. Processors don't follow so many rows by themselves.
 [[LORA_TILES]] inline void fetch_ahead(const float* from) {
   _mm_prefetch(reinterpret_cast<const char*>(from + kAhead * kDepth), _MM_HINT_T0);
   _mm_prefetch(reinterpret_cast<const char*>(from + kAhead * kDepth + 16), _MM_HINT_T0);
-}
-
-// 16 rows of 16 pairs become 16 rows of one pair of each.
-[[LORA_TILES]] inline void turn(const __m512i* rows, char* tile) {
-  __m512i a[16], b[16];
-  for (int i = 0; i < 8; ++i) {  // pairs of rows
-    a[2 * i] = _mm512_unpacklo_epi32(rows[2 * i], rows[2 * i + 1]);
-    a[2 * i + 1] = _mm512_unpackhi_epi32(rows[2 * i], rows[2 * i + 1]);
-  }
-  for (int i = 0; i < 4; ++i)  // fours
-    for (int j = 0; j < 2; ++j) {
-      b[4 * i + 2 * j] = _mm512_unpacklo_epi64(a[4 * i + j], a[4 * i + 2 + j]);
-      b[4 * i + 2 * j + 1] = _mm512_unpackhi_epi64(a[4 * i + j], a[4 * i + 2 + j]);
-    }
-  for (int j = 0; j < 4; ++j) {  // columns j, j + 4, j + 8, j + 12 of all
-    const __m512i low = _mm512_shuffle_i32x4(b[j], b[4 + j], 0x88),
-                  high = _mm512_shuffle_i32x4(b[j], b[4 + j], 0xdd),
-                  low2 = _mm512_shuffle_i32x4(b[8 + j], b[12 + j], 0x88),
-                  high2 = _mm512_shuffle_i32x4(b[8 + j], b[12 + j], 0xdd);
-    _mm512_store_si512(tile + j * 64, _mm512_shuffle_i32x4(low, low2, 0x88));
-    _mm512_store_si512(tile + (j + 4) * 64, _mm512_shuffle_i32x4(high, high2, 0x88));
-    _mm512_store_si512(tile + (j + 8) * 64, _mm512_shuffle_i32x4(low, low2, 0xdd));
-    _mm512_store_si512(tile + (j + 12) * 64, _mm512_shuffle_i32x4(high, high2, 0xdd));
-  }
 }
 
 // What all bits of each part are together tells how many parts are needed.
@@ -314,7 +269,7 @@ template <int Parts>
         for (int p = 0; p < Parts; ++p) parts[p][i] = s.part[p];
         add_bits(s, seen);
       }
-      for (int p = 0; p < Parts; ++p) turn(parts[p], to + (p * 2 + half) * kTileBytes);
+      for (int p = 0; p < Parts; ++p) turn(parts[p], to + (p * 2 + half) * kTileBytes, 64);
     }
     *reinterpret_cast<int*>(to + kPartsBytes<Parts>) = parts_of<Parts>(seen);
   }
