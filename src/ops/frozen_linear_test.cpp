@@ -157,6 +157,66 @@ TEST_P(FrozenLinear, GroupsLargerThanAChunkGiveTheGradientsOfDenseMatrices) {
     EXPECT_LE(distance(results[0][i], results[1][i]), dtype_ == at::kDouble ? 1e-11 : 1e-5) << "result " << i;
 }
 
+Tensor as_bfloat16(at::IntArrayRef shape) {
+  return at::randn(shape).to(at::kBFloat16).to(at::kFloat);
+}
+
+// Numbers that are bfloat16 lose nothing with kMedium: so products are those of floats, however they are cut.
+TEST(MediumPrecision, ProductsOfBfloat16AreExact) {
+  torch::manual_seed(1);
+  const int before = at::get_num_threads();
+  for (const int threads : {1, 3, 16}) {
+    at::set_num_threads(threads);
+    for (const int64_t rows : {70, 300})
+      for (const auto& [out, in] : {std::pair<int64_t, int64_t>{33, 37}, {5000, 48}, {130, 2350}}) {
+        const Tensor dense = as_bfloat16({out, in}), x = as_bfloat16({rows, in}),
+                     dy = as_bfloat16({rows, out}), dx = at::randn({rows, in}), sum = dx + at::mm(dy, dense);
+        FrozenMatrix W = dense;
+        W.set_precision(MatmulPrecision::kMedium);
+        EXPECT_LE(distance(frozen_linear(x, W, {}), at::mm(x, dense.t())), 1e-6) << threads;
+        frozen_linear_transposed_out(dy, W, /*accumulate=*/true, dx);
+        EXPECT_LE(distance(dx, sum), 1e-6) << threads;
+      }
+  }
+  at::set_num_threads(before);
+}
+
+// Groups, the MLP and the head, of several parts, as far as 8 bits of a number go.
+TEST(MediumPrecision, OperationsGiveTheirGradients) {
+  torch::manual_seed(1);
+  for (const double dropout : {0.0, 0.3}) {
+    const int64_t rows = 130, d = 66, ff = 150, vocab = 1100;
+    const Tensor x = at::randn({rows, d}).requires_grad_(true), residual = at::randn({rows, d}),
+                 norm = at::randn({d}), targets = at::randint(vocab, {rows}, at::kLong),
+                 row_weights = at::rand({rows}), W = at::randn({ff, d}) / 8, V = at::randn({d, ff}) / 12,
+                 head = at::randn({vocab, d}) / 8, keys = at::randint(1L << 40, {rows}, at::kLong);
+    const LoraTerm term{at::randn({3, d}).div_(8).requires_grad_(true),
+                        at::randn({ff, 3}).requires_grad_(true), 0.7, dropout, 1},
+        back{at::randn({3, ff}).div_(12).requires_grad_(true), at::randn({d, 3}).requires_grad_(true), 0.7,
+             dropout, 2};
+    const auto run = [&](MatmulPrecision precision, Backend backend) {
+      const auto of = [&](const Tensor& numbers) {
+        FrozenMatrix matrix = numbers;
+        matrix.set_precision(precision);
+        return matrix;
+      };
+      const Projection up{of(W), {}, term}, down{of(V), {}, back};
+      const Tensor a = norm_linear(x, norm, 1e-5, {up, {of(W), {}, {}}}, keys, backend)[0];
+      const Tensor b = linear_residual(a, residual, down, keys, backend);
+      const GatedMlp mlp{norm, 1e-5, {up, {of(W), {}, {}}}, down, Activation::kSilu, true};
+      const Tensor c = gated_mlp(b, mlp, keys, backend);
+      const HeadLoss loss = head_loss(c, of(head), {}, targets, row_weights, backend);
+      std::vector<Tensor> all = torch::autograd::grad({loss.loss}, {x, term.A, term.B, back.A, back.B});
+      all.insert(all.end(), {a.detach(), c.detach(), loss.nll});
+      return all;
+    };
+    const std::vector<Tensor> expected = run(MatmulPrecision::kHighest, Backend::kReference),
+                              got = run(MatmulPrecision::kMedium, Backend::kFused);
+    for (size_t i = 0; i < got.size(); ++i)
+      EXPECT_LE(distance(got[i], expected[i]), 2e-2) << "result " << i << ", dropout " << dropout;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Types, FrozenLinear, ::testing::Values(at::kDouble, at::kFloat));
 
 }  // namespace

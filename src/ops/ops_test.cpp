@@ -1,6 +1,7 @@
-// Every fused operation against its plain twin, values and gradients in float64, with ragged sizes, shared prefixes,
-// grouped heads and dropout. The plain twins themselves are held to Transformers and PEFT in tests/parity.
+// Every fused operation, on every instruction set that this processor has, against its plain twin: values and gradients in float64,
+// with ragged sizes, shared prefixes, grouped heads and dropout. The plain twins themselves are held to Transformers and PEFT in tests/parity.
 #include <gtest/gtest.h>
+#include <hwy/targets.h>
 #include <torch/torch.h>
 
 #include <cmath>
@@ -36,26 +37,31 @@ Tensor leaf(at::IntArrayRef shape) {
 // Runs `f` with both backends on the same inputs and a random weighting of its outputs; compares outputs and gradients.
 template <class F>
 void expect_twins_agree(const std::vector<Tensor>& inputs, const F& f, double tolerance = 1e-11) {
-  std::vector<std::vector<Tensor>> outputs, gradients;
   std::vector<Tensor> mix;
-  for (const Backend backend : {Backend::kFused, Backend::kReference}) {
-    outputs.push_back(f(backend));
+  const auto results = [&](Backend backend) {  // outputs, then gradients
+    std::vector<Tensor> all = f(backend);
+    const size_t outputs = all.size();
     Tensor total = at::zeros({}, kDouble);
-    for (size_t i = 0; i < outputs.back().size(); ++i) {
-      if (mix.size() <= i) mix.push_back(at::randn_like(outputs.back()[i]).detach());
-      total = total + (outputs.back()[i] * mix[i]).sum();
+    for (size_t i = 0; i < outputs; ++i) {
+      if (mix.size() <= i) mix.push_back(at::randn_like(all[i]).detach());
+      total = total + (all[i] * mix[i]).sum();
     }
-    gradients.push_back(torch::autograd::grad({total}, inputs));
+    for (const Tensor& g : torch::autograd::grad({total}, inputs)) all.push_back(g);
+    return all;
+  };
+  const std::vector<Tensor> expected = results(Backend::kReference);
+  for (const Tensor& t : expected)
+    EXPECT_GT(t.abs().max().item<double>(), 0) << "what is zero proves nothing";
+  const std::vector<int64_t> targets = hwy::SupportedAndGeneratedTargets();
+  EXPECT_GE(targets.size(), 2u);
+  for (const int64_t target : targets) {
+    hwy::SetSupportedTargetsForTest(target);
+    const std::vector<Tensor> got = results(Backend::kFused);
+    for (size_t i = 0; i < got.size(); ++i)
+      EXPECT_LT((got[i] - expected[i]).abs().max().item<double>(), tolerance)
+          << hwy::TargetName(target) << ", output or gradient " << i << " of " << got.size();
   }
-  for (size_t i = 0; i < outputs[0].size(); ++i) {
-    EXPECT_GT(outputs[1][i].abs().max().item<double>(), 0);
-    EXPECT_LT((outputs[0][i] - outputs[1][i]).abs().max().item<double>(), tolerance) << "output " << i;
-  }
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    EXPECT_GT(gradients[1][i].abs().max().item<double>(), 0)
-        << "a gradient of zero proves nothing: input " << i;
-    EXPECT_LT((gradients[0][i] - gradients[1][i]).abs().max().item<double>(), tolerance) << "gradient " << i;
-  }
+  hwy::SetSupportedTargetsForTest(0);
 }
 
 Projection projection(int64_t out, int64_t in, double dropout, uint64_t key, bool bias = false) {

@@ -17,7 +17,7 @@
 
 #define LORA_BFLOAT16 gnu::target("avx512f,avx512bw,avx512bf16")
 
-namespace lora::ops::cpu {
+namespace lora::ops::cpu::bfloat16 {
 
 // The first `count` of 16 numbers, at most all and at least none; the others are 0.
 [[LORA_BFLOAT16]] inline __m512 some(const float* from, int64_t count) {
@@ -65,6 +65,6 @@ namespace lora::ops::cpu {
   }
 }
 
-}  // namespace lora::ops::cpu
+}  // namespace lora::ops::cpu::bfloat16
 
 #endif

@@ -4,11 +4,17 @@
 
 #if defined(__x86_64__) && defined(__linux__)
 
-#include <atomic>
+#include <algorithm>
+#include <array>
 #include <vector>
 
 namespace lora::ops::cpu::pairs {
 namespace {
+
+using bfloat16::rounded;
+using bfloat16::rounded_pairs;
+using bfloat16::some;
+using bfloat16::turn;
 
 // Pairs of a row that are multiplied at a time: with as many of kBlockRows rows they stay in a second-level cache.
 constexpr int64_t kPass = 512;
@@ -55,10 +61,15 @@ struct Pass {
   }
 }
 
-// c (M rows, a panel wide) = or += what the pass adds to it. fetched: of the next panel, what is fetched meanwhile, `step` numbers a pair.
+// What is fetched while a group of rows is summed up: its part of a panel, the next one.
+struct Fetched {
+  int64_t panel, group, step;  // step: numbers a pair
+};
+
+// c (M rows, a panel wide) = or += what the pass adds to it.
 template <int M>
-[[LORA_BFLOAT16]] void sum_up(const Pass& pass, const float* left, int64_t panel, int64_t fetched,
-                              int64_t step, bool accumulate, float* c, int64_t c_stride) {
+[[LORA_BFLOAT16]] void sum_up(const Pass& pass, const float* left, int64_t panel, const Fetched& fetched,
+                              bool accumulate, float* c, int64_t c_stride) {
   __m512 sums[M][kVectors];
   for (int i = 0; i < M; ++i)
     for (int v = 0; v < kVectors; ++v)
@@ -66,8 +77,8 @@ template <int M>
   for (const Slice& slice : pass.slices) {
     const float *a = left + slice.place, *w = slice.panel(panel);
     const int64_t pairs = slice.end - slice.begin;
-    const float* next = slice.panel(panel + 1) + fetched * pairs * step;
-    for (int64_t p = 0; p < pairs; ++p, w += kColumns, next += step) {
+    const float* next = slice.panel(fetched.panel) + fetched.group * pairs * fetched.step;
+    for (int64_t p = 0; p < pairs; ++p, w += kColumns, next += fetched.step) {
       _mm_prefetch(reinterpret_cast<const char*>(next), _MM_HINT_T0);
       __m512bh columns[kVectors];
       for (int v = 0; v < kVectors; ++v) {
@@ -86,30 +97,31 @@ template <int M>
 
 // `rows` rows, at most M.
 template <int M>
-void sum_up_of(int64_t rows, const Pass& pass, const float* left, int64_t panel, int64_t fetched,
-               int64_t step, bool accumulate, float* c, int64_t c_stride) {
+void sum_up_of(int64_t rows, const Pass& pass, const float* left, int64_t panel, const Fetched& fetched,
+               bool accumulate, float* c, int64_t c_stride) {
   if constexpr (M > 0) {
-    if (rows == M) return sum_up<M>(pass, left, panel, fetched, step, accumulate, c, c_stride);
-    sum_up_of<M - 1>(rows, pass, left, panel, fetched, step, accumulate, c, c_stride);
+    if (rows == M) return sum_up<M>(pass, left, panel, fetched, accumulate, c, c_stride);
+    sum_up_of<M - 1>(rows, pass, left, panel, fetched, accumulate, c, c_stride);
   }
 }
 
 void add_pass(const Pass& pass, int64_t m, int64_t n, bool accumulate, float* c, int64_t c_stride) {
   const int64_t groups = (m + kRows - 1) / kRows, step = (kColumns + groups - 1) / groups;
   std::array<float, static_cast<size_t>(kRows * kColumns)> edge{};
-  for (int64_t panel = 0; panel < panels_of(n); ++panel) {
+  for (int64_t panel = 0, panels = panels_of(n); panel < panels; ++panel) {
     const int64_t columns = std::min(kColumns, n - panel * kColumns);
     for (int64_t g = 0; g < groups; ++g) {
       const int64_t row = m * g / groups, rows = m * (g + 1) / groups - row;
       const float* left = pass.left + row * pass.pairs;
       float* to = c + row * c_stride + panel * kColumns;
+      const Fetched fetched{std::min(panel + 1, panels - 1), g, step};
       if (columns == kColumns) {
-        sum_up_of<kRows>(rows, pass, left, panel, g, step, accumulate, to, c_stride);
+        sum_up_of<kRows>(rows, pass, left, panel, fetched, accumulate, to, c_stride);
         continue;
       }
       for (int64_t i = 0; accumulate && i < rows; ++i)
         std::copy_n(to + i * c_stride, columns, edge.data() + i * kColumns);
-      sum_up_of<kRows>(rows, pass, left, panel, g, step, accumulate, edge.data(), kColumns);
+      sum_up_of<kRows>(rows, pass, left, panel, fetched, accumulate, edge.data(), kColumns);
       for (int64_t i = 0; i < rows; ++i) std::copy_n(edge.data() + i * kColumns, columns, to + i * c_stride);
     }
   }
@@ -120,20 +132,11 @@ bool has_pairs() {
          __builtin_cpu_supports("avx512bf16");
 }
 
-// To ask the processor takes long.
-std::atomic<bool>& usable() {
-  static std::atomic<bool> is = has_pairs();
-  return is;
-}
-
 }  // namespace
 
 bool available() {
-  return usable();
-}
-
-void switch_off(bool off) {
-  usable() = !off && has_pairs();
+  static const bool is = has_pairs();  // to ask the processor takes long
+  return is;
 }
 
 int64_t panel_numbers(int64_t k, int64_t n) {
@@ -181,6 +184,7 @@ int64_t room_numbers(int64_t m) {
 
 void product(std::span<const PanelFactor<float>> factors, int64_t m, int64_t n, bool accumulate, float* c,
              int64_t c_stride, float* room) {
+  if (m == 0) return;
   int64_t all = 0;
   for (const PanelFactor<float>& factor : factors) all += pairs_of(factor.k);
   const int64_t passes = (all + kPass - 1) / kPass;
@@ -211,7 +215,6 @@ namespace lora::ops::cpu::pairs {
 bool available() {
   return false;
 }
-void switch_off(bool) {}
 int64_t panel_numbers(int64_t, int64_t) {
   return 0;
 }

@@ -1,5 +1,5 @@
 // The products of panels.h with MatmulPrecision::kMedium on vectors that multiply pairs of bfloat16 (AVX512_BF16: AMD since Zen 4, some
-// Xeons without tiles): twice the arithmetic of floats. A number is the nearest bfloat16, sums are floats. With more precision they
+// Xeons without tiles), on AMD twice the arithmetic of floats. A number is the nearest bfloat16, sums are floats. With more precision they
 // gain nothing: a product of numbers of 16 bits would be three of theirs.
 #pragma once
 
@@ -10,10 +10,8 @@
 
 namespace lora::ops::cpu::pairs {
 
-// Whether the processor has them, and they are not switched off.
+// Whether the processor has them.
 bool available();
-// For tests and measurements, while nothing is multiplied: panels that were laid out before can't be read after.
-void switch_off(bool off);
 
 // Columns of a panel; columns, or rows, that are packed at a time; rows of c that are summed up at a time.
 constexpr int64_t kColumns = 64, kStep = 16, kRows = 6;

@@ -47,7 +47,7 @@ void pack_rows(const double* w, int64_t w_stride, int64_t rows, int64_t n, int64
 template <class T>
 struct PanelFactor {
   const T* a;
-  int64_t a_stride, k;
+  int64_t a_stride, k;  // k > 0
   const T* panels;
 };
 

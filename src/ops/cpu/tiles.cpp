@@ -21,6 +21,10 @@
 namespace lora::ops::cpu::tiles {
 namespace {
 
+using bfloat16::rounded_pairs;
+using bfloat16::some;
+using bfloat16::turn;
+
 // A tile: 16 rows of 16 pairs. Of a left factor a row is 32 numbers, number i and 16 + i a pair; of a right one, rows i and 16 + i
 // of 16 columns. (Tiles ask for pairs of the same two, whichever.)
 constexpr int64_t kTileBytes = 1024;
