@@ -63,9 +63,20 @@ TEST(RunPage, ThePlanStandsBesideWhatWas) {
   EXPECT_NE(page.find("1 min 01 s"), std::string::npos);
   EXPECT_NE(page.find("<td class=\"number\">3 MiB</td><td class=\"number\">2 MiB</td>"), std::string::npos)
       << "planned and actual peak";
+  EXPECT_NE(page.find("180 (10 % fewer)"), std::string::npos) << "what sharing saved";
   EXPECT_NE(page.find("<tr><td>base</td><td class=\"number\">2 MiB</td></tr>"), std::string::npos);
   EXPECT_NE(page.find("r: &lt;large&gt;"), std::string::npos);
   EXPECT_EQ(page.find("<img"), std::string::npos);
+}
+
+TEST(RunPage, WhatFourBitsCostIsShown) {
+  const TestRun files;
+  EXPECT_EQ(run_page_html(read_run(files.folder())).find("in 4 bits"), std::string::npos);
+  files.write("finished.json",
+              R"({"steps":2,"load_in_4bit":{"examples":8,"loss_full_precision":2.31,"loss_4bit":2.3815}})");
+  const std::string page = run_page_html(read_run(files.folder()));
+  EXPECT_NE(page.find("2.3100"), std::string::npos);
+  EXPECT_NE(page.find("2.3815 (+0.0715)"), std::string::npos);
 }
 
 TEST(RunPage, TheVerdictGoesByTheRecord) {
@@ -81,6 +92,37 @@ TEST(RunPage, TheVerdictGoesByTheRecord) {
   const std::string won = page_for("won");
   for (const char* part : {"3 / 0 / 0", "p = 0.25", "44 % to 100 %", ">none<", "held-out examples"})
     EXPECT_NE(won.find(part), std::string::npos) << part;
+}
+
+TEST(RunPage, ScoresAreNoPercentagesAndTheTestIsNamed) {
+  const TestRun files;
+  files.write(
+      "eval/summary.json",
+      R"({"format":1,"primary":"rouge_l","verdict":"won","metrics":[{"name":"rouge_l","type":"rouge_l","kind":"score"}],)"
+      R"("contestants":{"base":{"rouge_l":{"value":0.4123,"n":3,"low":0.2,"high":0.6,"kind":"score"}},)"
+      R"("tuned":{"rouge_l":{"value":0.75,"n":3,"low":0.5,"high":0.9,"kind":"score"}}},)"
+      R"("comparisons":[{"a":"tuned","b":"base","metric":"rouge_l","wins":3,"losses":0,"ties":0,"p":0.25,)"
+      R"("smallest_detectable":0.212,"kind":"score","test":"permutation_exact","p_adjusted":0.25,)"
+      R"("difference":0.3377,"low":0.1,"high":0.55}]})");
+  const std::string page = run_page_html(read_run(files.folder()));
+  for (const char* part : {"<dd>0.412</dd>", "0.200 to 0.600", ">+0.338<", "+0.100 to +0.550", ">0.212<",
+                           "p = 0.25, exact permutation test"})
+    EXPECT_NE(page.find(part), std::string::npos) << part;
+  for (const char* part : {"41 %", "20 % to 60 %", "+34 %", "21 %", "exact test"})
+    EXPECT_EQ(page.find(part), std::string::npos) << part;
+}
+
+TEST(RunPage, WhereAJudgeDecidedTheChecksDoNot) {
+  const TestRun files;
+  std::string summary = TestRun::summary("no_difference_shown");
+  summary.insert(1, R"("decided_by":"judge","enough_examples":true,"why_primary":"correct decides.",)");
+  files.write("eval/summary.json", summary);
+  const std::string page = run_page_html(read_run(files.folder()));
+  for (const char* part : {"No difference was shown", "Decided by the judge; beside it <code>correct</code>",
+                           "The judge decides; the others describe."})
+    EXPECT_NE(page.find(part), std::string::npos) << part;
+  for (const char* part : {"Decided by <code>", "(decides)", "correct decides.", "too few examples"})
+    EXPECT_EQ(page.find(part), std::string::npos) << part;
 }
 
 TEST(RunPage, ARunThatIsNotFinishedHasAPage) {

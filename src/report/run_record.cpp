@@ -62,6 +62,10 @@ TrainingEnd read_end(const JsonView& json) {
                   .eval_loss_best = json.optional_number("eval_loss_best"),
                   .seconds = json.number_or("training_seconds", 0),
                   .peak_memory_bytes = json.count_or("peak_memory_bytes", 0)};
+  if (const auto loss = json.find("load_in_4bit")) {
+    end.loss_full_precision = loss->optional_number("loss_full_precision");
+    end.loss_4bit = loss->optional_number("loss_4bit");
+  }
   if (const auto warnings = json.find("warnings")) end.warnings = texts(*warnings);
   return end;
 }
@@ -96,9 +100,12 @@ RunRecord read_run(const fs::path& folder) {
                                                           : "there is no such folder",
                         .expected = "the output_dir of lora run, lora train or lora eval"});
   if (is_run) read_run_json(folder / "run.json", run);
-  if (const fs::path metrics = folder / "metrics.jsonl"; fs::exists(metrics))
-    read_json_lines(metrics, metrics.string(),
-                    [&](const JsonView& json) { run.steps.push_back(read_step(json)); });
+  if (const fs::path metrics = folder / "metrics.jsonl"; fs::exists(metrics)) {
+    std::string lines = read_file(metrics);
+    lines.resize(lines.rfind('\n') + 1);  // a kill cut what stands behind; the run writes it again
+    parse_json_lines(lines, metrics.string(),
+                     [&](const JsonView& json) { run.steps.push_back(read_step(json)); });
+  }
   if (const fs::path finished = folder / "finished.json"; fs::exists(finished))
     read_json_record(finished, finished.string(), [&](const JsonView& json) { run.end = read_end(json); });
   if (const fs::path plan = folder / "plan.json"; fs::exists(plan))

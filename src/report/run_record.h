@@ -34,6 +34,8 @@ struct SplitSizes {
 struct TrainingEnd {
   size_t steps = 0, best_step = 0;
   std::optional<double> eval_loss_first = {}, eval_loss_best = {};
+  // With load_in_4bit: of the base on the rows of the first step.
+  std::optional<double> loss_full_precision = {}, loss_4bit = {};
   double seconds = 0;
   size_t peak_memory_bytes = 0;  // of the whole run's last sitting; 0: not recorded
   std::vector<std::string> warnings = {};

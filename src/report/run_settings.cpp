@@ -45,7 +45,15 @@ std::string actual_table(const RunRecord& run) {
   add("steps", "", grouped_number(static_cast<size_t>(run.steps.back().step)));
   add("tokens", "", grouped_number(tokens));
   add("of them in the loss", "", grouped_number(supervised));
-  if (unique < tokens) add("computed, shared beginnings once", "", grouped_number(unique));
+  if (unique < tokens)
+    add("computed, shared beginnings once", "",
+        fmt::format("{} ({:.0f} % fewer)", grouped_number(unique),
+                    100 * (1 - static_cast<double>(unique) / static_cast<double>(tokens))));
+  if (run.end && run.end->loss_full_precision && run.end->loss_4bit) {
+    const double full = *run.end->loss_full_precision, four_bit = *run.end->loss_4bit;
+    add("loss of the base, full precision", "", fmt::format("{:.4f}", full));
+    add("… in 4 bits", "", fmt::format("{:.4f} ({:+.4f})", four_bit, four_bit - full));
+  }
   return fmt::format(
       "<h3>{}</h3><div class=\"scroll\"><table class=\"short\"><thead><tr><th></th>{}<th "
       "class=\"number\">{}</th></tr></thead>"

@@ -9,6 +9,8 @@ namespace {
 
 // Sharing fewer tokens than this costs more in split attention than it saves.
 constexpr int64_t kFewestShared = 8;
+// Of the tokens of a step: sharing that leaves out fewer gains nothing that shows.
+constexpr double kLeastSaved = 0.05;
 
 std::span<const int32_t> inputs(const Example& example) {
   return std::span(example.ids).first(static_cast<size_t>(example.input_length()));
@@ -80,6 +82,19 @@ int64_t tokens_below(const Examples& examples, std::span<const size_t> group, in
       count += tokens_below(examples, branch, share ? length : depth);
   });
   return count;
+}
+
+// How many tokens are laid of `group`, which by_prefix ordered, with prefixes shared.
+int64_t tokens_shared(const Examples& examples, std::span<const size_t> group, int64_t split_length) {
+  const auto [short_ones, long_ones] = split_by_length(examples, group, split_length);
+  return (short_ones.empty() ? 0 : tokens_below(examples, short_ones, 0)) +
+         (long_ones.empty() ? 0 : tokens_below(examples, long_ones, 0));
+}
+
+int64_t tokens_alone(const Examples& examples, std::span<const size_t> group) {
+  int64_t sum = 0;
+  for (const size_t e : group) sum += examples[e]->input_length();
+  return sum;
 }
 
 class Builder {
@@ -182,8 +197,15 @@ Forest build_forest(const std::vector<const Example*>& examples, bool share_pref
   return std::move(builder).finish();
 }
 
-std::vector<std::vector<size_t>> deal(const std::vector<const Example*>& examples,
-                                      const ForestOptions& options) {
+bool sharing_pays(const Examples& examples, const ForestOptions& options) {
+  if (!options.share_prefixes) return false;
+  const std::vector<size_t> order = by_prefix(examples, options.split_length);
+  const int64_t all = tokens_alone(examples, order),
+                unique = tokens_shared(examples, order, options.split_length);
+  return static_cast<double>(all - unique) >= kLeastSaved * static_cast<double>(all);
+}
+
+std::vector<std::vector<size_t>> deal(const Examples& examples, const ForestOptions& options) {
   std::vector<size_t> order(examples.size());
   std::iota(order.begin(), order.end(), size_t{0});
   if (options.share_prefixes) order = by_prefix(examples, options.split_length);
@@ -191,14 +213,8 @@ std::vector<std::vector<size_t>> deal(const std::vector<const Example*>& example
   // Unique tokens of a forest of order[begin] … order[end - 1].
   const auto tokens = [&](size_t begin, size_t end) {
     const auto group = std::span<const size_t>(order).subspan(begin, end - begin);
-    if (options.share_prefixes) {
-      const auto [short_ones, long_ones] = split_by_length(examples, group, options.split_length);
-      return (short_ones.empty() ? 0 : tokens_below(examples, short_ones, 0)) +
-             (long_ones.empty() ? 0 : tokens_below(examples, long_ones, 0));
-    }
-    int64_t sum = 0;
-    for (const size_t e : group) sum += examples[e]->input_length();
-    return sum;
+    return options.share_prefixes ? tokens_shared(examples, group, options.split_length)
+                                  : tokens_alone(examples, group);
   };
   const int64_t total = tokens(0, order.size());
   const int64_t parts = (total + options.max_tokens - 1) / options.max_tokens;
@@ -223,10 +239,12 @@ std::vector<std::vector<size_t>> deal(const std::vector<const Example*>& example
 
 void each_forest(const std::vector<const Example*>& examples, const ForestOptions& options,
                  const std::function<void(Forest forest, const std::vector<const Example*>& members)>& body) {
-  for (const std::vector<size_t>& indices : deal(examples, options)) {
+  ForestOptions how = options;
+  how.share_prefixes = sharing_pays(examples, options);
+  for (const std::vector<size_t>& indices : deal(examples, how)) {
     std::vector<const Example*> members;
     for (const size_t i : indices) members.push_back(examples[i]);
-    body(build_forest(members, options.share_prefixes, options.split_length), members);
+    body(build_forest(members, how.share_prefixes, how.split_length), members);
   }
 }
 

@@ -230,6 +230,24 @@ TEST(Deal, CoversEveryExampleOnceWithinTheLimit) {
   }
 }
 
+TEST(EachForest, SharesWhereItSavesATwentieth) {
+  for (const int32_t common : {9, 12}) {
+    std::vector<Example> rows;
+    for (int32_t e = 0; e < 2; ++e) {
+      std::vector<int32_t> ids;
+      for (int32_t i = 0; i < 101; ++i) ids.push_back(i < common ? i : 200 * (e + 1) + i);
+      rows.push_back(testing::example(ids, 95, rows.size() + 1));
+    }
+    ASSERT_EQ(rows[0].input_length(), 100);
+    const bool pays = common >= 10;  // of 200 tokens
+    EXPECT_EQ(sharing_pays(pointers(rows), {true, 1000}), pays);
+    EXPECT_FALSE(sharing_pays(pointers(rows), {false, 1000}));
+    each_forest(pointers(rows), {true, 1000}, [&](const Forest& forest, const auto&) {
+      EXPECT_EQ(forest.unique_tokens(), pays ? 200 - common : 200);
+    });
+  }
+}
+
 TEST(Deal, OneForestWhenAllFits) {
   const std::vector<Example> rows = ragged_examples(40, 1, 50);
   EXPECT_EQ(deal(pointers(rows), {true, 100000}).size(), 1u);
