@@ -72,10 +72,15 @@ void print_text(const PlannedRun& p) {
       "checkpoint{}\n",
       p.train_rows, p.tokens, p.supervised, p.longest_row, p.valid_rows,
       p.test_rows > 0 ? fmt::format(", {} for the verdict", p.test_rows) : "");
-  fmt::print("{} steps of {} examples; a step is {:.1f} passes, {:.0f} unique tokens\n", p.length.total_steps,
-             p.examples_a_step, p.passes_a_step, p.unique_tokens_a_step);
-  fmt::print("micro_batch_tokens {}, recompute {}{}\n", p.micro_batch_tokens, recompute_name(p.recompute),
-             p.why.empty() ? "" : ": " + p.why);
+  fmt::print(
+      "{} steps of {} examples; a step is {:.1f} passes of together {:.0f} tokens{}\n", p.length.total_steps,
+      p.examples_a_step, p.passes_a_step, p.unique_tokens_a_step,
+      p.saved_by_sharing() > 0
+          ? fmt::format(", {:.0f} % fewer than its rows have: beginnings that they share are computed once",
+                        100 * p.saved_by_sharing())
+          : "");
+  fmt::print("micro_batch_tokens {}, recompute {}, float32_matmul_precision {}{}\n", p.micro_batch_tokens,
+             recompute_name(p.recompute), precision_name(p.precision), p.why.empty() ? "" : ": " + p.why);
 
   fmt::print("\nmemory\n");
   for (const auto& [name, number] : categories(p.memory))
@@ -119,9 +124,7 @@ int execute(const PlanCommand& options) {
   RunData data = read_run_data(config, whole_run);
   const TextSession text(config.model, config.text);
   const ModelConfig model = read_model_config(text.checkpoint());
-  const int64_t longest = std::min(config.max_seq_length, model.max_position_embeddings);
-  const PlannedRows rows{make_examples(text.renderer(), data.split.train, longest, config.train_data),
-                         make_examples(text.renderer(), data.split.valid, longest, config.train_data)};
+  const PlannedRows rows = make_planned_rows(config, text, model, data.split, data.notes);
   PlannedRun plan =
       plan_run(config, text, model, data.split, rows, {.whole_run = whole_run, .measure_time = options.time});
   plan.notes.insert(plan.notes.begin(), data.notes.begin(), data.notes.end());
@@ -154,7 +157,7 @@ void add_plan(CLI::App& program, Action& action) {
       "  lora plan model.gguf data.jsonl --r 32 --micro-batch-tokens 512\n"
       "  lora plan my.toml --memory-limit 1GB      passes that fit, and what they cost\n"
       "  lora plan my.toml --for train --format json\n"
-      "No weights are loaded but two layers, with which the time is measured. Notes say where the "
+      "No weights are loaded but four layers, with which the time is measured. Notes say where the "
       "configuration leaves "
       "known ranges; they are no errors. Exit code 2: nothing fits --memory-limit.");
   command->callback([options, &action] { action = [options] { return execute(*options); }; });

@@ -64,7 +64,7 @@ class Loader {
   }
   void count_module_weight(const std::string& hf_name, Module module, BaseBytes& bytes) {
     const auto [out, in] = module_shape(config_, module);
-    count_matrix(hf_name, {out, in}, quantizes(), bytes);
+    if (count_matrix(hf_name, {out, in}, quantizes(), bytes)) bytes.quantized = true;
   }
   void count_vector(const std::string& hf_name, int64_t width, BaseBytes& bytes) {
     find(hf_name, {width});
@@ -147,8 +147,8 @@ class Loader {
     return rope_heads > 0 ? undo_rope_permutation(dense, rope_heads) : dense;
   }
 
-  // Twin of load_matrix, and in its order.
-  void count_matrix(const std::string& hf_name, const std::vector<int64_t>& shape, bool quantize,
+  // Twin of load_matrix, and in its order. Whether the matrix is quantized.
+  bool count_matrix(const std::string& hf_name, const std::vector<int64_t>& shape, bool quantize,
                     BaseBytes& bytes) {
     const auto numbers = static_cast<size_t>(shape[0] * shape[1]);
     const size_t dense = numbers * c10::elementSize(dtype_);
@@ -163,7 +163,7 @@ class Loader {
       }
       bytes.allocated += storage_ == BaseStorage::kDense ? dense : parts;
       bytes.loading = std::max(bytes.loading, parts);
-      return;
+      return storage_ != BaseStorage::kDense;
     }
     const TensorInfo& info = find(hf_name, shape);
     const bool wide = info.dtype == DType::kF32 || info.dtype == DType::kF64;
@@ -172,14 +172,16 @@ class Loader {
       bytes.allocated += four_bit_bytes(numbers) - spilled;
       bytes.spilled += spilled;
       bytes.loading = std::max(bytes.loading, 2 * info.bytes.size());
-    } else if (passes()) {
-      return;
-    } else if (storage_ != BaseStorage::kDense && !wide) {
+      return true;
+    }
+    if (passes()) return dtype_is_quantized(info.dtype);
+    if (storage_ != BaseStorage::kDense && !wide) {
       bytes.mapped += info.bytes.size();
     } else {
       bytes.allocated += dense;
       bytes.loading = std::max(bytes.loading, info.bytes.size());
     }
+    return storage_ != BaseStorage::kDense && dtype_is_quantized(info.dtype);
   }
 
   // Of quantized(): codes, two to a byte; a code for each block's scale; their scales; the code itself.
@@ -338,11 +340,16 @@ ModelWeights ModelWeights::on(const c10::Device& device) const {
   return moved;
 }
 
+MatmulPrecision BaseBytes::training_precision() const {
+  return quantized ? MatmulPrecision::kHigh : MatmulPrecision::kHighest;
+}
+
 MatmulPrecision ModelWeights::training_precision() const {
-  const bool quantized = std::ranges::any_of(blocks, [](const BlockWeights& block) {
+  BaseBytes base;
+  base.quantized = std::ranges::any_of(blocks, [](const BlockWeights& block) {
     return std::ranges::any_of(block.modules, [](const LinearWeights& m) { return m.weight.is_quantized(); });
   });
-  return quantized ? MatmulPrecision::kHigh : MatmulPrecision::kHighest;
+  return base.training_precision();
 }
 
 void ModelWeights::set_precision(MatmulPrecision precision) {

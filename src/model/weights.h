@@ -88,9 +88,11 @@ struct BaseBytes {
   // While they are loaded, on top of `allocated`: of one matrix, the pages of the file, and with kFourBit its copy in full
   // precision.
   size_t loading = 0;
-  size_t spilled = 0;  // of what kFourBitPassing makes: in a temporary file
+  size_t spilled = 0;      // of what kFourBitPassing makes: in a temporary file
+  bool quantized = false;  // matrices of layers are
 
   size_t total() const { return mapped + allocated; }
+  MatmulPrecision training_precision() const;  // ModelWeights::training_precision
 };
 // Errors: those of load_weights, as far as names and shapes go.
 BaseBytes base_bytes(const Checkpoint& checkpoint, const ModelConfig& config,

@@ -231,6 +231,9 @@ TEST_F(Weights, LinearLayersAreQuantizedWhenLoaded) {
   EXPECT_EQ(weights.blocks[2].module(Module::kDown).weight.type(), "nf4");
   EXPECT_EQ(weights.training_precision(), MatmulPrecision::kHigh);
   EXPECT_EQ(load_weights(checkpoint, config).training_precision(), MatmulPrecision::kHighest);
+  EXPECT_EQ(base_bytes(checkpoint, config, at::kFloat, BaseStorage::kFourBit).training_precision(),
+            MatmulPrecision::kHigh);
+  EXPECT_EQ(base_bytes(checkpoint, config).training_precision(), MatmulPrecision::kHighest);
   ModelWeights less = weights;
   less.set_precision(MatmulPrecision::kHigh);
   EXPECT_EQ(less.blocks[2].module(Module::kDown).weight.precision(), MatmulPrecision::kHigh);

@@ -12,6 +12,7 @@
 #include "base/spill_file.h"
 #include "eval/summary.h"
 #include "generate/cache_need.h"
+#include "run/evaluate.h"
 #include "run/few_shot.h"
 #include "run/other_adapters.h"
 #include "train/optimizer.h"
@@ -26,7 +27,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-// A trial of two layers and the head shall take no longer than a second or so on a small machine; a smaller one than this is
+// A trial of some layers and the head shall take no longer than a second or so on a small machine; a smaller one than this is
 // not like a pass.
 constexpr double kTrialFlops = 150e9;
 constexpr int64_t kSmallestTrial = 128;
@@ -49,18 +50,28 @@ class Questioning {
  public:
   Questioning(const RunConfig& config, const TextSession& text, const ModelConfig& model, const Split& split)
       : text_(text), model_(model) {
-    int64_t longest = 0;
-    for (const Conversation& row : split.test) longest = std::max(longest, answer_length(row));
     options_.batch_size = config.eval_batch_size;
-    options_.max_new_tokens = config.max_new_tokens > 0 ? config.max_new_tokens : longest + longest / 2 + 32;
-    const auto plain = [&](const std::vector<Conversation>& rows) {
-      return asking(rows, [](const Conversation& row) {
+    options_.within_context = true;
+    const std::string& test_source = config.eval_data.empty() ? config.train_data : config.eval_data;
+    const auto plain = [&](const std::vector<Conversation>& rows, const std::string& source) {
+      int64_t longest = 0;
+      for (const Conversation& row : rows) longest = std::max(longest, answer_length(row));
+      options_.max_new_tokens = most_new_tokens(config.max_new_tokens, longest);
+      const auto before = [](const Conversation& row) {
         return std::vector<Message>(row.messages.begin(), row.messages.end() - 1);
-      });
+      };
+      for (const Conversation& row : rows)
+        if (!row.messages.empty())
+          require_room(static_cast<int64_t>(text_.renderer().render_prompt(before(row), row.tools).size()),
+                       config.max_new_tokens, model_.max_position_embeddings,
+                       fmt::format("{}:{}", source, row.line));
+      for (int i = 0; i < 2; ++i) add(asking(rows, before));
     };
-    for (int i = 0; i < 2; ++i) add(plain(split.test));
     if (std::ranges::any_of(split.golden, [](const Conversation& row) { return !row.messages.empty(); }))
-      for (int i = 0; i < 2; ++i) add(plain(split.golden));
+      plain(split.golden, config.train_data);
+    plain(split.test, test_source);
+    options_.within_context =
+        false;  // examples are left out where the longest answer has no room beside them
     if (!config.few_shot) return;
     const FewShotExamples examples(split.train, config.train.seed);
     if (!examples.any_for(split.test)) return;
@@ -236,11 +247,14 @@ class Planner {
         rows_(rows),
         options_(options),
         train_(config_.train),
-        memory_{model, config_.adapter, config_.train.optim,
-                base_bytes(checkpoint_, model, at::kFloat, storage_of(config_)), resident_since_start(),
-                at::get_num_threads(),
-                // "auto" may take less.
-                precision_named(config_.float32_matmul_precision).value_or(MatmulPrecision::kHighest)} {
+        memory_{model,
+                config_.adapter,
+                config_.train.optim,
+                base_bytes(checkpoint_, model, at::kFloat, storage_of(config_)),
+                resident_since_start(),
+                at::get_num_threads()} {
+    memory_.precision =
+        precision_named(config_.float32_matmul_precision).value_or(memory_.base.training_precision());
     plan_.test_rows = options.whole_run ? split.test.size() : 0;
     if (!options.whole_run) return;
     asked_.emplace(config_, text, model, split);
@@ -383,6 +397,7 @@ class Planner {
     plan_.micro_batch_tokens = train_.micro_batch_tokens;
     plan_.recompute = train_.recompute;
     plan_.base_in_file = config_.base_in_file;
+    plan_.precision = memory_.precision;
     return limits;
   }
 
@@ -390,6 +405,7 @@ class Planner {
   void weigh(const RunPasses& training, const RunPasses& scoring, PassLimits limits) {
     const auto steps = static_cast<double>(training.steps);
     plan_.passes_a_step = static_cast<double>(training.passes.size()) / steps;
+    plan_.tokens_a_step = training.tokens_a_step();
     plan_.unique_tokens_a_step = static_cast<double>(training.size.unique_tokens) / steps;
     memory_.training = training.passes;
     memory_.scoring = scoring.passes;
@@ -468,9 +484,25 @@ class Planner {
 
 }  // namespace
 
+PlannedRows make_planned_rows(RunConfig& config, const TextSession& text, const ModelConfig& model,
+                              const Split& split, std::vector<std::string>& notes) {
+  const int64_t context = model.max_position_embeddings;
+  if (config.max_seq_length > context) {
+    notes.push_back(
+        fmt::format("max_seq_length: the model reads {} tokens, so {} is used", context, context));
+    config.max_seq_length = context;
+  }
+  return {make_examples(text.renderer(), split.train, config.max_seq_length, config.train_data),
+          make_examples(text.renderer(), split.valid, config.max_seq_length, config.train_data)};
+}
+
 PlannedRun plan_run(const RunConfig& config, const TextSession& text, const ModelConfig& model,
                     const Split& split, const PlannedRows& rows, const PlanOptions& options) {
   return Planner(config, text, model, split, rows, options).run();
+}
+
+double PlannedRun::saved_by_sharing() const {
+  return tokens_a_step > 0 ? 1 - unique_tokens_a_step / tokens_a_step : 0;
 }
 
 Json plan_json(const PlannedRun& plan) {
@@ -486,11 +518,13 @@ Json plan_json(const PlannedRun& plan) {
             {"steps_per_epoch", plan.length.steps_per_epoch},
             {"examples_per_step", plan.examples_a_step},
             {"passes_per_step", plan.passes_a_step},
+            {"tokens_per_step", plan.tokens_a_step},
             {"unique_tokens_per_step", plan.unique_tokens_a_step},
             {"micro_batch_tokens", plan.micro_batch_tokens},
             {"recompute", recompute_name(plan.recompute)},
             {"pass_bytes", plan.pass_bytes},
-            {"base_in_file", plan.base_in_file}};
+            {"base_in_file", plan.base_in_file},
+            {"float32_matmul_precision", precision_name(plan.precision)}};
   if (!plan.why.empty()) json["why"] = plan.why;
   Json& memory = json["memory"] = Json::object();
   for (const auto& [name, bytes] : categories(plan.memory)) memory[name] = bytes;

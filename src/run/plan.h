@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/matmul_precision.h"
 #include "run/config.h"
 #include "run/run_data.h"
 #include "text/text_session.h"
@@ -50,13 +51,15 @@ struct PlannedRun {
   int64_t longest_row = 0;
   RunLength length{};
   int64_t examples_a_step = 0;
-  double passes_a_step = 0, unique_tokens_a_step = 0;
+  double passes_a_step = 0, tokens_a_step = 0;
+  double unique_tokens_a_step = 0;  // what is computed, beginnings that rows of a step share once
 
   int64_t micro_batch_tokens = 0;  // chosen or configured
   Recompute recompute = Recompute::kNone;
   int64_t pass_bytes = 0;     // TrainOptions::pass_bytes
   bool base_in_file = false;  // BaseStorage::kPassing
   std::string why;            // of these, where memory_limit had them chosen
+  MatmulPrecision precision = MatmulPrecision::kHighest;
 
   MemoryPlan memory;
   int64_t memory_limit = 0;      // 0: none
@@ -68,6 +71,9 @@ struct PlannedRun {
   std::optional<PlannedTime> time = {};
   PlannedDisk disk;
   std::vector<std::string> notes = {};
+
+  // The share of a step's tokens that need not be computed; 0: nothing is shared.
+  double saved_by_sharing() const;
 };
 
 struct PlanOptions {
@@ -76,10 +82,13 @@ struct PlanOptions {
   int64_t repeats = 2;       // of the measurement
 };
 
-// Rows as training reads them. Errors: those of make_examples; max_seq_length is lowered to the model's context with a note.
+// Rows as training reads them.
 struct PlannedRows {
   std::vector<Example> train, valid;
 };
+// Lowers max_seq_length to the model's context, with a note. Errors: those of make_examples.
+PlannedRows make_planned_rows(RunConfig& config, const TextSession& text, const ModelConfig& model,
+                              const Split& split, std::vector<std::string>& notes);
 
 // `config` after finish(). micro_batch_tokens, unless given, and, with memory_limit, recompute are chosen. Errors: kInput when the base
 // cannot be read, or when nothing fits memory_limit.

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "train/score.h"
 
 namespace lora {
@@ -36,16 +34,16 @@ std::optional<std::string> load_in_4bit_note(const Session& session) {
 
 std::string QuantizationLoss::sentence() const {
   return fmt::format(
-      "the base on {} training rows: loss {:.4f} in full precision, {:.4f} in 4 bits ({:+.4f})", examples,
-      full_precision, four_bit, four_bit - full_precision);
+      "the base on the {} rows of the first step: loss {:.4f} in full precision, {:.4f} in 4 bits ({:+.4f})",
+      examples, full_precision, four_bit, four_bit - full_precision);
 }
 
-QuantizationLoss measure_quantization(const Session& session, const std::vector<Example>& rows, size_t count,
+QuantizationLoss measure_quantization(const Session& session, const std::vector<const Example*>& rows,
                                       const ForestOptions& forests) {
-  const std::vector<Example> some(rows.begin(),
-                                  rows.begin() + static_cast<std::ptrdiff_t>(std::min(count, rows.size())));
-  return {static_cast<int64_t>(some.size()), mean_nll(session.unquantized(), some, forests),
-          mean_nll(session.decoder(), some, forests)};
+  std::vector<Example> examples;
+  for (const Example* row : rows) examples.push_back(*row);
+  return {static_cast<int64_t>(examples.size()), mean_nll(session.unquantized(), examples, forests),
+          mean_nll(session.decoder(), examples, forests)};
 }
 
 }  // namespace lora

@@ -23,9 +23,9 @@ struct QuantizationLoss {
   std::string sentence() const;  // "…: loss 2.31 in full precision, 2.38 in 4 bits (+0.07)"
 };
 
-// Of the first `count` rows. Reads the whole checkpoint once, matrix by matrix. Precondition:
+// Of the rows of a step. Reads the whole checkpoint once, matrix by matrix; products have the same precision in both. Precondition:
 // session.quantized_on_load(), rows not empty.
-QuantizationLoss measure_quantization(const Session& session, const std::vector<Example>& rows, size_t count,
+QuantizationLoss measure_quantization(const Session& session, const std::vector<const Example*>& rows,
                                       const ForestOptions& forests);
 
 }  // namespace lora

@@ -82,8 +82,10 @@ bool Session::quantized_on_load() const {
 
 Decoder Session::unquantized() const {
   const ModelConfig& config = decoder_->config();
-  return {config, load_weights(text_->checkpoint(), config, at::kFloat, BaseStorage::kPassing, device_),
-          backend_};
+  ModelWeights weights =
+      load_weights(text_->checkpoint(), config, at::kFloat, BaseStorage::kPassing, device_);
+  weights.set_precision(decoder_->weights().precision());
+  return {config, std::move(weights), backend_};
 }
 
 AdapterRecord Session::record() const {
@@ -104,7 +106,7 @@ AdapterRecord Session::record() const {
 
 Adapter Session::load_adapter(const std::filesystem::path& folder) const {
   Adapter adapter = load_peft(folder, decoder_->config());
-  check_record(folder, text_->checkpoint().fingerprint(), renderer().fingerprint());
+  check_record(folder, record());
   return adapter;
 }
 

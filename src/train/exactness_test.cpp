@@ -142,8 +142,9 @@ TEST_P(Exactness, PackedBaseEqualsDenseBase) {
   expect_same("packed_reference", run_with(packed, {true, kNoLimit}, ops::Backend::kReference), dense);
 }
 
-// Windows reach over shared prefixes, and rows on either side of LongRoPE's border begin alike.
-TEST(ExactnessOfFamilies, SharingAndDealingDoNotMatter) {
+// Windows reach over shared prefixes, and rows on either side of LongRoPE's border begin alike. What a layer keeps depends on its norms,
+// on how its projections are fused, on caps and multipliers.
+TEST(ExactnessOfFamilies, SharingDealingAndRecomputationDoNotMatter) {
   at::set_num_threads(1);
   const std::vector<Example> rows = rows_of_every_kind();
   for (const ModelConfig& config : testing::tiny_family_configs()) {
@@ -154,7 +155,12 @@ TEST(ExactnessOfFamilies, SharingAndDealingDoNotMatter) {
       return std::tuple(r.loss, adapter.gradients().clone(), r.unique_tokens);
     };
     const auto [loss, gradients, tokens] = run({false, 1});
-    for (const ForestOptions& options : {ForestOptions{true, kNoLimit}, {true, 40}, {false, kNoLimit}}) {
+    for (const ForestOptions& options : {ForestOptions{true, kNoLimit},
+                                         {true, 40},
+                                         {false, kNoLimit},
+                                         {true, kNoLimit, 0, Recompute::kCheap},
+                                         {true, kNoLimit, 0, Recompute::kBlock},
+                                         {true, 40, 0, Recompute{RecomputeLevel::kCheap, 1}}}) {
       const auto [other_loss, other_gradients, other_tokens] = run(options);
       EXPECT_EQ(other_tokens < tokens, options.share_prefixes) << config.family;
       EXPECT_NEAR(other_loss, loss, 1e-9 * loss) << config.family;
