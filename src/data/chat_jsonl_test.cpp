@@ -82,6 +82,8 @@ std::vector<BadFile> bad_files() {
       {"no messages", "{}", "d.jsonl:1:1", "without \"messages\"", ""},
       {"unknown key", R"({"messages": [], "wieght": 2})", "d.jsonl:1:18", "unknown key \"wieght\"",
        "Did you mean \"weight\""},
+      {"weight beyond floats", R"({"messages": [], "weight": 1e-40})", "d.jsonl:1:28", "weight is 1e-40",
+       "1e-6"},
       {"weight zero", R"({"messages": [], "weight": 0})", "d.jsonl:1:28", "weight is 0", "above 0"},
       {"checks no array", R"({"messages": [], "checks": "x"})", "d.jsonl:1:28", "\"checks\" is a string",
        "array"},

@@ -109,6 +109,28 @@ TEST(Doctor, AnArrayOrSpreadRowsAreOneFindingAndTheirRowsAreChecked) {
   EXPECT_EQ(said(check("[\"user\", \"assistant\"]\n" + rows(120))), "not-an-object 1:1; ");
 }
 
+TEST(Doctor, NothingBehindAnArrayIsDropped) {
+  std::string array;
+  for (int i = 0; i < 60; ++i) array += (i == 0 ? "[" : ",\n") + row(std::to_string(i));
+  array += "]\n";
+  const CheckReport report = check(array + array + row("one more") + "\nrest ]\n");
+  EXPECT_EQ(said(report), "invalid-json 1:1; invalid-json 122:1; invalid-json 122:6; ");
+  EXPECT_EQ(report.summary.rows, 123u);
+  EXPECT_EQ(report.summary.readable, 121u);
+}
+
+TEST(Doctor, LinesThatAreBareListsOfMessagesAreReadOneByOne) {
+  std::string text;
+  for (int i = 0; i < 120; ++i)
+    text += R"([{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}])"
+            "\n";
+  const CheckReport report = check(text);
+  EXPECT_EQ(report.summary.rows, 120u);
+  ASSERT_EQ(report.findings.size(), 120u);
+  EXPECT_EQ(report.findings.back().code, "not-an-object");
+  EXPECT_EQ(report.findings.back().line, 120u);
+}
+
 TEST(Doctor, TooLongSaysHowManyAnswersAreLost) {
   std::string text = rows(120) + row(std::string(9000, 'x')) + "\n";
   text +=

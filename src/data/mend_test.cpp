@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "data/convert.h"
 #include "data/doctor.h"
+#include "data/json_tape.h"
 
 namespace lora {
 namespace {
@@ -92,6 +93,13 @@ TEST_F(Mend, WritesArraysAndSpreadRowsAsLines) {
   EXPECT_EQ(mend(pretty + "\n" + pretty.substr(0, 2) + "\"id\": 1," + pretty.substr(2)), flat + "\n")
       << "the second is the same conversation";
   EXPECT_EQ(report_.changes[0].kind, MendChange::Kind::kLayout);
+}
+
+TEST_F(Mend, WritesWhatStandsBehindAnArray) {
+  const std::string one = compact_json(row("one")), two = compact_json(row("two"));
+  EXPECT_EQ(mend("[" + row("one") + "]\n[" + row("two") + "] rest\n" + row("three")),
+            one + "\n" + two + "\nrest\n" + compact_json(row("three")) + "\n");
+  EXPECT_EQ(report_.rows_left, 1u);
 }
 
 TEST_F(Mend, WritesLinesThatEndWithACarriageReturn) {

@@ -7,6 +7,7 @@
 #include <bit>
 #include <optional>
 #include <tuple>
+#include <unordered_map>
 
 #include "base/hash.h"
 #include "data/minhash.h"
@@ -146,12 +147,21 @@ class Search {
       size_t end = begin + 1;
       while (end < hashes.size() && hashes[end].first == hashes[begin].first) ++end;
       const uint32_t first = hashes[begin].second;
+      const bool few = end - begin <= kFewEquals;
+      std::unordered_map<uint64_t, uint32_t> with_label;  // the first text
       distinct_.push_back(first);
-      for (size_t i = begin + 1; i < end; ++i) {
-        equals_.emplace_back(first, hashes[i].second);
-        add_pair(first, hashes[i].second, 1);
-        if (end - begin <= kFewEquals)
-          for (size_t k = begin + 1; k < i; ++k) add_pair(hashes[k].second, hashes[i].second, 1);
+      for (size_t i = begin; i < end; ++i) {
+        const uint32_t text = hashes[i].second;
+        if (i > begin) {
+          equals_.emplace_back(first, text);
+          add_pair(first, text, 1);
+        }
+        if (few) {
+          for (size_t k = begin + 1; k < i; ++k) add_pair(hashes[k].second, text, 1);
+        } else if (const uint64_t label = label_of(text); label != 0) {
+          const auto [at, is_new] = with_label.try_emplace(label, text);
+          if (!is_new) add_pair(at->second, text, 1);
+        }
       }
       begin = end;
     }
@@ -164,23 +174,32 @@ class Search {
       pairs_.push_back({std::min(a, b), std::max(a, b), similarity});
   }
 
-  // The text and those equal to it; of very many the first ones.
-  std::vector<uint32_t> with_equals(uint32_t text) const {
+  uint64_t label_of(uint32_t text) const { return options_.labels.empty() ? 0 : options_.labels[text]; }
+
+  // The text and those equal to it; of more than `most` the first ones.
+  std::vector<uint32_t> with_equals(uint32_t text, size_t most) const {
     std::vector<uint32_t> all{text};
     for (auto at = std::lower_bound(equals_.begin(), equals_.end(), std::pair(text, uint32_t{0}));
-         at != equals_.end() && at->first == text && all.size() < kFewEquals; ++at)
+         at != equals_.end() && at->first == text && all.size() < most; ++at)
       all.push_back(at->second);
     return all;
   }
 
-  // What is close to a text is close to its equals.
+  // What is close to a text is close to its equals. Across a border to all of them: one that is left out there is taken
+  // for a text that nothing before the border is close to.
   void pass_on_to_equals() {
-    const size_t found = pairs_.size();
-    for (size_t i = 0; i < found && !equals_.empty(); ++i) {
-      const NearPair pair = pairs_[i];
-      if (pair.similarity >= 1) continue;
-      for (const uint32_t a : with_equals(pair.first))
-        for (const uint32_t b : with_equals(pair.second)) add_pair(a, b, pair.similarity);
+    if (equals_.empty()) return;
+    const size_t most = options_.border != 0 ? SIZE_MAX : kFewEquals;
+    const std::vector<NearPair> found = pairs_;
+    size_t room = std::max(kManyPairs, 2 * found.size());
+    for (const NearPair& pair : found) {
+      if (!std::binary_search(distinct_.begin(), distinct_.end(), pair.second)) continue;  // equal itself
+      const std::vector<uint32_t> near = with_equals(pair.first, kFewEquals);
+      for (const uint32_t b : with_equals(pair.second, most))
+        for (const uint32_t a : near) add_pair(a, b, pair.similarity);
+      if (options_.most_per_text == 0 || pairs_.size() <= room) continue;
+      keep_best();
+      room = std::max(kManyPairs, 2 * pairs_.size());
     }
   }
 
@@ -264,8 +283,14 @@ class Search {
       const auto at = [&](size_t i) { return pairs_.begin() + static_cast<ptrdiff_t>(i); };
       std::stable_sort(at(begin), at(end),
                        [](const NearPair& a, const NearPair& b) { return a.similarity > b.similarity; });
-      for (size_t i = begin; i < std::min(end, begin + options_.most_per_text); ++i)
-        pairs_[kept++] = pairs_[i];
+      size_t equal_labels = 0;
+      for (size_t i = begin; i < end; ++i) {
+        const NearPair pair = pairs_[i];
+        const bool equal = label_of(pair.first) != 0 && label_of(pair.first) == label_of(pair.second);
+        if (i - begin < options_.most_per_text || (equal && equal_labels < options_.most_per_text))
+          pairs_[kept++] = pair;
+        if (equal) ++equal_labels;
+      }
       begin = end;
     }
     pairs_.resize(kept);

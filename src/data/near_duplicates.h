@@ -51,7 +51,10 @@ struct NearOptions {
   bool look_past_boilerplate = false;
   // Pairs kept for a text with earlier ones, the most similar first; 0: all.
   size_t most_per_text = 0;
-  // Only pairs of a text before this one with a text from it on; 0: all pairs.
+  // A number for each text, or nothing. Of pairs with equal numbers (other than 0) as many again are kept, so that a
+  // crowd does not push out the one that matters; among equal texts they are always found.
+  std::span<const uint64_t> labels = {};
+  // Only pairs of a text before this one with a text from it on, of equal texts behind it each with one; 0: all pairs.
   size_t border = 0;
   size_t memory_budget = size_t{32} << 20;
 };

@@ -120,6 +120,35 @@ TEST(NearDuplicates, TheBorderGivesPairsAcrossIt) {
   EXPECT_EQ(found, (std::set<std::pair<uint32_t, uint32_t>>{{0, 2}, {1, 3}, {1, 4}, {0, 5}}));
 }
 
+TEST(NearDuplicates, AcrossTheBorderNoCopyIsLeftOut) {
+  const auto tied = [](const std::vector<std::string>& texts) {
+    std::set<uint32_t> behind;
+    const auto pairs =
+        find_near_duplicates(store_of(texts), {.threshold = 0.5, .most_per_text = 4, .border = 1});
+    for (const NearPair& pair : pairs) behind.insert(pair.second);
+    return behind.size();
+  };
+  std::vector<std::string> texts(30, "one two three four five six seven eight nine eleven");
+  texts[0] = "one two three four five six seven eight nine ten";
+  EXPECT_EQ(tied(texts), 29u);
+  // Other texts with equal shingles.
+  EXPECT_EQ(tied({"go on go on", "go on go on go on", "go on go on go on"}), 2u);
+}
+
+TEST(NearDuplicates, EqualLabelsAreNotCrowdedOut) {
+  for (const uint32_t n : {6u, 30u}) {
+    const std::vector<std::string> texts(n, "how do I reset the password of my account");
+    std::vector<uint64_t> labels(n);
+    for (size_t i = 0; i < n; ++i) labels[i] = i + 1;
+    labels[n - 1] = labels[n - 2];
+    const auto pairs = find_near_duplicates(store_of(texts), {.most_per_text = 2, .labels = labels});
+    EXPECT_TRUE(std::any_of(pairs.begin(), pairs.end(), [&](const NearPair& pair) {
+      return pair.first == n - 2 && pair.second == n - 1;
+    })) << n;
+    EXPECT_LE(pairs.size(), 3 * texts.size());
+  }
+}
+
 TEST(NearDuplicates, TextsWithoutWordsAreInNoPair) {
   EXPECT_TRUE(find_near_duplicates(store_of({"", "?!", "", "a"}), {.threshold = 0.1}).empty());
   EXPECT_TRUE(find_near_duplicates(store_of({}), {}).empty());

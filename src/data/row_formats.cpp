@@ -22,6 +22,8 @@ constexpr std::array<std::string_view, 21> kHarmlessKeys = {
     "category", "topic", "language", "lang",    "metadata",  "meta",       "comment",
     "url",      "title", "author",   "created", "timestamp", "created_at", "parallel_tool_calls"};
 
+// A step of one such row alone still has gradients that a float holds.
+constexpr double kLeastWeight = 1e-6, kMostWeight = 1e6;
 constexpr std::array<std::string_view, 6> kRowKeys = {"messages", "tools", "weight",
                                                       "golden",   "tags",  "checks"};
 constexpr std::array<std::string_view, 16> kAllRowKeys = {
@@ -29,7 +31,7 @@ constexpr std::array<std::string_view, 16> kAllRowKeys = {
     "instruction", "input",    "output", "history", "prompt", "completion", "text",          "conversation"};
 }  // namespace
 
-std::string in_quotes(std::string_view text) {
+std::string as_quoted(std::string_view text) {
   size_t length = std::min<size_t>(text.size(), 40);
   while (length < text.size() && length > 0 && (static_cast<unsigned char>(text[length]) & 0xC0) == 0x80)
     --length;
@@ -84,7 +86,7 @@ RowProblem& RowBuilder::problem(std::string_view code, size_t offset, std::strin
 void RowBuilder::build() {
   for (const uint32_t key : tape_.duplicate_keys())
     problem("duplicate-key", begin(key),
-            fmt::format("the key {} stands twice in one object", in_quotes(tape_.string(key))),
+            fmt::format("the key {} stands twice in one object", as_quoted(tape_.string(key))),
             "each key once", "Remove one of them.");
   const std::optional<RowFormat> format = recognise();
   if (!format) {
@@ -165,7 +167,7 @@ void RowBuilder::refuse_other_formats(RowFormat format) {
       break;
     case RowFormat::kText:
       problem("missing-messages", key_offset(options_.text_field),
-              fmt::format("this row is plain text ({})", in_quotes(options_.text_field)),
+              fmt::format("this row is plain text ({})", as_quoted(options_.text_field)),
               std::string(kRowShape),
               "Give the messages themselves; the model's chat template is applied here.");
       break;
@@ -188,8 +190,8 @@ void RowBuilder::say_no_format() {
     nearest = known;
     near_key = name;
     problem("missing-messages", begin(0), "a row without \"messages\"", std::string(kRowShape),
-            fmt::format("Did you mean {} by {}?", in_quotes(nearest), in_quotes(near_key)));
-    problem("unknown-key", begin(key), fmt::format("unknown key {}", in_quotes(name)), std::string(kRowShape),
+            fmt::format("Did you mean {} by {}?", as_quoted(nearest), as_quoted(near_key)));
+    problem("unknown-key", begin(key), fmt::format("unknown key {}", as_quoted(name)), std::string(kRowShape),
             fmt::format("Did you mean \"{}\"?", known));
   }
   if (nearest.empty())
@@ -229,9 +231,9 @@ void RowBuilder::read_row_key(RowFormat format, size_t key, std::string_view nam
     const double weight = type(value) == JsonType::kNumber ? tape_.number(value) : -1;
     if (type(value) != JsonType::kNumber)
       bad_value("a number above 0");
-    else if (!(weight > 0) || !std::isfinite(weight))
+    else if (!(weight >= kLeastWeight && weight <= kMostWeight))
       problem("invalid-value", begin(value), fmt::format("the row's weight is {}", tape_.raw(value)),
-              "a number above 0", "Remove a row that should not count.");
+              "a number above 0, from 1e-6 to 1e6", "Remove a row that should not count.");
     else
       conversation.weight = weight;
   } else if (name == "tags") {
@@ -276,7 +278,7 @@ void RowBuilder::read_row_key(RowFormat format, size_t key, std::string_view nam
     }
     if (known) return;
     const std::string_view nearest = nearest_word(name, kRowKeys);
-    problem("unknown-key", begin(key), fmt::format("unknown key {}", in_quotes(name)),
+    problem("unknown-key", begin(key), fmt::format("unknown key {}", as_quoted(name)),
             format == RowFormat::kChat
                 ? "\"messages\", and optionally \"tools\", \"weight\", \"golden\", \"tags\" and \"checks\""
                 : fmt::format("the keys of a row in {} format", format_name(format)),

@@ -71,7 +71,7 @@ class RowBuilder {
 };
 
 // `text` in quotes for a message, not longer than a line.
-std::string in_quotes(std::string_view text);
+std::string as_quoted(std::string_view text);
 // "Did you mean …?", or `otherwise` when there is no near word.
 std::string did_you_mean(std::string_view nearest, std::string_view otherwise);
 // Nothing that can be seen: white space, control and zero-width characters of Unicode.

@@ -66,10 +66,31 @@ void join_all(const std::vector<size_t>& members, Groups& groups) {
   for (size_t i = 1; i < members.size(); ++i) groups.join(members[0], members[i]);
 }
 
-void join_equal_questions(const std::vector<Conversation>& rows, Groups& groups) {
+// An answer of a row, with context_hash() of what stands before it and of that with the answer.
+struct Exchange {
+  size_t end = 0;  // messages up to and with the answer
+  uint64_t context = 0, with_answer = 0;
+};
+
+struct RowTurns {
+  uint64_t question = 0;  // the context of the last answer
+  std::vector<Exchange> exchanges;
+};
+
+RowTurns turns_of(const Conversation& row) {
+  const std::vector<uint64_t> contexts = context_hashes(row);
+  RowTurns turns;
+  turns.question = contexts[last_answer(row)];
+  for (size_t i = 0; i < row.messages.size(); ++i)
+    if (row.messages[i].role == "assistant") turns.exchanges.push_back({i + 1, contexts[i], contexts[i + 1]});
+  return turns;
+}
+
+void join_equal_questions(const std::vector<Conversation>& rows, const std::vector<RowTurns>& turns,
+                          Groups& groups) {
   RowsByKey by_question, by_text, by_digits;
   for (size_t i = 0; i < rows.size(); ++i) {
-    by_question[context_hash(rows[i], last_answer(rows[i]))].push_back(i);
+    by_question[turns[i].question].push_back(i);
     by_text[user_text_hash(rows[i], true)].push_back(i);
   }
   for (const auto& [key, members] : by_question) join_all(members, groups);
@@ -84,13 +105,6 @@ void join_equal_questions(const std::vector<Conversation>& rows, Groups& groups)
   }
 }
 
-// Messages up to and with the assistant's answer number `exchanges`; 0 when there are fewer.
-size_t end_of_exchange(const Conversation& row, size_t exchanges) {
-  for (size_t i = 0; i < row.messages.size(); ++i)
-    if (row.messages[i].role == "assistant" && --exchanges == 0) return i + 1;
-  return 0;
-}
-
 // Of messages [begin, end).
 bool is_telling(const Conversation& row, size_t begin, size_t end) {
   size_t words = 0;
@@ -99,24 +113,55 @@ bool is_telling(const Conversation& row, size_t begin, size_t end) {
   return words >= kTelling;
 }
 
-// Of the rows in `members`, whose first `exchanges - 1` exchanges do not tell them apart.
-void join_conversations(const std::vector<Conversation>& rows, const std::vector<size_t>& members,
-                        size_t exchanges, Groups& groups) {
-  RowsByKey by_beginning;
-  for (size_t i : members)
-    if (const size_t end = end_of_exchange(rows[i], exchanges); end > 0)
-      by_beginning[context_hash(rows[i], end)].push_back(i);
-  for (const auto& [key, alike] : by_beginning) {
-    if (alike.size() < 2) continue;
-    const bool several = std::any_of(alike.begin(), alike.end(),
-                                     [&](size_t i) { return end_of_exchange(rows[i], exchanges + 1) > 0; });
-    if (!several) continue;
-    const Conversation& any = rows[alike[0]];
-    const size_t begin = exchanges == 1 ? 0 : end_of_exchange(any, exchanges - 1);
-    if (is_crowd(alike.size(), rows.size()) || !is_telling(any, begin, end_of_exchange(any, exchanges)))
-      join_conversations(rows, alike, exchanges + 1, groups);
-    else
-      join_all(alike, groups);
+// A row with the conversations in which its question is asked on the way.
+void join_earlier_turns(const std::vector<Conversation>& rows, const std::vector<RowTurns>& turns,
+                        Groups& groups) {
+  std::unordered_map<uint64_t, size_t> asks;  // by question: the first row, whose group all others are in
+  for (size_t i = 0; i < rows.size(); ++i) asks.try_emplace(turns[i].question, i);
+  RowsByKey on_the_way;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const std::vector<Exchange>& exchanges = turns[i].exchanges;
+    for (size_t k = 0; k + 1 < exchanges.size(); ++k)
+      if (asks.contains(exchanges[k].context)) on_the_way[exchanges[k].context].push_back(i);
+  }
+  for (const auto& [question, members] : on_the_way) {
+    const size_t row = asks.at(question);
+    if (is_crowd(members.size(), rows.size()) || !is_telling(rows[row], 0, last_answer(rows[row]))) continue;
+    join_all(members, groups);
+    groups.join(row, members[0]);
+  }
+}
+
+// Rows that begin with the same `exchanges` exchanges, which do not tell them apart.
+struct Alike {
+  std::vector<size_t> rows;
+  size_t exchanges = 0;
+};
+
+void join_conversations(const std::vector<Conversation>& rows, const std::vector<RowTurns>& turns,
+                        Groups& groups) {
+  std::vector<Alike> waiting(1);
+  waiting[0].rows.resize(rows.size());
+  std::iota(waiting[0].rows.begin(), waiting[0].rows.end(), size_t{0});
+  while (!waiting.empty()) {
+    const Alike alike = std::move(waiting.back());
+    waiting.pop_back();
+    const size_t at = alike.exchanges;  // the exchange that is looked at
+    RowsByKey by_beginning;
+    for (size_t i : alike.rows)
+      if (at < turns[i].exchanges.size()) by_beginning[turns[i].exchanges[at].with_answer].push_back(i);
+    for (auto& [key, members] : by_beginning) {
+      if (members.size() < 2) continue;
+      const bool several = std::any_of(members.begin(), members.end(),
+                                       [&](size_t i) { return turns[i].exchanges.size() > at + 1; });
+      if (!several) continue;
+      const std::vector<Exchange>& any = turns[members[0]].exchanges;
+      const size_t begin = at == 0 ? 0 : any[at - 1].end;
+      if (is_crowd(members.size(), rows.size()) || !is_telling(rows[members[0]], begin, any[at].end))
+        waiting.push_back({std::move(members), at + 1});
+      else
+        join_all(members, groups);
+    }
   }
 }
 
@@ -124,10 +169,12 @@ void join_conversations(const std::vector<Conversation>& rows, const std::vector
 
 std::vector<uint64_t> near_duplicate_groups(const std::vector<Conversation>& rows) {
   Groups groups(rows.size());
-  join_equal_questions(rows, groups);
-  std::vector<size_t> all(rows.size());
-  std::iota(all.begin(), all.end(), size_t{0});
-  join_conversations(rows, all, 1, groups);
+  std::vector<RowTurns> turns;
+  turns.reserve(rows.size());
+  for (const Conversation& row : rows) turns.push_back(turns_of(row));
+  join_equal_questions(rows, turns, groups);
+  join_earlier_turns(rows, turns, groups);
+  join_conversations(rows, turns, groups);
   TwinRows twins;
   for (const Conversation& row : rows) twins.add(row);
   for (const Twin& twin : twins.find([&](size_t row) { return rows[row]; }))

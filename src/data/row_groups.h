@@ -15,6 +15,9 @@ namespace lora {
 //   - the same user texts after folding case (ASCII), white space and digits. Numbers are the content of some data
 //     ("What is 12 + 7?"): where folding digits would put more than 5 % of the rows (and more than 10) into one group,
 //     that group is told apart by its digits after all;
+//   - a row and those in which its question, with what leads to it, is asked before their last turn. A question of less
+//     than 12 words, or one that more than 5 % of the rows and more than 10 are asked so, ties nothing (split.h then
+//     never holds it out);
 //   - conversations of which one goes on and that share their first exchange (question and answer). An exchange of less
 //     than 12 words, or one that more than 5 % of the rows and more than 10 share, ties nothing: then the next one counts.
 // A number is a hash of a row of the group, so it does not depend on the order of the rows.

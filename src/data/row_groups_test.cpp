@@ -83,6 +83,44 @@ TEST(RowGroups, AGreetingTiesNothing) {
   EXPECT_EQ(std::set<uint64_t>(groups.begin(), groups.end()).size(), 49u);
 }
 
+TEST(RowGroups, AQuestionIsNotPartedFromTheConversationsThatAskItOnTheWay) {
+  const std::string q = "My bike makes a strange noise when I ride uphill in the rain";
+  std::vector<Conversation> rows = fillers(40);
+  rows.push_back(talk({q, "Bring it in."}));
+  rows.push_back(talk({q, "Does it stop when you stop pedalling?", "Yes.", "Then it is the chain."}));
+  rows.push_back(talk({"Hi", "Good day!"}));
+  for (size_t i = 0; i < 9; ++i)
+    rows.push_back(talk({"Hi", "Hello.", "I look for " + name(i + 500), "Aisle " + name(i + 70)}));
+  const auto groups = near_duplicate_groups(rows);
+  EXPECT_EQ(groups[40], groups[41]);
+  EXPECT_EQ(std::set<uint64_t>(groups.begin() + 42, groups.end()).size(), 10u) << "a greeting ties nothing";
+}
+
+TEST(RowGroups, VeryLongConversationsAreHashedOnce) {
+  std::vector<std::string> beginning;
+  for (int i = 0; i < 50'000; ++i) {
+    beginning.emplace_back("on");
+    beginning.emplace_back("ok");
+  }
+  const auto go_on = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> turns = beginning;
+    turns.insert(turns.end(), more.begin(), more.end());
+    return talk(turns);
+  };
+  const std::string q = "My bike makes a strange noise when I ride uphill",
+                    a = "Does it stop when you stop pedalling?";
+  std::vector<Conversation> rows = fillers(40);
+  rows.push_back(
+      go_on({q, a, "Only on the bridge by the old mill, and never while roads are dry", "The chain."}));
+  rows.push_back(
+      go_on({q, a, "No, and last week some friend of mine heard it across our square", "The brake."}));
+  rows.push_back(
+      go_on({"What would six new tyres cost, if my cousin comes for them tomorrow?", "Twenty each."}));
+  const auto groups = near_duplicate_groups(rows);
+  EXPECT_EQ(groups[40], groups[41]);
+  EXPECT_NE(groups[40], groups[42]);
+}
+
 TEST(RowGroups, PlainTextIsGrouped) {
   std::vector<Conversation> rows;
   for (size_t i = 0; i < 30; ++i)

@@ -183,13 +183,13 @@ bool RowBuilder::read_role(size_t node, size_t value, bool from) {
       message.role = name->role;
       return true;
     }
-    problem("unknown-role", begin(value), fmt::format("unknown speaker {}", in_quotes(message.role)),
+    problem("unknown-role", begin(value), fmt::format("unknown speaker {}", as_quoted(message.role)),
             "\"human\", \"gpt\", \"system\" or a tool's \"observation\"",
             "Write \"human\" or \"gpt\", or convert the row to messages.");
     return false;
   }
   if (std::find(kRoles.begin(), kRoles.end(), message.role) != kRoles.end()) return true;
-  problem("unknown-role", begin(value), fmt::format("unknown role {}", in_quotes(message.role)),
+  problem("unknown-role", begin(value), fmt::format("unknown role {}", as_quoted(message.role)),
           "\"system\", \"user\", \"assistant\" or \"tool\"", role_fix(message.role));
   return false;
 }
@@ -234,7 +234,7 @@ void RowBuilder::read_message_keys(size_t node, bool from) {
     } else if (name != "id") {
       const std::string_view nearest =
           from ? nearest_word(name, kShareGptKeys) : nearest_word(name, kMessageKeys);
-      problem("unknown-key", begin(key), fmt::format("unknown key {} in a message", in_quotes(name)),
+      problem("unknown-key", begin(key), fmt::format("unknown key {} in a message", as_quoted(name)),
               from ? "\"from\" and \"value\""
                    : "\"role\" and \"content\", and optionally \"tool_calls\", \"name\", \"tool_call_id\" "
                      "and \"weight\"",

@@ -82,7 +82,7 @@ bool RowBuilder::read_text() {
   content_at_.push_back(begin(value));
   if (type(value) != JsonType::kString) {
     problem("non-string-content", begin(value),
-            fmt::format("{} is {}", in_quotes(options_.text_field), type_in_words(value)), "a string",
+            fmt::format("{} is {}", as_quoted(options_.text_field), type_in_words(value)), "a string",
             "Put it in double quotes.");
     return false;
   }

@@ -21,18 +21,35 @@ void append_answer_words(const Conversation& row, std::vector<uint32_t>& out) {
   }
 }
 
-uint64_t context_hash(const Conversation& row, size_t end) {
-  if (row.is_plain_text()) return words_hash(row.text, 1);
-  uint64_t hash = row.tools.empty() ? 2 : words_hash(row.tools, 2);
-  const bool asked = std::any_of(row.messages.begin(), row.messages.begin() + static_cast<ptrdiff_t>(end),
-                                 [](const Message& m) { return m.role == "user" || m.role == "tool"; });
-  if (!asked) end = row.messages.size();  // nothing that two rows could be asked alike
-  for (size_t i = 0; i < end; ++i) {
-    const Message& message = row.messages[i];
-    hash = words_hash(message.content, words_hash(message.role, hash));
+std::vector<uint64_t> context_hashes(const Conversation& row) {
+  if (row.is_plain_text()) return {words_hash(row.text, 1)};
+  std::vector<uint64_t> hashes{row.tools.empty() ? 2 : words_hash(row.tools, 2)};
+  hashes.reserve(row.messages.size() + 1);
+  for (const Message& message : row.messages) {
+    uint64_t hash = words_hash(message.content, words_hash(message.role, hashes.back()));
     if (!message.tool_calls.empty()) hash = words_hash(message.tool_calls, hash);
+    hashes.push_back(hash);
   }
-  return hash;
+  // Until someone has asked there is nothing that two rows could be asked alike.
+  const auto first = std::find_if(row.messages.begin(), row.messages.end(),
+                                  [](const Message& m) { return m.role == "user" || m.role == "tool"; });
+  const uint64_t whole = hashes.back();
+  std::fill_n(hashes.begin(), first - row.messages.begin() + 1, whole);
+  return hashes;
+}
+
+uint64_t context_hash(const Conversation& row, size_t end) {
+  return context_hashes(row)[end];
+}
+
+std::vector<uint64_t> learned_contexts(const Conversation& row) {
+  std::vector<uint64_t> contexts = context_hashes(row);
+  size_t kept = 0;
+  for (size_t i = 0; i < row.messages.size(); ++i)
+    if (row.messages[i].role == "assistant" && row.messages[i].train) contexts[kept++] = contexts[i];
+  if (kept == 0) contexts[kept++] = contexts[last_answer(row)];
+  contexts.resize(kept);
+  return contexts;
 }
 
 uint64_t instructions_hash(const Conversation& row) {

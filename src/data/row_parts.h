@@ -15,6 +15,10 @@ void append_answer_words(const Conversation& row, std::vector<uint32_t>& out);
 // Hash of the words of everything before message `end` and of the tools: equal for what a model would be asked alike.
 // A plain-text row gives the hash of its text. Where no one has asked yet, the answers count too.
 uint64_t context_hash(const Conversation& row, size_t end);
+// context_hash(row, end) for every end from 0 to the number of messages. Linear in the row.
+std::vector<uint64_t> context_hashes(const Conversation& row);
+// Contexts of the answers that are learned from this row, in their order; where there is none, of the last answer.
+std::vector<uint64_t> learned_contexts(const Conversation& row);
 // Of the system prompt and tools alone.
 uint64_t instructions_hash(const Conversation& row);
 // Index of the last assistant message; the number of messages when there is none.

@@ -24,6 +24,13 @@ bool has_return_lines(std::string_view text) {
   return next == std::string_view::npos || text[next] == '{';
 }
 
+// A line that is an array of messages by itself: a row that lacks the object around it, rather than an array of rows.
+bool is_list_of_messages(std::string_view line) {
+  JsonTape tape;
+  return tape.read(line) && tape[0].type == JsonType::kArray && tape[0].count > 0 &&
+         tape[1].type == JsonType::kObject && (tape.find(1, "role") != 0 || tape.find(1, "from") != 0);
+}
+
 RowSource::Layout layout_of(std::string_view text) {
   using enum RowSource::Layout;
   const size_t begin = text.find_first_not_of(" \t\r\n");
@@ -32,7 +39,7 @@ RowSource::Layout layout_of(std::string_view text) {
   const std::string_view first = text.substr(begin, line_end - begin);
   const size_t second = text.find_first_not_of(" \t\r\n", begin + 1);
   const char inside = second == std::string_view::npos ? '\0' : text[second];
-  if (text[begin] == '[') return inside == '{' ? kArray : kLines;
+  if (text[begin] == '[') return inside == '{' && !is_list_of_messages(first) ? kArray : kLines;
   if (text[begin] != '{' || line_end == text.size()) return kLines;
   // An object that goes on in the next line: that line begins no row of its own.
   const size_t next = text.find_first_not_of(" \t\r\n", line_end);
@@ -121,7 +128,7 @@ bool RowSource::next_value(RowText& row) {
     const std::string_view text = source_.peek(1);
     if (text.empty()) {
       ended_ = true;
-      unclosed_ = begun || layout_ == Layout::kArray;
+      unclosed_ = depth > 0 || inside_string || (layout_ == Layout::kArray && !between_arrays_);
       return begun ? give() : false;
     }
     size_t i = 0;
@@ -132,10 +139,11 @@ bool RowSource::next_value(RowText& row) {
           step(c);
           continue;
         }
-        if (c == ']' && layout_ == Layout::kArray) {  // what may stand behind it is not looked at
-          ended_ = true;
-          source_.take(text.size());
-          return false;
+        // Behind an array another may begin; anything else there is a row, of whatever worth, as it would be inside.
+        if (layout_ == Layout::kArray && c == (between_arrays_ ? '[' : ']')) {
+          between_arrays_ = !between_arrays_;
+          step(c);
+          continue;
         }
         begun = true;
         row.line = line_;

@@ -26,7 +26,7 @@ class RowSource {
   enum class Layout {
     kLines,         // JSON Lines
     kReturnLines,   // the same with lines that end with CR alone, as on old Macintoshes
-    kArray,         // [{…}, {…}]
+    kArray,         // [{…}, {…}], and whatever stands behind it
     kSpreadValues,  // {…} {…}, over several lines each
   };
 
@@ -55,6 +55,7 @@ class RowSource {
   LineSource& source_;
   Layout layout_ = Layout::kLines;
   bool has_mark_ = false, unclosed_ = false, ended_ = false;
+  bool between_arrays_ = false;  // of kArray: the last one is closed
   size_t first_line_ = 1, first_column_ = 1;
   size_t line_ = 1, column_ = 1;  // of the next byte, when not in lines
   std::string value_;

@@ -95,7 +95,7 @@ void RowBuilder::check_content(size_t message, std::string_view text, bool plain
     RowProblem& said =
         problem("control-token-in-text", row_.places.offset_of(tape_.text(), message, token->offset),
                 fmt::format("the control token {} is spelled out in the text",
-                            in_quotes(text.substr(token->offset, token->length))),
+                            as_quoted(text.substr(token->offset, token->length))),
                 "text without control tokens",
                 plain_text ? "Give messages in place of text that a template has already been applied to, "
                              "unless that is meant."

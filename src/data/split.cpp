@@ -80,7 +80,8 @@ std::vector<uint64_t> strata_of(const std::vector<Conversation>& rows) {
 // train.
 struct Group {
   uint64_t id = 0;
-  bool golden = false;  // holds a golden row
+  bool golden = false;             // holds a golden row
+  bool learned_elsewhere = false;  // rows of other groups learn its question on the way to their last
   uint64_t stratum = 0;
   uint64_t rank = 0;
   double position = 0;
@@ -103,6 +104,13 @@ std::vector<Group> ordered_groups(const std::vector<Conversation>& rows, uint64_
     group.golden |= rows[i].golden;
     group.rows.push_back(i);
   }
+  std::unordered_map<uint64_t, size_t> asks;  // by question: the group that all who ask it are in
+  for (size_t i = 0; i < rows.size(); ++i)
+    asks.try_emplace(context_hash(rows[i], last_answer(rows[i])), index.at(ids[i]));
+  for (size_t i = 0; i < rows.size(); ++i)
+    for (const uint64_t context : learned_contexts(rows[i]))
+      if (const auto at = asks.find(context); at != asks.end() && at->second != index.at(ids[i]))
+        groups[at->second].learned_elsewhere = true;
   std::sort(groups.begin(), groups.end(), [](const Group& a, const Group& b) {
     return std::tie(a.stratum, a.rank, a.id) < std::tie(b.stratum, b.rank, b.id);
   });
@@ -215,11 +223,16 @@ Split split_groups(const std::vector<Conversation>& rows, const SplitOptions& op
     if (group.golden) place_golden(rows, group, options.golden_in_train, sides);
     return group.golden;
   });
+  size_t rest = 0, always = 0;  // rows that are not golden's; of them those that are never held out
+  for (const Group& group : groups) {
+    rest += group.rows.size();
+    if (group.learned_elsewhere) always += group.rows.size();
+  }
+  const size_t different = groups.size();
+  std::erase_if(groups, [](const Group& group) { return group.learned_elsewhere; });
   size_t test_size = with_test ? options.test_size : 0, valid_size = options.valid_size;
   if (with_test && test_size == 0) test_size = default_test_size(groups.size());
   if (valid_size == 0) valid_size = default_valid_size(groups.size());
-  size_t rest = 0;  // rows that are not golden's
-  for (const Group& group : groups) rest += group.rows.size();
   if (test_size >= groups.size() || valid_size >= groups.size() - test_size)
     refuse_sizes(rest, groups.size(), test_size, valid_size);
 
@@ -233,7 +246,10 @@ Split split_groups(const std::vector<Conversation>& rows, const SplitOptions& op
     sides[chosen] = i < test_size ? Side::kTest : Side::kValid;
   }
   Split split = parts_of(rows, sides);
-  split.why = sizes_in_words(split, rest, groups.size(), with_test, options.test_size);
+  split.why = sizes_in_words(split, rest, different, with_test, options.test_size);
+  if (always > 0)
+    split.why += fmt::format(" Always trained on: {} row{} whose question others ask on their way.", always,
+                             always == 1 ? "" : "s");
   return split;
 }
 
@@ -277,11 +293,15 @@ std::vector<Overlap> find_overlap(const std::vector<Conversation>& train,
         overlap = {twin.second - test.size(), twin.first, false, false, twin.similarity};
     }
   for (size_t i = 0; i < train.size(); ++i) {
-    if (const auto exact = by_content.find(content_hash(train[i])); exact != by_content.end())
+    if (const auto exact = by_content.find(content_hash(train[i])); exact != by_content.end()) {
       found[i] = {i, exact->second, true, true, 1};
-    else if (const auto same = by_question.find(context_hash(train[i], last_answer(train[i])));
-             same != by_question.end())
-      found[i] = {i, same->second, false, true, 1};
+      continue;
+    }
+    for (const uint64_t context : learned_contexts(train[i]))
+      if (const auto same = by_question.find(context); same != by_question.end()) {
+        found[i] = {i, same->second, false, true, 1};
+        break;
+      }
   }
   std::vector<Overlap> overlaps;
   for (const std::optional<Overlap>& overlap : found)

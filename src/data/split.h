@@ -36,7 +36,9 @@ struct Split {
 
 // Splits rows. Every part keeps the order of the rows. The same rows in any order give the same parts; appended rows
 // move only rows at the borders. A group too large to be worth holding out (more than 2 % of the rows and more than 10)
-// is trained on. Errors: kInput when there are too few different rows, or the sizes asked leave none to train on.
+// is trained on, and so is one whose question rows of other groups learn to answer in an earlier turn (row_groups.h:
+// it is too short, or too common, to tie them). Errors: kInput when there are too few different rows, or the sizes
+// asked leave none to train on.
 Split split(const std::vector<Conversation>& rows, const SplitOptions& options);
 
 // When the user gives test data: splits only `valid` off the training rows; `test` stays empty, test_size is
@@ -51,8 +53,8 @@ struct Overlap {
   size_t train_index = 0;
   size_t test_index = 0;
   bool exact = false;  // the same messages
-  bool same_question =
-      false;              // the same words asked in the same context (true when exact); else a near duplicate
+  // Some turn that is learned from asks the same words in the same context (true when exact); else a near duplicate.
+  bool same_question = false;
   double similarity = 1;  // of the questions
 };
 

@@ -267,6 +267,22 @@ TEST(Split, AGroupTooLargeIsTrainedOn) {
   for (uint64_t seed = 0; seed < 10; ++seed) EXPECT_TRUE(split(rows, {.seed = seed}).set_aside.empty());
 }
 
+TEST(Split, WhatOthersAskOnTheirWayIsNotHeldOut) {
+  std::vector<Conversation> rows = different_rows(60);
+  rows.push_back(row("Hi", "Good day!"));
+  for (const auto& r : different_rows(6, "conversation")) {
+    rows.push_back(row("Hi", "Hello."));
+    rows.back().messages.push_back(r.messages[1]);
+    rows.back().messages.push_back(r.messages[2]);
+  }
+  for (uint64_t seed = 0; seed < 10; ++seed) {
+    const Split parts = split(rows, {.seed = seed});
+    EXPECT_TRUE(hashes(parts.train).contains(content_hash(rows[60]))) << "seed " << seed;
+    EXPECT_EQ(parts.train.size() + parts.valid.size() + parts.test.size(), rows.size());
+    EXPECT_NE(parts.why.find("Always trained on: 1 row whose"), std::string::npos) << parts.why;
+  }
+}
+
 TEST(FindOverlap, NamesExactAndNearRows) {
   const std::vector<Conversation> test = {row("Who?"), row("Where is it", "x")};
   const std::vector<Conversation> train = {row("What?"), row("where  IS it", "y"), row("Who?")};
@@ -295,6 +311,27 @@ TEST(FindOverlap, NearRowsAreFoundAndAnswersDoNotCount) {
   EXPECT_EQ(overlaps[0].test_index, 40u);
   EXPECT_FALSE(overlaps[0].same_question);
   EXPECT_LT(overlaps[0].similarity, 1);
+}
+
+TEST(FindOverlap, EveryTurnThatIsLearnedFromCounts) {
+  const std::vector<Conversation> test = {row("Which bus goes to the old harbour?")};
+  std::vector<Conversation> train = {row("Which bus goes to the old harbour?", "The nine.")};
+  train[0].messages.push_back({"user", "And at night, when all is dark and nobody is about but my cat?"});
+  train[0].messages.push_back({"assistant", "None."});
+  const auto overlaps = find_overlap(train, test);
+  ASSERT_EQ(overlaps.size(), 1u);
+  EXPECT_TRUE(overlaps[0].same_question);
+  EXPECT_FALSE(overlaps[0].exact);
+  train[0].messages[2].train = false;
+  EXPECT_TRUE(find_overlap(train, test).empty());
+}
+
+TEST(FindOverlap, NearRowsAreFoundWithAllTheirCopies) {
+  const std::vector<Conversation> test = {
+      row("Where did the grey goose of the old miller sleep in the cold winter", "In the barn.")};
+  const std::vector<Conversation> train(
+      20, row("Where did the grey goose of the old miller sleep in that cold winter", "In the barn."));
+  EXPECT_EQ(find_overlap(train, test).size(), 20u);
 }
 
 TEST(ContentHash, KeepsRolesAndBordersApart) {

@@ -17,7 +17,8 @@ namespace lora {
 namespace {
 
 constexpr size_t kSample = 20'000;     // rows that recurrence is measured on
-constexpr size_t kTwinsPerRow = 4;     // of a row with earlier ones
+constexpr size_t kTwinsPerRow = 4;     // looked at, of a row with earlier ones, and of those with its answer
+constexpr size_t kRareAnswer = 8;      // where so many rows give it at most
 constexpr double kLeastSimilar = 0.5;  // of questions, to be looked at
 
 uint64_t words_id(std::span<const uint32_t> words) {
@@ -89,27 +90,9 @@ double TwinRows::recurrence() const {
 }
 
 std::vector<Twin> TwinRows::find(const Reread& reread, size_t border) const {
-  const std::vector<NearPair> pairs = find_near_duplicates(questions_, {.threshold = kLeastSimilar,
-                                                                        .look_past_boilerplate = true,
-                                                                        .most_per_text = kTwinsPerRow,
-                                                                        .border = border,
-                                                                        .memory_budget = budget_});
-  if (pairs.empty()) return {};
-
-  std::vector<bool> in_pair(size());
-  for (const NearPair& pair : pairs)
-    if (pair.similarity < 1) in_pair[pair.first] = in_pair[pair.second] = true;
   std::vector<uint32_t> words;
-  size_t named = 0;
-  for (size_t row = 0; row < size(); ++row)
-    if (in_pair[row]) named += questions_.length(row) + 2 * kPadding;
-  PhraseCounts counts(named);
-  for (size_t row = 0; row < size(); ++row)
-    if (in_pair[row]) counts.name_phrases(padded(questions_.read(row)));
   std::vector<uint64_t> answer_ids(size());
   for (size_t row = 0; row < size(); ++row) {
-    questions_.read(row, words);
-    counts.count_row(padded(words));
     answers_.read(row, words);
     answer_ids[row] = words_id(words);
   }
@@ -119,6 +102,31 @@ std::vector<Twin> TwinRows::find(const Reread& reread, size_t border) const {
     const auto [begin, end] = std::equal_range(sorted_ids.begin(), sorted_ids.end(), answer_ids[row]);
     return static_cast<size_t>(end - begin);
   };
+  std::vector<uint64_t> rare_answers(size());
+  for (size_t row = 0; row < size(); ++row)
+    if (rows_with_answer(row) <= kRareAnswer) rare_answers[row] = answer_ids[row];
+
+  const std::vector<NearPair> pairs = find_near_duplicates(questions_, {.threshold = kLeastSimilar,
+                                                                        .look_past_boilerplate = true,
+                                                                        .most_per_text = kTwinsPerRow,
+                                                                        .labels = rare_answers,
+                                                                        .border = border,
+                                                                        .memory_budget = budget_});
+  if (pairs.empty()) return {};
+
+  std::vector<bool> in_pair(size());
+  for (const NearPair& pair : pairs)
+    if (pair.similarity < 1) in_pair[pair.first] = in_pair[pair.second] = true;
+  size_t named = 0;
+  for (size_t row = 0; row < size(); ++row)
+    if (in_pair[row]) named += questions_.length(row) + 2 * kPadding;
+  PhraseCounts counts(named);
+  for (size_t row = 0; row < size(); ++row)
+    if (in_pair[row]) counts.name_phrases(padded(questions_.read(row)));
+  for (size_t row = 0; row < size(); ++row) {
+    questions_.read(row, words);
+    counts.count_row(padded(words));
+  }
 
   const TwinJudge judge(counts, size(), recurrence());
   std::vector<Twin> twins;

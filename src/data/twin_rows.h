@@ -37,9 +37,10 @@ class TwinRows {
   void add(const Conversation& row);
   size_t size() const { return instructions_.size(); }
 
-  // All twins of each row among the rows before it, but of many near-equal ones a few; exact copies too. With a border,
-  // only twins of which one stands before it. `reread` gives a row again, for the few whose letters decide. Linear in
-  // the rows, 50 bytes of memory a row and about 120 MB. Errors: kMachine (temporary file).
+  // All twins of each row among the rows before it, but of many near-equal ones a few: the nearest, and those whose
+  // answer is the same and rare; exact copies too. With a border, only twins of which one stands before it. `reread`
+  // gives a row again, for the few whose letters decide. Linear in the rows, 60 bytes of memory a row and about 120 MB.
+  // Errors: kMachine (temporary file).
   std::vector<Twin> find(const Reread& reread, size_t border = 0) const;
 
   // Share of the words that stand in phrases which many rows hold, 0 to 1.

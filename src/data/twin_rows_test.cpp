@@ -244,6 +244,19 @@ TEST(TwinRows, TheSameQuestionWithAnotherAnswerIsNoTwin) {
   EXPECT_TRUE(twins_of(rows).empty());
 }
 
+TEST(TwinRows, AmongManyAnswersToOneQuestionTheEqualOneIsLookedAt) {
+  for (const size_t answers : {size_t{6}, size_t{30}}) {
+    std::vector<Conversation> rows = free_rows(60, 10);
+    Random random(11);
+    const std::string question = sentence(random, 20);
+    for (size_t i = 0; i < answers; ++i) rows.push_back(row(question, sentence(random, 15)));
+    const std::string answer = rows.back().messages[1].content;
+    rows.push_back(row(question + "!", answer));
+    const size_t last = rows.size() - 1;
+    EXPECT_TRUE(twins_of(rows).contains({last - 1, last})) << answers;
+  }
+}
+
 TEST(TwinRows, AnotherSystemPromptIsAnotherTask) {
   std::vector<Conversation> rows = free_rows(50, 5);
   const std::string text = rows[0].messages[0].content;

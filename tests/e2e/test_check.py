@@ -119,6 +119,17 @@ def test_a_json_array_becomes_lines(tmp_path):
     assert run(out).returncode == 0
 
 
+def test_what_stands_behind_an_array_becomes_lines_too(tmp_path):
+    rows = word_rows(110)
+    path, out = tmp_path / "arrays.json", tmp_path / "lines.jsonl"
+    path.write_text(json.dumps(rows[:60]) + "\n" + json.dumps(rows[60:100], indent=4) + "\n" + "\n".join(map(json.dumps, rows[100:])) + "\n")
+    assert [f["code"] for f in findings(run(path, "--format", "json", "--fix", out)) if f["severity"] == "error"] == ["invalid-json"]
+    assert [json.loads(x) for x in out.read_text().splitlines()] == rows
+    lists = tmp_path / "lists.jsonl"
+    lists.write_text("".join(json.dumps(r["messages"]) + "\n" for r in rows))
+    assert [(f["code"], f["line"]) for f in findings(run(lists, "--format", "json")) if f["severity"] == "error"] == [("not-an-object", i + 1) for i in range(110)]
+
+
 def test_golden_rows_of_a_file_of_their_own(tmp_path):
     rows = word_rows(130)
     path = write_rows(tmp_path / "data.jsonl", rows[:120])

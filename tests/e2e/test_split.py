@@ -6,7 +6,7 @@ import random
 import pytest
 
 from clean_domains import DOMAINS
-from program import ROOT, lora, succeed
+from program import ROOT, chat, lora, succeed, word_rows, write_rows
 
 DEMO = ROOT / "examples" / "json-extraction" / "data.jsonl"
 PARTS = ["train", "valid", "test", "golden", "set_aside"]
@@ -77,6 +77,19 @@ def test_appended_rows_leave_the_others_where_they_are(tmp_path):
     before, after = lines_of(tmp_path / "a"), lines_of(tmp_path / "b")
     assert len(set(before["test"]) & set(after["test"])) >= 45
     assert not set(before["train"]) & set(after["test"]) and not set(before["test"]) & set(after["train"])
+
+
+def test_what_is_asked_was_learned_in_no_turn_of_a_conversation(tmp_path):
+    rows = word_rows(60)
+    rows += [{"messages": r["messages"] + chat(f"And then {i}?", "Nothing.")["messages"]} for i, r in enumerate(rows[:20])]
+    data = write_rows(tmp_path / "data.jsonl", rows)
+    for seed in range(4):
+        split(data, tmp_path / str(seed), "--seed", seed)
+        parts = {name: [json.loads(line)["messages"] for line in lines] for name, lines in lines_of(tmp_path / str(seed)).items()}
+        asked = {m[0]["content"] for m in parts["test"] + parts["valid"] if len(m) == 2}
+        assert asked and not asked & {m[0]["content"] for m in parts["train"]}
+        done = lora("check", tmp_path / str(seed) / "train.jsonl", "--against", tmp_path / str(seed) / "test.jsonl", "--format", "json")
+        assert not [f for f in json.loads(done.stdout) if f["code"] == "train-eval-overlap" and f["severity"] == "error"]
 
 
 def test_golden_rows_and_a_given_test_set(tmp_path):

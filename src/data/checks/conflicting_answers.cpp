@@ -24,11 +24,11 @@ class ConflictingAnswersCheck : public DataCheck {
   // too, so a row is named once.
   void see(const Row& row, Findings&) override {
     const std::vector<Message>& messages = row.conversation.messages;
+    const std::vector<uint64_t> contexts = context_hashes(row.conversation);
     for (size_t i = 0; i < messages.size(); ++i) {
       const Message& message = messages[i];
       if (message.role != "assistant" || !message.train) continue;
-      turns_.push_back({context_hash(row.conversation, i),
-                        words_hash(message.content, words_hash(message.tool_calls)),
+      turns_.push_back({contexts[i], words_hash(message.content, words_hash(message.tool_calls)),
                         static_cast<uint32_t>(row.index), static_cast<uint32_t>(i), row.line});
     }
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <unordered_map>
 
 #include "data/row_groups.h"
@@ -27,13 +28,13 @@ class OverlapCheck : public DataCheck {
     rows_.add(row.conversation);
     lines_.push_back(row.line);
     const auto equal = equal_.find(content_hash(row.conversation));
-    const auto same = same_question_.find(context_hash(row.conversation, last_answer(row.conversation)));
-    reported_.push_back(equal != equal_.end() || same != same_question_.end());
+    const std::optional<size_t> same = asked_by(row.conversation);
+    reported_.push_back(equal != equal_.end() || same);
     if (equal != equal_.end())
       add(findings, Severity::kError, row.line, fmt::format("this row equals {}", place(equal->second)));
-    else if (same != same_question_.end())
+    else if (same)
       add(findings, Severity::kError, row.line,
-          fmt::format("this row asks the same question as {}", place(same->second)));
+          fmt::format("this row asks the same question as {}", place(*same)));
   }
 
   void finish(const Reread& reread, Findings& findings) override {
@@ -54,6 +55,13 @@ class OverlapCheck : public DataCheck {
   }
 
  private:
+  // The first of the others whose question this row learns to answer, in whatever turn.
+  std::optional<size_t> asked_by(const Conversation& row) const {
+    for (const uint64_t context : learned_contexts(row))
+      if (const auto at = same_question_.find(context); at != same_question_.end()) return at->second;
+    return std::nullopt;
+  }
+
   std::string place(size_t other) const {
     return others_[other].line == 0 ? fmt::format("row {} of {}", other + 1, name_)
                                     : fmt::format("{}:{}", name_, others_[other].line);

@@ -1,6 +1,7 @@
 // Rows that stand in a second file too: `train-eval-overlap` for held-out rows, `golden-problem` for golden rows kept
-// in a file of their own. The same question is overlap, whatever the answer; the same answer to another question is
-// not. Equal rows and equal questions are errors, near duplicates (data/twin_rows.h) are warnings: a judgement.
+// in a file of their own. The same question, in any turn that is learned from, is overlap, whatever the answer; the
+// same answer to another question is not. Equal rows and equal questions are errors, near duplicates
+// (data/twin_rows.h) are warnings: a judgement.
 #pragma once
 
 #include <memory>

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "data/chat_jsonl.h"
 #include "data/testing.h"
 
 namespace lora {
@@ -57,6 +58,18 @@ TEST(Overlap, EqualAnswersAndEqualTemplatesAreNone) {
   }
   EXPECT_TRUE(findings_of(make_overlap_check(sums, "eval.jsonl"), text).empty());
   EXPECT_TRUE(findings_of(make_overlap_check({}, "eval.jsonl"), text).empty());
+}
+
+TEST(Overlap, TheTurnsThatLeadToTheAnswerCountWhereTheyAreLearned) {
+  Conversation talk = held_out("Do cats like rain?", "Some do.", 0);
+  talk.messages.push_back({.role = "user", .content = "And dogs?"});
+  talk.messages.push_back({.role = "assistant", .content = "More of them."});
+  const auto findings = findings_of(make_overlap_check(kEval, "eval.jsonl"), chat_jsonl_line(talk));
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_EQ(findings[0].severity, Severity::kError);
+  EXPECT_EQ(findings[0].message, "this row asks the same question as eval.jsonl:5, which is held out");
+  talk.messages[1].train = false;
+  EXPECT_TRUE(findings_of(make_overlap_check(kEval, "eval.jsonl"), chat_jsonl_line(talk)).empty());
 }
 
 TEST(Overlap, GoldenRowsMayNotStandInTheFile) {
