@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/utf8.h"
+#include "data/plain_text.h"
 
 namespace lora {
 namespace {
@@ -14,6 +16,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr size_t kMostWords = 300;
 constexpr size_t kShortestSecret = 6;              // "none", as local servers are given, is no secret
+constexpr size_t kSurelySecret = 16;               // with letters and digits: no word of an answer
 constexpr int64_t kMostTokens = int64_t{1} << 40;  // more is no count
 
 [[noreturn]] void refuse(const std::string& where, const std::string& found, const std::string& expected) {
@@ -35,6 +38,11 @@ std::string one_line(std::string_view text) {
   for (char& c : line)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
   return line;
+}
+
+bool is_surely_secret(const std::string& key) {
+  return key.size() >= kSurelySecret && std::any_of(key.begin(), key.end(), is_ascii_letter) &&
+         std::any_of(key.begin(), key.end(), is_ascii_digit);
 }
 
 std::optional<int64_t> count_of(const Json& usage, const char* name) {
@@ -74,14 +82,15 @@ std::string request_text(const std::string& model, const ChatRequest& request) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-ChatReply parse_completion(std::string_view body, const std::string& where) {
+ChatReply parse_completion(std::string_view body, const std::string& where, const std::string& secret) {
   const Json json = Json::parse(body, nullptr, false);
   if (json.is_discarded())
-    refuse(where, fmt::format("the answer is not JSON: \"{}\"", error_in_words(body)), "a chat completion");
+    refuse(where, fmt::format("the answer is not JSON: \"{}\"", error_in_words(body, secret)),
+           "a chat completion");
   if (!json.is_object())
     refuse(where, fmt::format("the answer is a JSON {}", json.type_name()), "an object with \"choices\"");
   if (const auto error = json.find("error"); error != json.end() && !error->is_null())
-    refuse(where, fmt::format("the server answers with an error: {}", error_in_words(body)),
+    refuse(where, fmt::format("the server answers with an error: {}", error_in_words(body, secret)),
            "a chat completion");
   const auto choices = json.find("choices");
   if (choices == json.end()) refuse(where, "the answer has no \"choices\"", "an array with one choice");
@@ -119,7 +128,8 @@ ChatReply parse_completion(std::string_view body, const std::string& where) {
   if (const auto reason = choice.find("finish_reason"); reason != choice.end() && reason->is_string())
     reply.finish_reason = reason->get<std::string>();
   if (const auto model = json.find("model"); model != json.end() && model->is_string())
-    reply.model = one_line(model->get_ref<const std::string&>());
+    reply.model = one_line(is_surely_secret(secret) ? without_secret(model->get<std::string>(), secret)
+                                                    : model->get<std::string>());
   if (const auto usage = json.find("usage"); usage != json.end() && usage->is_object()) {
     reply.prompt_tokens = count_of(*usage, "prompt_tokens");
     reply.completion_tokens = count_of(*usage, "completion_tokens");
@@ -127,15 +137,17 @@ ChatReply parse_completion(std::string_view body, const std::string& where) {
   return reply;
 }
 
-std::string error_in_words(std::string_view body) {
+std::string error_in_words(std::string_view body, const std::string& secret) {
+  // Taken out before the text is cut: half a key would not be found.
+  const auto words = [&](std::string text) { return one_line(without_secret(std::move(text), secret)); };
   const Json json = Json::parse(body, nullptr, false);
   if (json.is_object() && json.contains("error")) {
     const Json& error = json["error"];
-    if (error.is_string()) return one_line(error.get_ref<const std::string&>());
+    if (error.is_string()) return words(error.get<std::string>());
     if (error.is_object() && error.contains("message") && error["message"].is_string())
-      return one_line(error["message"].get_ref<const std::string&>());
+      return words(error["message"].get<std::string>());
   }
-  return one_line(body);
+  return words(std::string(body));
 }
 
 std::string without_secret(std::string text, const std::string& secret) {
@@ -144,6 +156,11 @@ std::string without_secret(std::string text, const std::string& secret) {
   for (size_t at = 0; (at = text.find(secret, at)) != std::string::npos; at += kShown.size())
     text.replace(at, secret.size(), kShown);
   return text;
+}
+
+bool repeats_secret(const ChatReply& reply, const std::string& secret) {
+  return is_surely_secret(secret) && (reply.text.find(secret) != std::string::npos ||
+                                      reply.finish_reason.find(secret) != std::string::npos);
 }
 
 }  // namespace lora

@@ -36,14 +36,19 @@ struct ChatReply {
 std::string request_text(const std::string& model, const ChatRequest& request);
 
 // Reads the body of an answer with status 200. Errors: kInput naming what was found: not JSON, an error in place of an
-// answer, no choices, content that is not text.
-ChatReply parse_completion(std::string_view body, const std::string& where);
+// answer, no choices, content that is not text. `secret`: the key, which errors never hold.
+ChatReply parse_completion(std::string_view body, const std::string& where, const std::string& secret = "");
 
-// What a body says of an error: "error.message" where it is there, else its beginning; at most 300 bytes, one line.
-std::string error_in_words(std::string_view body);
+// What a body says of an error: "error.message" where it is there, else its beginning; at most 300 bytes, one line, without
+// the key.
+std::string error_in_words(std::string_view body, const std::string& secret = "");
 
-// `text` with every occurrence of `secret` as "[key]": servers repeat a key in their errors. A word of less than 6 bytes,
-// as local servers are given for one, is no secret.
+// An error's `text` with every occurrence of `secret` as "[key]": servers repeat a key in their errors. A word of less than 6
+// bytes, as local servers are given for one, is no secret.
 std::string without_secret(std::string text, const std::string& secret);
+
+// Whether an answer holds the key. It is not altered then: it is no answer to be kept. Keys that may be words of an answer
+// ("ollama") do not count, but only those of 16 characters or more with letters and digits.
+bool repeats_secret(const ChatReply& reply, const std::string& secret);
 
 }  // namespace lora

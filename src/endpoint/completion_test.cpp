@@ -108,6 +108,27 @@ TEST(Completion, ErrorsInWordsAreShortAndOneLine) {
   EXPECT_LE(error_in_words(std::string(5000, 'x')).size(), 300u);
 }
 
+TEST(Completion, NoPartOfTheKeyStandsInAnError) {
+  const std::string key = "sk-1234567890abcdef";
+  EXPECT_EQ(error_in_words(R"({"error":"bad )" + key + R"("})", key), "bad [key]");
+  EXPECT_EQ(error_in_words(std::string(290, 'x') + key, key).find("sk-"), std::string::npos)
+      << "it is not cut in half first";
+}
+
+TEST(Completion, AnAnswerThatRepeatsAKeyIsToldFromOneThatHoldsAWord) {
+  ChatReply reply;
+  reply.text = "Install ollama, then export KEY=sk-1234567890abcdef";
+  EXPECT_TRUE(repeats_secret(reply, "sk-1234567890abcdef"));
+  EXPECT_FALSE(repeats_secret(reply, "sk-1234567890abcdeX"));
+  for (const char* word : {"", "ollama", "sk-1234567890ab"})
+    EXPECT_FALSE(repeats_secret(reply, word)) << word;
+  reply.text = "an internationalization of 12345678901234567890";
+  EXPECT_FALSE(repeats_secret(reply, "internationalization"));
+  EXPECT_FALSE(repeats_secret(reply, "12345678901234567890"));
+  const std::string body = R"({"model":"m-sk-1234567890abcdef","choices":[{"message":{"content":"x"}}]})";
+  EXPECT_EQ(parse_completion(body, "w", "sk-1234567890abcdef").model, "m-[key]");
+}
+
 TEST(Completion, TheKeyIsTakenOut) {
   EXPECT_EQ(without_secret("your sk-123456, sk-123456!", "sk-123456"), "your [key], [key]!");
   EXPECT_EQ(without_secret("none of it", "none"), "none of it");

@@ -201,7 +201,6 @@ class Endpoint::Round {
       ++attempts_;
       PostReply reply = post.send(asked.request);
       if (reply.end == PostReply::End::kStopped) return {};
-      reply.body = without_secret(std::move(reply.body), endpoint_.key_);
       std::string problem;
       double retry_after = -1;
       bool again = true;
@@ -212,17 +211,16 @@ class Endpoint::Round {
         problem = reply.problem;
       } else if (reply.status == 200) {
         try {
-          ChatReply read = parse_completion(reply.body, endpoint_.address_.shown());
-          read.text = without_secret(std::move(read.text), endpoint_.key_);
-          read.model = without_secret(std::move(read.model), endpoint_.key_);
-          read.finish_reason = without_secret(std::move(read.finish_reason), endpoint_.key_);
+          ChatReply read = parse_completion(reply.body, endpoint_.address_.shown(), endpoint_.key_);
+          if (repeats_secret(read, endpoint_.key_))
+            return {std::nullopt, "the server repeats the key in its answer, which is not kept"};
           read.seconds = reply.seconds;
           return {std::move(read), {}};
         } catch (const Error& error) {
-          problem = without_secret(error.parts().found, endpoint_.key_);
+          problem = error.parts().found;
         }
       } else {
-        const std::string words = without_secret(error_in_words(reply.body), endpoint_.key_);
+        const std::string words = error_in_words(reply.body, endpoint_.key_);
         problem = fmt::format("status {}{}{}", reply.status, words.empty() ? "" : ": ", words);
         if (refuses_all(reply.status))
           throw Error::input({.where = endpoint_.address_.shown(),

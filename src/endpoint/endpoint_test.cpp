@@ -115,6 +115,28 @@ TEST(Endpoint, AKeyIsReadFromTheEnvironmentAndSent) {
   ::unsetenv("LORA_ENDPOINT_TEST_KEY");
 }
 
+TEST(Endpoint, AnAnswerIsNeverAlteredForTheSakeOfTheKey) {
+  TestServer server([](const httplib::Request& request, httplib::Response& response) {
+    if (request.body.find("bad") == std::string::npos) return echo(request, response);
+    response.status = 400;
+    response.set_content(request.get_header_value("Authorization"), "text/plain");
+  });
+  EndpointConfig config = config_for(server);
+  config.api_key_env = "LORA_ENDPOINT_TEST_KEY";
+  ::setenv("LORA_ENDPOINT_TEST_KEY", "ollama", 1);
+  EXPECT_EQ(Endpoint(config, {}, "[t]", never).ask(questions({"Install ollama first"}))[0].reply->text,
+            "Install ollama first");
+  ::setenv("LORA_ENDPOINT_TEST_KEY", "sk-secret-0123456789", 1);
+  const auto answers =
+      Endpoint(config, {}, "[t]", never).ask(questions({"Send sk-secret-0123456789", "bad", "secret"}));
+  EXPECT_FALSE(answers[0].reply);
+  EXPECT_EQ(answers[0].failure, "the server repeats the key in its answer, which is not kept");
+  EXPECT_EQ(answers[1].failure, "status 400: Bearer [key]");
+  EXPECT_EQ(answers[2].reply->text, "secret");
+  EXPECT_EQ(server.requests, 4) << "nothing is asked again";
+  ::unsetenv("LORA_ENDPOINT_TEST_KEY");
+}
+
 TEST(Endpoint, BackoffDoublesWithJitterAndHeedsTheServer) {
   for (uint64_t seed = 0; seed < 200; ++seed)
     for (int attempt = 0; attempt < 40; ++attempt) {

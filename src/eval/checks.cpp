@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "data/json_reader.h"
+#include "data/plain_text.h"
 #include "eval/json_equal.h"
 
 namespace lora {
@@ -182,6 +183,16 @@ std::string_view strip_fence(std::string_view answer) {
   inside.remove_suffix(3);
   inside.remove_prefix(line_end + 1);
   return inside;
+}
+
+bool is_list_item(std::string_view line) {
+  line = trimmed_text(line);
+  for (const std::string_view mark : {"- ", "* ", "+ ", "\xE2\x80\xA2"})
+    if (line.starts_with(mark)) return true;
+  size_t digits = 0;
+  while (digits < line.size() && is_ascii_digit(line[digits])) ++digits;
+  return digits > 0 && digits <= 9 && digits + 1 < line.size() &&
+         (line[digits] == '.' || line[digits] == ')') && is_blank(line[digits + 1]);
 }
 
 std::string normalized(std::string_view text) {

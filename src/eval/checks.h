@@ -59,6 +59,9 @@ std::string_view strip_fence(std::string_view answer);
 // The answer without white space around it.
 std::string_view trimmed(std::string_view text);
 
+// Whether a line is an item of a list: "- x", "* x", "+ x", "• x", "1. x", "1) x"; "3.5 litres" is none.
+bool is_list_item(std::string_view line);
+
 // Lower case (ASCII), runs of white space as one blank, without punctuation . , ; : ! ? " ' ` at either end.
 std::string normalized(std::string_view text);
 

@@ -72,7 +72,7 @@ Rate rate_of(const std::vector<double>& scores, uint64_t seed) {
 }
 
 PairedComparison pair_passes(PairedComparison pair, const std::vector<bool>& of_a,
-                             const std::vector<bool>& of_b, double alpha) {
+                             const std::vector<bool>& of_b) {
   size_t both = 0, neither = 0;
   for (size_t i = 0; i < of_a.size(); ++i) {
     if (of_a[i] == of_b[i])
@@ -87,31 +87,42 @@ PairedComparison pair_passes(PairedComparison pair, const std::vector<bool>& of_
     pair.mean_difference = (static_cast<double>(pair.wins) - static_cast<double>(pair.losses)) /
                            static_cast<double>(of_a.size());
   pair.difference = paired_difference_interval(both, pair.wins, pair.losses, neither);
-  pair.smallest_detectable = smallest_detectable(of_a.size(), alpha);
   return pair;
 }
 
-PairedComparison pair_scores(PairedComparison pair, const std::vector<double>& of_a,
-                             const std::vector<double>& of_b, const ComparisonOptions& options) {
+std::vector<double> differences_of(const std::vector<double>& of_a, const std::vector<double>& of_b) {
   constexpr double kEqual = 1e-12;  // scores that differ by rounding only
   std::vector<double> differences;
   for (size_t i = 0; i < of_a.size(); ++i) {
-    double difference = of_a[i] - of_b[i];
-    if (std::abs(difference) <= kEqual) difference = 0;
-    ++(difference > 0 ? pair.wins : difference < 0 ? pair.losses : pair.ties);
-    differences.push_back(difference);
+    const double difference = of_a[i] - of_b[i];
+    differences.push_back(std::abs(difference) <= kEqual ? 0 : difference);
   }
-  const PermutationTest test = paired_permutation(differences, options.seed);
+  return differences;
+}
+
+PairedComparison pair_scores(PairedComparison pair, const std::vector<double>& of_a,
+                             const std::vector<double>& of_b, uint64_t seed) {
+  const std::vector<double> differences = differences_of(of_a, of_b);
+  for (const double difference : differences)
+    ++(difference > 0 ? pair.wins : difference < 0 ? pair.losses : pair.ties);
+  const PermutationTest test = paired_permutation(differences, seed);
   pair.is_score = true;
   pair.test = test.exact ? "permutation_exact" : "permutation_sampled";
   pair.p = test.p;
   pair.mean_difference = mean_of(differences);
-  pair.difference = mean_interval(differences, -1, 1, options.seed);
-  // With fewer examples no permutation of signs is rare enough, whatever a t test would make of their spread.
-  if (differences.size() >= fewest_one_sided_pairs(options.alpha))
-    pair.smallest_detectable =
-        smallest_detectable_mean(differences.size(), sample_deviation(differences), options.alpha);
+  pair.difference = mean_interval(differences, -1, 1, seed);
   return pair;
+}
+
+// The smallest difference that the examples could have shown at a level.
+std::optional<double> detectable(const Contestant& a, const Contestant& b, const std::string& metric,
+                                 double level) {
+  if (const auto passes = a.passed.find(metric); passes != a.passed.end())
+    return smallest_detectable(passes->second.size(), level);
+  const std::vector<double> differences = differences_of(a.scores.at(metric), b.scores.at(metric));
+  // With fewer examples no permutation of signs is rare enough, whatever a t test would make of their spread.
+  if (differences.size() < fewest_one_sided_pairs(level)) return std::nullopt;
+  return smallest_detectable_mean(differences.size(), sample_deviation(differences), level);
 }
 
 PairedComparison pair_up(const Contestant& a, const Contestant& b, const std::string& metric,
@@ -119,8 +130,9 @@ PairedComparison pair_up(const Contestant& a, const Contestant& b, const std::st
   PairedComparison pair{.a = a.name, .b = b.name, .metric = metric};
   const auto passes = a.passed.find(metric);
   pair = passes != a.passed.end()
-             ? pair_passes(std::move(pair), passes->second, b.passed.at(metric), options.alpha)
-             : pair_scores(std::move(pair), a.scores.at(metric), b.scores.at(metric), options);
+             ? pair_passes(std::move(pair), passes->second, b.passed.at(metric))
+             : pair_scores(std::move(pair), a.scores.at(metric), b.scores.at(metric), options.seed);
+  pair.smallest_detectable = detectable(a, b, metric, options.alpha);
   pair.p_adjusted = pair.p;
   return pair;
 }
@@ -155,10 +167,10 @@ std::string size_in_words(const PairedComparison& pair, double size) {
   return pair.is_score ? fmt::format("{:.3f}", size) : percent(size);
 }
 
-// Why nothing was shown, and whether the examples could have shown it.
-std::string nothing_shown(const PairedComparison& pair, double alpha, bool& enough) {
+// Why nothing was shown at a level, and whether the examples could have shown it.
+std::string nothing_shown(const PairedComparison& pair, double level, bool& enough) {
   const size_t n = pair.wins + pair.losses + pair.ties, discordant = pair.wins + pair.losses;
-  const size_t needed = fewest_one_sided_pairs(alpha);
+  const size_t needed = fewest_one_sided_pairs(level);
   enough = discordant >= needed;
   if (n < needed)
     return fmt::format(
@@ -224,10 +236,15 @@ Evaluation compare(const std::vector<Contestant>& contestants, const ComparisonO
 
   PairedComparison over_base = pair_up(tuned, base, options.primary, options);
   std::optional<PairedComparison> over_few_shot, prompting;
+  double level_over_base = alpha, level_over_few_shot = alpha;
   if (few_shot) {
     over_few_shot = pair_up(tuned, *few_shot, options.primary, options);
     prompting = pair_up(*few_shot, base, options.primary, options);
     adjust({&over_base, &*over_few_shot});
+    const std::vector<double> levels = holm_levels(std::vector{over_base.p, over_few_shot->p}, alpha);
+    level_over_base = levels[0], level_over_few_shot = levels[1];
+    over_base.smallest_detectable = detectable(tuned, base, options.primary, level_over_base);
+    over_few_shot->smallest_detectable = detectable(tuned, *few_shot, options.primary, level_over_few_shot);
   }
 
   const auto told = [&](const PairedComparison& pair) {
@@ -262,7 +279,8 @@ Evaluation compare(const std::vector<Contestant>& contestants, const ComparisonO
                                   "few-shot prompting was shown: {}. ",
                                   told(over_base), told(open))
                             : fmt::format("No difference was shown: {}. ", told(open));
-    sentence += nothing_shown(open, alpha, evaluation.enough_examples);
+    sentence +=
+        nothing_shown(open, base_settled ? level_over_few_shot : level_over_base, evaluation.enough_examples);
   }
 
   evaluation.comparisons.push_back(over_base);

@@ -46,6 +46,7 @@ struct PairedComparison {
   double p_adjusted = 1;
   double mean_difference = 0;  // of pass rates or mean scores, a - b
   Interval difference = {};    // its 95 % interval: Newcombe; BCa bootstrap of the paired differences
+  // At the level that decides: what Holm leaves, of tuned against base and few_shot; else alpha.
   std::optional<double> smallest_detectable = {};
   bool is_score = false;
   std::string test = {};  // "mcnemar_exact", "permutation_exact", "permutation_sampled"
@@ -94,6 +95,7 @@ struct Evaluation {
   Verdict verdict = Verdict::kNoDifferenceShown;
   std::string sentence;         // the verdict in words, with its numbers
   bool enough_examples = true;  // false: no difference was shown, and n could hardly have shown one
+  std::string decided_by = {};  // "judge": verdict, sentence and enough_examples are its; empty: the checks'
   std::map<std::string, std::map<std::string, Rate>> rates;  // by contestant, by metric
   std::vector<PairedComparison> comparisons;  // on the primary metric first; others are descriptive
   // Filled by score_answers (scoring.h), empty where outcomes alone were compared.

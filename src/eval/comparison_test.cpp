@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "eval/summary.h"
 
 namespace lora {
@@ -144,6 +145,34 @@ TEST(Comparison, HolmCountsBothComparisons) {
   EXPECT_EQ(e.verdict, Verdict::kNoDifferenceShown);
   EXPECT_NEAR(e.comparisons[0].p, 0.03125, 1e-12);
   EXPECT_NEAR(e.comparisons[0].p_adjusted, 0.0625, 1e-12);
+  EXPECT_FALSE(e.enough_examples) << "seven are needed where Holm leaves half of the level";
+}
+
+TEST(Comparison, WhatCouldBeShownGoesByTheLevelThatHolmLeaves) {
+  const Evaluation six = judge(times(6, '0'), times(6, '1'), times(6, '0'));
+  EXPECT_EQ(six.verdict, Verdict::kNoDifferenceShown);
+  EXPECT_FALSE(six.enough_examples);
+  EXPECT_NE(six.sentence.find("with 6 no outcome could be significant, 7 are the least"), std::string::npos)
+      << six.sentence;
+  EXPECT_FALSE(six.comparisons[0].smallest_detectable);
+  EXPECT_EQ(judge(times(7, '0'), times(7, '1'), times(7, '0')).verdict, Verdict::kWon);
+  // Better than the base is settled: few_shot then has the whole level, as the base has where nobody else takes part.
+  const Evaluation settled = judge(times(20, '0'), times(20, '1'), times(6, '0') + times(14, '1'));
+  EXPECT_EQ(settled.verdict, Verdict::kWon);
+  EXPECT_EQ(settled.comparisons[1].smallest_detectable, smallest_detectable(20, 0.05));
+  EXPECT_EQ(settled.comparisons[0].smallest_detectable, smallest_detectable(20, 0.025));
+}
+
+// Scores of twenty examples: each contestant always the same, but that tuned misses a hair on one.
+TEST(Comparison, AlmostEqualScoresDoNotShowThatPromptingSuffices) {
+  std::vector<double> tuned(20, 0.5);
+  tuned[7] -= 1e-6;
+  const std::vector<Contestant> contestants{{"base", {}, {{"score", std::vector<double>(20, 0.1)}}},
+                                            {"few_shot", {}, {{"score", std::vector<double>(20, 0.5)}}},
+                                            {"tuned", {}, {{"score", tuned}}}};
+  const Evaluation e = compare(contestants, {.primary = "score"});
+  EXPECT_EQ(e.verdict, Verdict::kNoDifferenceShown) << e.sentence;
+  EXPECT_GT(e.comparisons[1].difference.high, 0.05);
 }
 
 TEST(Comparison, OtherMetricsAreDescriptive) {
@@ -193,6 +222,13 @@ TEST(SummaryJson, HasTheAgreedShape) {
   EXPECT_NEAR(pair["smallest_detectable"].get<double>(), 0.16, 0.01);
 }
 
+TEST(SummaryJson, SaysWhoDecidedWhereTheChecksDidNot) {
+  Evaluation e = judge("0011", "1111");
+  EXPECT_FALSE(summary_json(e).contains("decided_by"));
+  e.decided_by = "judge";
+  EXPECT_EQ(summary_json(e)["decided_by"], "judge");
+}
+
 TEST(ComparisonTable, ShowsEveryNumberThatCounts) {
   const std::string table = comparison_table(judge(times(50, '0'), times(45, '1') + times(5, '0')));
   for (const char* part : {"tuned", "45/50", "90.0 %", "79 % to 96 %", "tuned - base", "(primary)"})
@@ -203,6 +239,17 @@ TEST(ComparisonTable, ShowsEveryNumberThatCounts) {
     EXPECT_LE(end - begin, 80u);
     begin = end + 1;
   }
+}
+
+TEST(ComparisonTable, NamesAreCutBetweenCharacters) {
+  const std::vector<bool> all(12, true), none(12, false);
+  const std::string long_name = "größte-Größe-überäöüäöüäöü", metric = "äöüäöüäöüäöüäöüäöü";
+  const Evaluation e = compare({{"base", {{"correct", none}, {metric, none}}},
+                                {"tuned", {{"correct", all}, {metric, all}}},
+                                {long_name, {{"correct", none}, {metric, all}}}});
+  const std::string table = comparison_table(e);
+  EXPECT_EQ(table.find(long_name), std::string::npos) << "it is cut";
+  EXPECT_TRUE(is_valid_utf8(table)) << table;
 }
 
 TEST(Compare, OtherContestantsAreComparedWithTunedAndDecideNothing) {

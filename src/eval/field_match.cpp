@@ -5,6 +5,7 @@
 #include <charconv>
 #include <chrono>
 #include <cmath>
+#include <span>
 
 #include "data/plain_text.h"
 #include "eval/json_equal.h"
@@ -122,6 +123,43 @@ std::string_view without_ordinal(std::string_view word) {
   return word;
 }
 
+// Puts the mark "discarded", which no value that was read has, in place of what the path leads to.
+void mark(json& value, std::span<const std::string> path) {
+  if (path.empty()) {
+    value = json(json::value_t::discarded);
+  } else if (value.is_object()) {
+    const auto found = value.find(path[0]);
+    if (found != value.end()) mark(*found, path.subspan(1));
+  } else if (value.is_array() && path[0] == "*") {
+    for (json& item : value) mark(item, path.subspan(1));
+  } else if (value.is_array()) {
+    const auto index = digits_of(path[0], 9);
+    if (index && *index < value.size()) mark(value[*index], path.subspan(1));
+  }
+}
+
+// Takes out what is marked; true where nothing else was there. In arrays null takes its place.
+bool drop_marked(json& value) {
+  if (value.is_discarded()) return true;
+  if (!value.is_structured() || value.empty()) return false;
+  if (value.is_array()) {
+    bool all = true;
+    for (json& item : value) {
+      const bool gone = drop_marked(item);
+      if (gone) item = nullptr;
+      all &= gone;
+    }
+    return all;
+  }
+  for (auto at = value.begin(); at != value.end();) {
+    if (drop_marked(*at))
+      at = value.erase(at);
+    else
+      ++at;
+  }
+  return value.empty();
+}
+
 }  // namespace
 
 std::optional<int64_t> parse_date(std::string_view text, std::optional<bool> day_first) {
@@ -184,6 +222,12 @@ std::optional<json> field_value(const json& value, const std::vector<std::string
     }
   }
   return at;
+}
+
+json without_ruled(json value, const std::vector<FieldRule>& rules) {
+  for (const FieldRule& rule : rules) mark(value, rule.parts);
+  drop_marked(value);
+  return value;
 }
 
 bool field_matches(const FieldRule& rule, const json& reference, const json& answer) {

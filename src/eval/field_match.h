@@ -30,6 +30,10 @@ bool field_matches(const FieldRule& rule, const nlohmann::json& reference, const
 // The values at the rule's path; nothing where a part of it is missing.
 std::optional<nlohmann::json> field_value(const nlohmann::json& value, const std::vector<std::string>& parts);
 
+// What no rule is for: the value without what the rules' paths lead to, and without objects and arrays that held nothing
+// else.
+nlohmann::json without_ruled(nlohmann::json value, const std::vector<FieldRule>& rules);
+
 // A date as days since 1970 (proleptic Gregorian): 2024-03-05 (a time may follow), 2024/3/5, 5.3.2024, 5 March 2024,
 // 5th of March 2024, March 5, 2024, Mar 5 2024; 03/05/2024 and 03-05-2024 where `day_first` or a number above 12 says
 // which is the day. Nothing for other texts and days that no calendar has.

@@ -1,8 +1,6 @@
 // Declared checks of JSON answers: validity, a schema, fields by rules.
 #include <fmt/format.h>
 
-#include <set>
-
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "data/json_reader.h"
@@ -66,13 +64,11 @@ std::unique_ptr<Check> make_schema(DeclaredOptions& options, const path& folder)
   return std::make_unique<SchemaCheck>(JsonSchema(read.value, at.string()), fence);
 }
 
-// json_fields with rules for some fields; those without one are compared exactly.
+// json_fields with rules for some fields; what no rule is for is compared exactly, also beside a ruled path.
 class RuledFields : public Check {
  public:
   RuledFields(std::vector<FieldRule> rules, bool fence, bool only, bool extra_fails)
-      : rules_(std::move(rules)), fence_(fence), only_(only), extra_fails_(extra_fails) {
-    for (const FieldRule& rule : rules_) covered_.insert(rule.parts.front());
-  }
+      : rules_(std::move(rules)), fence_(fence), only_(only), extra_fails_(extra_fails) {}
   std::string_view name() const override { return "json_fields"; }
 
   CheckResult run(std::string_view answer, std::string_view reference) const override {
@@ -87,12 +83,14 @@ class RuledFields : public Check {
     for (const FieldRule& rule : rules_)
       if (rule.compare != FieldRule::Compare::kIgnore)
         add(result, rule, field_value(wanted.value, rule.parts), field_value(got.value, rule.parts));
-    for (const auto& [key, value] : wanted.value.items())
-      if (!only_ && !covered_.contains(key))
+    const json wanted_rest = without_ruled(wanted.value, rules_);
+    const json got_rest = without_ruled(got.value, rules_);
+    for (const auto& [key, value] : wanted_rest.items())
+      if (!only_)
         add(result, FieldRule{.path = key}, value,
-            got.value.contains(key) ? std::optional<json>(got.value[key]) : std::nullopt);
-    for (const auto& [key, value] : got.value.items())
-      if (extra_fails_ && !covered_.contains(key) && !wanted.value.contains(key))
+            got_rest.contains(key) ? std::optional<json>(got_rest.at(key)) : std::nullopt);
+    for (const auto& [key, value] : got_rest.items())
+      if (extra_fails_ && !wanted_rest.contains(key))
         add(result, FieldRule{.path = key}, std::nullopt, value);
     size_t right = 0;
     std::string wrong;
@@ -120,7 +118,6 @@ class RuledFields : public Check {
   }
 
   std::vector<FieldRule> rules_;
-  std::set<std::string> covered_;
   bool fence_, only_, extra_fails_;
 };
 

@@ -61,7 +61,7 @@ TEST(JsonFieldsRules, CompareEachFieldInItsWay) {
   EXPECT_TRUE(passes(
       check,
       R"({"other":5.0,"note":"quite another","items":[{"count":"1"},{"count":2.0}],)"
-      R"("address":{"city":"Rome"},"tags":["b","a","a"],"when":"March 5, 2024","price":"10.00","name":"ANN  lee"})",
+      R"("address":{"city":"Rome","zip":1},"tags":["b","a","a"],"when":"March 5, 2024","price":"10.00","name":"ANN  lee"})",
       reference));
   const CheckResult wrong = judge(check,
                                   R"({"name":"Bob","price":10.01,"when":"2024-05-03","tags":["a"],)"
@@ -69,8 +69,35 @@ TEST(JsonFieldsRules, CompareEachFieldInItsWay) {
                                   reference);
   EXPECT_FALSE(wrong.passed);
   EXPECT_EQ(wrong.score, 0);
-  EXPECT_EQ(wrong.fields.size(), 8u);
-  EXPECT_EQ(wrong.why, "wrong fields: address.city, items.*.count, name, price, tags, when, other, more");
+  EXPECT_EQ(wrong.fields.size(), 9u);
+  EXPECT_EQ(wrong.why,
+            "wrong fields: address.city, items.*.count, name, price, tags, when, address, other, more");
+}
+
+TEST(JsonFieldsRules, WhatStandsBesideARuledPathStaysExact) {
+  const std::string note = "type = 'json_fields'\n[check.field.\"address.note\"]\ncompare = 'ignore'\n";
+  const std::string reference = R"({"address":{"city":"Rome","note":"x"}})";
+  EXPECT_TRUE(passes(note, R"({"address":{"note":"another","city":"Rome"}})", reference));
+  EXPECT_TRUE(passes(note, R"({"address":{"city":"Rome"}})", reference));
+  EXPECT_FALSE(passes(note, R"({"address":{"city":"Oslo","note":"x"}})", reference));
+  EXPECT_FALSE(passes(note, R"({"address":{"city":"Rome","note":"x","zip":1}})", reference));
+  EXPECT_FALSE(passes(note, R"({})", reference));
+  EXPECT_TRUE(passes(note + "[check.field.\"address.city\"]\n", R"({"address":{"city":"Rome"}})", reference))
+      << "two rules for one object, and nothing beside them";
+  EXPECT_TRUE(passes("only = true\n" + note, R"({"address":"Oslo"})", reference));
+
+  const std::string count = "type = 'json_fields'\n[check.field.\"items.*.count\"]\ncompare = 'number'\n";
+  const std::string items = R"({"items":[{"count":1,"name":"a"},{"count":2}]})";
+  EXPECT_TRUE(passes(count, R"({"items":[{"name":"a","count":"1"},{"count":2.0}]})", items));
+  EXPECT_FALSE(passes(count, R"({"items":[{"name":"b","count":1},{"count":2}]})", items));
+  EXPECT_FALSE(passes(count, R"({"items":[{"name":"a","count":1},{"count":2,"name":"b"}]})", items));
+  const std::string first = "type = 'json_fields'\nfield = { 'items.0' = { compare = 'ignore' } }";
+  EXPECT_TRUE(passes(first, R"({"items":[7,2]})", R"({"items":[1,2]})"));
+  EXPECT_FALSE(passes(first, R"({"items":[1,3]})", R"({"items":[1,2]})"));
+
+  const CheckResult covered = judge("type = 'json_fields'\nfield = { 'items.*.count' = {} }",
+                                    R"({"items":[{"count":1}]})", R"({"items":[{"count":1}]})");
+  ASSERT_EQ(covered.fields.size(), 1u) << "an array of ruled fields alone is no field of its own";
 }
 
 TEST(JsonFieldsRules, OnlyAndExtraAndAnswersThatAreNoObject) {

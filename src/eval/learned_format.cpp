@@ -25,13 +25,6 @@ std::string_view first_word(std::string_view text) {
   return text.substr(0, text.find_first_of(" \t\r\n"));
 }
 
-bool is_list_item(std::string_view line) {
-  line = trimmed(line);
-  if (line.starts_with("- ") || line.starts_with("* ") || line.starts_with("\xE2\x80\xA2")) return true;
-  const size_t digits = std::min(line.find_first_not_of("0123456789"), line.size());
-  return digits > 0 && digits < line.size() && (line[digits] == '.' || line[digits] == ')');
-}
-
 bool is_list(std::string_view text) {
   text = trimmed(text);
   if (text.empty()) return false;

@@ -27,6 +27,13 @@ TEST(LearnedFormat, FindsWhatNearlyAllShare) {
   EXPECT_THROW(learn_format({}), Error);
 }
 
+TEST(LearnedFormat, ANumberAtTheBeginningIsNoList) {
+  const std::vector<std::string> amounts = {"3.5 litres of milk", "2.25 kilos of flour",
+                                            "10.75 grams of salt"};
+  EXPECT_EQ(std::ranges::count(names_of(amounts), "list"), 0);
+  EXPECT_EQ(std::ranges::count(names_of({"1. milk\n2. flour", "+ salt"}), "list"), 1);
+}
+
 TEST(LearnedFormat, KeysAndLabels) {
   const std::vector<std::string> json(20, R"({"a": 1, "b": null})");
   auto check = make_format_check(learn_format(json));

@@ -12,6 +12,8 @@ namespace {
 
 constexpr size_t kMostEnumerated = 32;  // two halves of 2^16 sums
 constexpr size_t kPatterns = 99999;
+constexpr size_t kFewestUnlike = 5;   // with fewer values apart from the commonest, resamples hardly spread
+constexpr double kNegligible = 1e-3;  // of the range of a score
 constexpr uint64_t kBootstrapStream = 0x626f6f74, kPermutationStream = 0x7065726d;
 
 double normal_cdf(double z) {
@@ -24,6 +26,18 @@ double interpolated(std::span<const double> sorted, double share) {
   const auto below = static_cast<size_t>(std::floor(place));
   const size_t above = std::min(below + 1, sorted.size() - 1);
   return sorted[below] + (place - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+}
+
+// How many values are not, up to `negligible`, the one that most of them are.
+size_t unlike_the_commonest(std::span<const double> values, double negligible) {
+  std::vector<double> sorted(values.begin(), values.end());
+  std::sort(sorted.begin(), sorted.end());
+  size_t most = 0, first = 0;
+  for (size_t last = 0; last < sorted.size(); ++last) {
+    while (sorted[last] - sorted[first] > negligible) ++first;
+    most = std::max(most, last - first + 1);
+  }
+  return sorted.size() - most;
 }
 
 // All 2^n signed sums of the values, sorted.
@@ -125,10 +139,12 @@ Interval bca_interval(std::span<const double> values, std::vector<double> means,
 Interval mean_interval(std::span<const double> values, double low, double high, uint64_t seed,
                        double confidence) {
   if (values.empty()) return {low, high};
-  const auto [least, most] = std::minmax_element(values.begin(), values.end());
-  if (*least != *most) return bca_interval(values, resample_means(values, seed), confidence);
-  const double other = wilson_interval(0, values.size(), confidence).high;  // share that may yet differ
-  return {*least - other * (*least - low), *least + other * (high - *least)};
+  const Interval resampled = bca_interval(values, resample_means(values, seed), confidence);
+  if (unlike_the_commonest(values, kNegligible * (high - low)) >= kFewestUnlike) return resampled;
+  // What no value shows may yet come (Hanley and Lippman-Hand 1983: 0 of n); resamples hold only what there is.
+  const double mean = mean_of(values), unseen = wilson_interval(0, values.size(), confidence).high;
+  return {std::min(resampled.low, mean - unseen * (mean - low)),
+          std::max(resampled.high, mean + unseen * (high - mean))};
 }
 
 PermutationTest paired_permutation(std::span<const double> differences, uint64_t seed) {

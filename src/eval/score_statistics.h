@@ -25,7 +25,8 @@ std::vector<double> resample_means(std::span<const double> values, uint64_t seed
 Interval bca_interval(std::span<const double> values, std::vector<double> means, double confidence = 0.95);
 
 // The interval of a mean score in [low, high] = [0, 1], or of a mean difference in [-1, 1]: bca_interval of kResamples.
-// n equal values show no spread, but the next may differ: then the interval reaches as far as Wilson's for 0 of n does.
+// Where fewer than 5 values differ from the commonest, by a thousandth of the range or more, they show hardly any spread,
+// but the next may differ: then the interval reaches at least as far as Wilson's for 0 of n does.
 Interval mean_interval(std::span<const double> values, double low, double high, uint64_t seed,
                        double confidence = 0.95);
 

@@ -59,6 +59,24 @@ TEST(Bootstrap, EqualValuesAreNotCertainty) {
   EXPECT_EQ(point.high, 0.5);
 }
 
+TEST(Bootstrap, AlmostEqualValuesAreNotCertaintyEither) {
+  std::vector<double> values(20, 0.0);
+  values[3] = -1e-6;
+  const double unseen = wilson_interval(0, 20).high;
+  const Interval one = mean_interval(values, -1, 1, 0);
+  EXPECT_NEAR(one.low, -unseen, 1e-6);
+  EXPECT_NEAR(one.high, unseen, 1e-6);
+  for (size_t i = 0; i < 20; ++i) values[i] = -1e-6 * static_cast<double>(i);
+  EXPECT_GT(mean_interval(values, -1, 1, 0).high, 0.1) << "all differ, by nothing that counts";
+  for (size_t i = 0; i < 20; ++i) values[i] = i < 4 ? 0.5 : 1;
+  EXPECT_NEAR(mean_interval(values, 0, 1, 0).low, 0.9 * (1 - unseen), 1e-9);
+  values[4] = 0.5;  // five that differ: the bootstrap's own
+  const Interval five = mean_interval(values, 0, 1, 0);
+  const Interval resampled = bca_interval(values, resample_means(values, 0));
+  EXPECT_EQ(five.low, resampled.low);
+  EXPECT_EQ(five.high, resampled.high);
+}
+
 TEST(Bootstrap, CoversTheTrueMean) {
   Random random(7);
   int covered = 0;

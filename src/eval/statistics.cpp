@@ -31,6 +31,13 @@ double beta_fraction(double a, double b, double x) {
   return value;
 }
 
+std::vector<size_t> from_small_to_large(std::span<const double> p) {
+  std::vector<size_t> order(p.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t x, size_t y) { return p[x] < p[y]; });
+  return order;
+}
+
 }  // namespace
 
 double normal_quantile(double p) {
@@ -126,9 +133,7 @@ std::optional<double> smallest_detectable(size_t n, double alpha, double power) 
 }
 
 std::vector<double> holm(std::span<const double> p) {
-  std::vector<size_t> order(p.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t x, size_t y) { return p[x] < p[y]; });
+  const std::vector<size_t> order = from_small_to_large(p);
   std::vector<double> adjusted(p.size());
   double largest = 0;
   for (size_t i = 0; i < order.size(); ++i) {
@@ -136,6 +141,19 @@ std::vector<double> holm(std::span<const double> p) {
     adjusted[order[i]] = largest;
   }
   return adjusted;
+}
+
+std::vector<double> holm_levels(std::span<const double> p, double alpha) {
+  const std::vector<size_t> order = from_small_to_large(p);
+  std::vector<double> levels(p.size());
+  double level = 0;
+  bool rejected = true;
+  for (size_t i = 0; i < order.size(); ++i) {
+    if (rejected) level = alpha / static_cast<double>(p.size() - i);
+    rejected = rejected && p[order[i]] <= level;
+    levels[order[i]] = level;
+  }
+  return levels;
 }
 
 }  // namespace lora

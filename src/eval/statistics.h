@@ -50,4 +50,8 @@ std::optional<double> smallest_detectable(size_t n, double alpha = 0.05, double 
 // p values adjusted for being several (Holm 1979), in the order given: reject where adjusted <= alpha.
 std::vector<double> holm(std::span<const double> p);
 
+// The level that Holm holds each p to, in the order given: the smallest of n to alpha / n; once that is rejected the next
+// to alpha / (n - 1), and so on. Behind the first that is not rejected all have its level.
+std::vector<double> holm_levels(std::span<const double> p, double alpha);
+
 }  // namespace lora

@@ -86,5 +86,14 @@ TEST(Statistics, Holm) {
   EXPECT_EQ(holm(std::vector{0.9, 0.8})[1], 1);
 }
 
+TEST(Statistics, HolmLevels) {
+  using Levels = std::vector<double>;
+  EXPECT_EQ(holm_levels(std::vector{0.04}, 0.05), (Levels{0.05}));
+  EXPECT_EQ(holm_levels(std::vector{0.03, 0.03}, 0.05), (Levels{0.025, 0.025})) << "not rejected";
+  EXPECT_EQ(holm_levels(std::vector{0.04, 0.01}, 0.05), (Levels{0.05, 0.025}));
+  EXPECT_EQ(holm_levels(std::vector{0.9, 0.125, 0.375}, 0.75), (Levels{0.75, 0.25, 0.375}));
+  EXPECT_TRUE(holm_levels({}, 0.05).empty());
+}
+
 }  // namespace
 }  // namespace lora

@@ -90,8 +90,14 @@ std::string size_in_words(const PairedComparison& pair, double size) {
   return pair.is_score ? fmt::format("{:.3f}", size) : percent(size);
 }
 
+// The beginning and the end of a name, `width` bytes at most; no character is parted.
 std::string cut(const std::string& name, size_t width) {
-  return name.size() <= width ? name : name.substr(0, width - 7) + "~" + name.substr(name.size() - 6);
+  if (name.size() <= width) return name;
+  const auto inside = [&](size_t at) { return (static_cast<unsigned char>(name[at]) & 0xC0) == 0x80; };
+  size_t head = width - 7, tail = name.size() - 6;
+  while (head > 0 && inside(head)) --head;
+  while (tail < name.size() && inside(tail)) ++tail;
+  return name.substr(0, head) + "~" + name.substr(tail);
 }
 
 std::string number_or_blank(const std::optional<double>& value, int decimals) {
@@ -155,6 +161,7 @@ nlohmann::ordered_json summary_json(const Evaluation& evaluation) {
       Json& list = summary["fields"][metric][contestant] = Json::array();
       for (const FieldCounts& field : fields) list.push_back(field_json(field));
     }
+  if (!evaluation.decided_by.empty()) summary["decided_by"] = evaluation.decided_by;
   return summary;
 }
 

@@ -134,16 +134,6 @@ size_t filled_lines(std::string_view answer, bool (*counts)(std::string_view)) {
   return count;
 }
 
-// "- x", "* x", "+ x", "• x"; "1. x", "1) x".
-bool is_bullet(std::string_view line) {
-  for (const std::string_view mark : {"- ", "* ", "+ ", "\xE2\x80\xA2"})
-    if (line.starts_with(mark)) return true;
-  size_t digits = 0;
-  while (digits < line.size() && is_ascii_digit(line[digits])) ++digits;
-  return digits > 0 && digits <= 9 && digits + 1 < line.size() &&
-         (line[digits] == '.' || line[digits] == ')') && is_blank(line[digits + 1]);
-}
-
 std::unique_ptr<Check> make_lines(DeclaredOptions& options, const path&) {
   return form("lines", [bounds = read_bounds(options)](std::string_view answer) {
     return bounds.why_not(filled_lines(answer, [](std::string_view line) { return !line.empty(); }), "lines");
@@ -153,7 +143,7 @@ std::unique_ptr<Check> make_lines(DeclaredOptions& options, const path&) {
 std::unique_ptr<Check> make_bullets(DeclaredOptions& options, const path&) {
   const bool only = options.flag_or("only", false);
   return form("bullets", [only, bounds = read_bounds(options)](std::string_view answer) -> std::string {
-    const size_t count = filled_lines(answer, is_bullet);
+    const size_t count = filled_lines(answer, is_list_item);
     if (only && count < filled_lines(answer, [](std::string_view line) { return !line.empty(); }))
       return "there is text beside the list";
     return bounds.why_not(count, "list items");

@@ -29,7 +29,8 @@ RateRecord read_rate(const JsonView& json) {
   return {.value = json.at("value").number(),
           .low = json.number_or("low", 0),
           .high = json.number_or("high", 1),
-          .n = json.at("n").count()};
+          .n = json.at("n").count(),
+          .is_score = json.text_or("kind", "pass") == "score"};
 }
 
 ComparisonRecord read_comparison(const JsonView& json) {
@@ -44,7 +45,9 @@ ComparisonRecord read_comparison(const JsonView& json) {
                         .difference = {},
                         .low = json.optional_number("low"),
                         .high = json.optional_number("high"),
-                        .smallest_detectable = json.optional_number("smallest_detectable")};
+                        .smallest_detectable = json.optional_number("smallest_detectable"),
+                        .is_score = json.text_or("kind", "pass") == "score",
+                        .test = json.text_or("test", "")};
   if (const auto difference = json.find("difference")) {
     if (difference->json().is_object()) {
       pair.difference = difference->optional_number("value");
@@ -68,8 +71,7 @@ void complete(ComparisonRecord& pair, const EvaluationRecord& evaluation) {
   const RateRecord *a = rate(pair.a), *b = rate(pair.b);
   if (!a || !b) return;
   if (!pair.difference) pair.difference = a->value - b->value;
-  const MetricRecord* metric = evaluation.metric(pair.metric);
-  if (pair.low || (metric && metric->is_score)) return;
+  if (pair.low || pair.is_score) return;
   const auto passes = static_cast<size_t>(a->value * static_cast<double>(a->n) + 0.5);
   const size_t both = passes > pair.wins ? passes - pair.wins : 0;
   const Interval interval =
@@ -96,6 +98,7 @@ void read_summary(const fs::path& path, EvaluationRecord& evaluation) {
     evaluation.sentence = json.text_or("sentence", "");
     evaluation.why_primary = json.text_or("why_primary", "");
     evaluation.enough_examples = json.flag_or("enough_examples", true);
+    evaluation.decided_by = json.text_or("decided_by", "");
     std::set<std::string> seen;
     for (const auto& [contestant, metrics] : json.at("contestants").members()) {
       evaluation.contestants.push_back(contestant);

@@ -48,11 +48,12 @@ struct AskedExample {
 struct RateRecord {
   double value = 0, low = 0, high = 1;
   size_t n = 0;
+  bool is_score = false;  // a mean of scores, not a share that passes
 };
 
 struct MetricRecord {
   std::string name, type;
-  bool is_score = false;  // a mean of scores, not a share that passes
+  bool is_score = false;
 };
 
 struct ComparisonRecord {
@@ -60,6 +61,8 @@ struct ComparisonRecord {
   size_t wins = 0, losses = 0, ties = 0;
   double p = 1;
   std::optional<double> p_adjusted = {}, difference = {}, low = {}, high = {}, smallest_detectable = {};
+  bool is_score = false;  // the numbers above are of scores, not shares
+  std::string test = {};  // as summary.json names it; empty in older files
 
   size_t n() const { return wins + losses + ties; }
 };
@@ -88,6 +91,7 @@ struct EvaluationRecord {
   std::string primary, verdict;
   std::string sentence, why_primary;  // may be empty: older files have none
   bool enough_examples = true;
+  std::string decided_by = {};           // "judge": its verdict stands in place of the checks'
   std::vector<std::string> contestants;  // base, few_shot, tuned, then others by name
   std::vector<MetricRecord> metrics;     // the primary one first
   std::map<std::string, std::map<std::string, RateRecord>> rates;  // by contestant, by metric

@@ -10,7 +10,8 @@ namespace lora {
 namespace {
 
 std::string metric_title(const EvaluationRecord& evaluation, const MetricRecord& metric) {
-  return metric.name + (metric.name == evaluation.primary ? " (decides)" : "");
+  const bool decides = metric.name == evaluation.primary && evaluation.decided_by.empty();
+  return metric.name + (decides ? " (decides)" : "");
 }
 
 std::string metric_card(const EvaluationRecord& evaluation, const MetricRecord& metric) {
@@ -36,8 +37,9 @@ std::string metric_card(const EvaluationRecord& evaluation, const MetricRecord& 
   if (bars.empty()) return {};
   std::string intervals;
   for (const Bar& bar : bars)
-    intervals += fmt::format("{}{}: {} to {}", intervals.empty() ? "" : "; ", bar.label, percent(*bar.low),
-                             percent(*bar.high));
+    intervals +=
+        fmt::format("{}{}: {} to {}", intervals.empty() ? "" : "; ", bar.label,
+                    share_or_score(*bar.low, metric.is_score), share_or_score(*bar.high, metric.is_score));
   return html_card(metric_title(evaluation, metric), bar_list(bars, 1),
                    fmt::format("{}n = {}. 95 %: {}.", metric.is_score ? "Mean score. " : "",
                                grouped_number(n), intervals));
@@ -61,7 +63,9 @@ std::string rates_html(const EvaluationRecord& evaluation) {
   for (const MetricRecord& metric : evaluation.metrics) cards += metric_card(evaluation, metric);
   if (cards.empty()) return {};
   return "<div class=\"cards\">" + cards +
-         "</div><p class=\"soft\">Whiskers are 95 % intervals. One metric decides; the others describe.</p>" +
+         fmt::format(
+             "</div><p class=\"soft\">Whiskers are 95 % intervals. {} decides; the others describe.</p>",
+             evaluation.decided_by.empty() ? "One metric" : "The judge") +
          costs_html(evaluation);
 }
 

@@ -81,6 +81,14 @@ TEST(RunRecord, ALossThatIsNoNumberStandsAsNull) {
   EXPECT_TRUE(std::isnan(run.steps[2].loss));
 }
 
+TEST(RunRecord, AStepThatAKillCutShortIsPassedOver) {
+  const TestRun files;
+  files.add("metrics.jsonl", R"({"step": 3, "lo)");
+  EXPECT_EQ(read_run(files.folder()).steps.size(), 2u);
+  files.write("metrics.jsonl", R"({"step": 1, "loss": 2.0)");
+  EXPECT_TRUE(read_run(files.folder()).steps.empty());
+}
+
 TEST(RunRecord, AFolderOfEvalHasItsFilesAtTheTop) {
   const TestRun files;
   for (const char* name : {"summary.json", "answers.jsonl"})

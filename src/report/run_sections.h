@@ -30,6 +30,8 @@ std::string run_settings_html(const RunRecord& run);
 
 // "p = 0.031", "p = 4.8e-07".
 std::string p_in_words(double p);
+// A share that passes as "41 %", a mean of scores as "0.412".
+std::string share_or_score(double value, bool is_score);
 // "tuned", "base", "base with examples": what a contestant is called on the page.
 std::string contestant_label(std::string_view name);
 size_t contestant_color(std::string_view name, size_t place);  // 1 to 8

@@ -19,25 +19,38 @@ Words words_of(const EvaluationRecord& evaluation) {
   return {"warning", evaluation.enough_examples ? "No difference was shown" : "Not enough examples to tell"};
 }
 
-std::string signed_percent(double share) {
-  return fmt::format("{:+.0f} %", 100 * share + 0.0);
+std::string signed_size(double size, bool is_score) {
+  return is_score ? fmt::format("{:+.3f}", size + 0.0) : fmt::format("{:+.0f} %", 100 * size + 0.0);
+}
+
+std::string test_in_words(std::string_view test) {
+  if (test == "mcnemar_exact") return "exact McNemar test";
+  if (test == "permutation_exact") return "exact permutation test";
+  if (test == "permutation_sampled") return "permutation test, sampled";
+  return std::string(test);
+}
+
+std::string smallest_in_words(const ComparisonRecord& pair) {
+  return pair.smallest_detectable ? share_or_score(*pair.smallest_detectable, pair.is_score) : "none";
 }
 
 // What one comparison says, as a row of numbers.
 std::string pair_row(const ComparisonRecord& pair) {
   std::string p = p_in_words(pair.p_adjusted.value_or(pair.p));
   if (pair.p_adjusted && *pair.p_adjusted != pair.p) p += " after Holm";
+  if (!pair.test.empty()) p += ", " + test_in_words(pair.test);
   return fmt::format(
       "<tr><td>{} against {}</td><td class=\"number\">{}</td><td class=\"number\">{}</td><td "
       "class=\"number\">{}</td>"
       "<td class=\"number\">{}</td><td class=\"number\">{}</td></tr>",
       html_data(contestant_label(pair.a)), html_data(contestant_label(pair.b)),
-      pair.difference ? signed_percent(*pair.difference) : "",
-      pair.low && pair.high ? fmt::format("{} to {}", signed_percent(*pair.low), signed_percent(*pair.high))
+      pair.difference ? signed_size(*pair.difference, pair.is_score) : "",
+      pair.low && pair.high ? fmt::format("{} to {}", signed_size(*pair.low, pair.is_score),
+                                          signed_size(*pair.high, pair.is_score))
                             : "",
       fmt::format("{} / {} / {}", grouped_number(pair.wins), grouped_number(pair.losses),
                   grouped_number(pair.ties)),
-      html_text(p), pair.smallest_detectable ? percent(*pair.smallest_detectable) : "none");
+      html_text(p), smallest_in_words(pair));
 }
 
 std::string tiles(const EvaluationRecord& evaluation) {
@@ -52,14 +65,14 @@ std::string tiles(const EvaluationRecord& evaluation) {
     if (of == evaluation.rates.end() || !of->second.contains(evaluation.primary)) continue;
     const RateRecord& rate = of->second.at(evaluation.primary);
     n = std::max(n, rate.n);
-    tile(contestant_label(name), percent(rate.value),
-         fmt::format("{} to {}", percent(rate.low), percent(rate.high)));
+    tile(contestant_label(name), share_or_score(rate.value, rate.is_score),
+         fmt::format("{} to {}", share_or_score(rate.low, rate.is_score),
+                     share_or_score(rate.high, rate.is_score)));
   }
   tile("held-out examples", grouped_number(n), "each asked of all");
   const ComparisonRecord* pair = evaluation.comparison("tuned", "base", evaluation.primary);
-  if (pair)
-    tile("smallest they can show",
-         pair->smallest_detectable ? percent(*pair->smallest_detectable) : std::string("none"),
+  if (pair && evaluation.decided_by.empty())  // the tests of the checks show it
+    tile("smallest they can show", smallest_in_words(*pair),
          pair->smallest_detectable ? "found 4 times in 5" : "too few examples");
   return out + "</dl>";
 }
@@ -86,6 +99,10 @@ std::string p_in_words(double p) {
   return fmt::format("p = {:.2g}", p);
 }
 
+std::string share_or_score(double value, bool is_score) {
+  return is_score ? fmt::format("{:.3f}", value) : percent(value);
+}
+
 std::string contestant_label(std::string_view name) {
   return name == "few_shot" ? "base with examples" : std::string(name);
 }
@@ -108,13 +125,14 @@ std::string run_verdict_html(const RunRecord& run) {
     if (pair.metric == evaluation.primary) rows += pair_row(pair);
   if (!rows.empty())
     out += fmt::format(
-        "<div class=\"scroll\"><table><thead><tr><th>Decided by <code>{}</code></th><th "
+        "<div class=\"scroll\"><table><thead><tr><th>{} <code>{}</code></th><th "
         "class=\"number\">difference</th>"
         "<th class=\"number\">95 % interval</th><th class=\"number\">wins / losses / ties</th><th "
-        "class=\"number\">exact test</th><th class=\"number\">smallest they can "
+        "class=\"number\">test</th><th class=\"number\">smallest they can "
         "show</th></tr></thead><tbody>{}</tbody></table></div>",
+        evaluation.decided_by.empty() ? "Decided by" : "Decided by the judge; beside it",
         html_text(evaluation.primary), rows);
-  if (!evaluation.why_primary.empty())
+  if (!evaluation.why_primary.empty() && evaluation.decided_by.empty())
     out += fmt::format("<p class=\"soft\">{}</p>", html_data(evaluation.why_primary));
   out += "</div>\n";
   return out + tiles(evaluation);

@@ -78,11 +78,11 @@ void put_before_judge(const JudgingConfig& config, const std::string& base_model
       return;
     }
     evaluation.verdict = run.verdict->verdict;
+    evaluation.enough_examples = run.verdict->enough_examples;
+    evaluation.decided_by = "judge";
     evaluation.sentence =
         fmt::format("{} By the checks alone: {}", run.verdict->sentence, evaluation.sentence);
-    Json summary = summary_json(evaluation);
-    summary["decided_by"] = "judge";
-    write_record(folder / "summary.json", summary);
+    write_record(folder / "summary.json", summary_json(evaluation));
   } catch (const Error& error) {
     const std::string why = excused(error);
     progress.print(fmt::format("note: no judge was heard: {}. Later: lora judge", why));

@@ -107,5 +107,7 @@ def test_a_judge_that_decides(tiny, rows, held_out, server, tmp_path):
     judged = json.loads((out / "eval" / "judge.json").read_text())
     assert judged["usable"] and judged["decides"] and judged["verdict"] == "won", judged
     assert summary["verdict"] == "won" and summary["decided_by"] == "judge" and "By the judge large-model" in summary["sentence"]
-    assert json.loads(done.stdout)["evaluation"]["verdict"] == "won"
+    assert summary["enough_examples"] is True and "Decided by the judge" in (out / "report.html").read_text(encoding="utf-8")
+    told = json.loads(done.stdout)["evaluation"]
+    assert told["verdict"] == "won" and told["decided_by"] == "judge"
     assert json.loads((out / "finished.json").read_text())["verdict"] == "won"

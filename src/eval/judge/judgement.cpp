@@ -207,17 +207,22 @@ std::optional<JudgeVerdict> judge_verdict(Judgement& judgement, const Comparison
     return JudgeVerdict{Verdict::kWorse,
                         believed(fmt::format("the tuned model is worse than few-shot prompting ({}).",
                                              told(*over_few_shot)))};
-  const JudgedComparison& open = better(*over_base) ? *over_few_shot : *over_base;
-  const size_t decided = open.wins + open.losses, needed = fewest_one_sided_pairs(options.alpha);
+  const bool base_settled = better(*over_base);
+  const JudgedComparison& open = base_settled ? *over_few_shot : *over_base;
+  std::vector<double> p{over_base->p};
+  if (over_few_shot) p.push_back(over_few_shot->p);
+  const double level = holm_levels(p, options.alpha).at(base_settled ? 1 : 0);
+  const size_t decided = open.wins + open.losses, needed = fewest_one_sided_pairs(level);
   return JudgeVerdict{
       Verdict::kNoDifferenceShown,
       believed(fmt::format(
           "no difference {} was shown ({}).{}",
-          better(*over_base) ? "to few-shot prompting" : "between the tuned model and its base", told(open),
+          base_settled ? "to few-shot prompting" : "between the tuned model and its base", told(open),
           decided < needed ? fmt::format(" Not enough examples to tell: {} are decided, at least {} "
                                          "that all go one way are needed.",
                                          decided, needed)
-                           : ""))};
+                           : "")),
+      decided >= needed};
 }
 
 nlohmann::ordered_json judgement_json(const Judgement& j) {

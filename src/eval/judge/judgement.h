@@ -58,6 +58,7 @@ Judgement judgement_of(const std::string& judge, const JudgeRubric& rubric,
 struct JudgeVerdict {
   Verdict verdict = Verdict::kNoDifferenceShown;
   std::string sentence;
+  bool enough_examples = true;  // false: none was shown, and too few pairs are decided to show one
 };
 
 // The verdict on "tuned" as comparison.h defines it, with preferences in place of passes; it needs tuned against base,

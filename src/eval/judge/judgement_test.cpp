@@ -196,6 +196,19 @@ TEST(JudgeVerdict, FollowsTheRulesOfTheChecks) {
   const auto verdict = judge_verdict(judgement);
   EXPECT_EQ(verdict->verdict, Verdict::kNoDifferenceShown);
   EXPECT_NE(verdict->sentence.find("Not enough examples"), std::string::npos);
+  EXPECT_FALSE(verdict->enough_examples);
+
+  Judgement twice = holm.judgement();  // six to nothing is not enough where Holm leaves half of the level
+  EXPECT_FALSE(judge_verdict(twice)->enough_examples);
+  EXPECT_NE(judge_verdict(twice)->sentence.find("6 are decided, at least 7"), std::string::npos);
+
+  Record even;
+  even.add_controls();
+  even.add(10, "tuned", "base", {"aa"});
+  even.add(10, "tuned", "base", {"bb"});
+  Judgement both_ways = even.judgement();
+  EXPECT_EQ(judge_verdict(both_ways)->verdict, Verdict::kNoDifferenceShown);
+  EXPECT_TRUE(judge_verdict(both_ways)->enough_examples);
 }
 
 TEST(Judgement, JsonAndTextSayWhetherItIsUsed) {
