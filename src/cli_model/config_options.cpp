@@ -69,7 +69,9 @@ RunConfig ConfigOptions::read(const std::string& file) const {
     set_from_text(config, set.substr(0, equals), set.substr(equals + 1), "--set");
   }
   for (const auto& [name, text] : flags_)
-    set_from_text(config, name, text.empty() ? "true" : text, "--" + name);
+    set_from_text(config, name,
+                  text.empty() && find_key(name, "--" + name).type == ConfigKey::Type::kBool ? "true" : text,
+                  "--" + name);
   return config;
 }
 

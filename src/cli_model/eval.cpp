@@ -1,4 +1,5 @@
 // `lora eval`: base and tuned on held-out rows.
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 
@@ -36,11 +37,22 @@ DeclaredChecks declared_checks(const Options& options, const RunConfig& config) 
   return config.checks_file.empty() ? config.checks : read_checks_file(config.checks_file);
 }
 
+// Whether nothing in the folder would be lost: what endpoints answered before an evaluation was stopped is used again.
+bool is_free(const std::filesystem::path& folder) {
+  if (!std::filesystem::exists(folder)) return true;
+  return std::filesystem::is_directory(folder) &&
+         std::all_of(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator(),
+                     [](const std::filesystem::directory_entry& entry) {
+                       const std::filesystem::path name = entry.path().filename();
+                       return name == "endpoint_cache" || name == "timing.json";
+                     });
+}
+
 int execute(const Options& options) {
   if (options.model.adapter.empty())
     throw Error::input(
         {.where = "--adapter", .found = "not given", .expected = "the folder of the adapter to judge"});
-  if (std::filesystem::exists(options.output_dir) && !std::filesystem::is_empty(options.output_dir))
+  if (!is_free(options.output_dir))
     throw Error::input({.where = options.output_dir,
                         .found = "the folder is not empty",
                         .fix = "Choose another --output-dir; nothing is overwritten."});
@@ -65,6 +77,7 @@ int execute(const Options& options) {
                           .fix = "Choose an --output-dir that can be written."});
 
   const Questions questions = make_questions(session, rows, options.max_new_tokens, options.data);
+  require_room(session, questions, options.max_new_tokens, options.data);
   Progress progress;
   std::vector<ContestantAnswers> contestants = ask_adapters(session, {{"base", nullptr}, {"tuned", &adapter}},
                                                             others, questions, options.batch_size, progress);

@@ -55,11 +55,11 @@ int execute(const RunOptions& options, Scope scope) {
   const PipelineResult result = options.profile.record(scope == Scope::kWholeRun ? "lora run" : "lora train",
                                                        [&] { return run_pipeline(config, scope, progress); });
   progress.clear();
-  write_run_page(config.output_dir);
   if (options.format == "json")
     print_json(result_json(result, config.output_dir));
   else
     print_text(result, config.output_dir);
+  write_run_page(config.output_dir);  // last: what was found is said even where there is no room for a page
   return result.evaluation && result.evaluation->verdict == Verdict::kWorse ? 1 : 0;
 }
 

@@ -98,7 +98,7 @@ T value_of(const Json& json, const char* key, const fs::path& file) {
 }
 
 AdapterConfig config_from(const Json& json, const ModelConfig& model, const fs::path& file) {
-  if (json.value("peft_type", std::string()) != "LORA")
+  if (!json.contains("peft_type") || json["peft_type"] != "LORA")
     refuse(file, "peft_type is " + (json.contains("peft_type") ? json["peft_type"].dump() : "missing"),
            "\"LORA\"", "Only LoRA adapters can be loaded.");
   refuse_unsupported(json, file);
@@ -197,18 +197,24 @@ std::optional<std::string> read_chat_template(const fs::path& folder) {
   return read_file(file);
 }
 
-void check_record(const fs::path& folder, const std::string& base_fingerprint,
-                  const std::string& text_fingerprint) {
+void check_record(const fs::path& folder, const AdapterRecord& now) {
   const AdapterRecord record = read_record(folder);
-  if (!record.base_fingerprint.empty() && record.base_fingerprint != base_fingerprint)
+  if (!record.base_fingerprint.empty() && record.base_fingerprint != now.base_fingerprint)
     refuse(
         folder / kRecordFile, "the adapter was trained on another base (" + record.base_path + ")",
         "the base with fingerprint " + record.base_fingerprint.substr(0, 12) + "…",
         "Load it with that model: on other weights, even another quantization, it computes something else.");
-  if (!record.text_fingerprint.empty() && record.text_fingerprint != text_fingerprint)
+  if (!record.text_fingerprint.empty() && record.text_fingerprint != now.text_fingerprint)
     refuse(folder / kRecordFile, "the adapter was trained with another tokenizer or chat template",
            "the fingerprint " + record.text_fingerprint.substr(0, 12) + "…",
            "Use the template that it was trained with, or its prompts will not mean the same to it.");
+  if (!record.golden_ids.empty() && record.template_options == now.template_options &&
+      record.golden_ids != now.golden_ids)
+    refuse(folder / kRecordFile,
+           "this version of lora.cpp makes other tokens of the same conversation than the one that trained "
+           "the adapter",
+           "the golden_ids that are recorded here",
+           "Use the version that it was trained with, or train it again.");
 }
 
 }  // namespace lora

@@ -43,9 +43,8 @@ AdapterRecord read_record(const std::filesystem::path& folder);
 // The chat template that lies beside an adapter: the one that it was trained with, where the base has none or another.
 std::optional<std::string> read_chat_template(const std::filesystem::path& folder);
 
-// Throws (kInput) when the adapter was trained on another base or with another tokenizer or template than given.
-// An adapter without a record passes.
-void check_record(const std::filesystem::path& folder, const std::string& base_fingerprint,
-                  const std::string& text_fingerprint);
+// Throws (kInput) when the adapter was trained on another base or with another tokenizer or template than those of `now`, or when
+// these, told the same, render the fixed conversation otherwise than then. An adapter without a record passes.
+void check_record(const std::filesystem::path& folder, const AdapterRecord& now);
 
 }  // namespace lora

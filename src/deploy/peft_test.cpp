@@ -289,11 +289,19 @@ TEST_F(Peft, TheRecordTiesAnAdapterToItsBaseAndText) {
   EXPECT_EQ(read.base_path, record_.base_path);
   EXPECT_EQ(read.golden_ids, record_.golden_ids);
   const auto check = [&](const std::string& base, const std::string& text) {
-    return error_of([&] { check_record(folder_.path(), base, text); });
+    AdapterRecord now = record_;
+    now.base_fingerprint = base;
+    now.text_fingerprint = text;
+    return error_of([&] { check_record(folder_.path(), now); });
   };
   EXPECT_EQ(check("base-fingerprint", "text-fingerprint"), "no error");
   EXPECT_TRUE(contains(check("other", "text-fingerprint"), "another base (models/base.gguf)"));
   EXPECT_TRUE(contains(check("base-fingerprint", "other"), "tokenizer or chat template"));
+  AdapterRecord now = record_;
+  now.golden_ids.push_back(1);
+  EXPECT_TRUE(contains(error_of([&] { check_record(folder_.path(), now); }), "other tokens of the same"));
+  now.template_options = R"({"date":"2020-01-01"})";
+  EXPECT_EQ(error_of([&] { check_record(folder_.path(), now); }), "no error") << "told something else";
   fs::remove(folder_.path() / "lora.json");
   EXPECT_EQ(check("other", "other"), "no error") << "an adapter of PEFT's own";
   write_file_atomic(folder_.path() / "lora.json", "{}", IfExists::kReplace);

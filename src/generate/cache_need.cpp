@@ -24,7 +24,8 @@ CacheNeed cache_need(const ModelConfig& model, const std::vector<std::vector<int
   };
   for (const PromptTree::Leaf& leaf : tree.leaves) {
     const auto length = static_cast<int64_t>(prompts[leaf.prompt].size());
-    need.longest = std::max(need.longest, length + options.max_new_tokens);
+    const int64_t answer = answer_limit(options, length, model.max_position_embeddings);
+    need.longest = std::max(need.longest, length + answer);
     int64_t unread = length - leaf.begin, runs = 0;
     for (size_t r = leaf.parent; r != PromptTree::kNone; r = tree.runs[r].parent)
       if (!read[r]) {
@@ -37,7 +38,7 @@ CacheNeed cache_need(const ModelConfig& model, const std::vector<std::vector<int
     need.prompt_tokens += unread;
     // Of the shared runs those of ended answers are given back; that all are held at once is the worst case.
     shared += runs;
-    rooms.push_back(length - leaf.begin + options.max_new_tokens);
+    rooms.push_back(length - leaf.begin + answer);
     own += rooms.back();
     if (rooms.size() > batch) own -= rooms[rooms.size() - 1 - batch];
   }

@@ -95,6 +95,10 @@ class Schedule {
   }
 
   static int64_t length(const PromptTree::Run& run) { return run.end - run.begin; }
+  int64_t limit(size_t prompt) const {
+    return answer_limit(options_, static_cast<int64_t>(prompts_[prompt].ids.size()),
+                        decoder_.config().max_position_embeddings);
+  }
 
   // Tokens that must be read before the leaf's answer can begin.
   int64_t unread(const PromptTree::Leaf& leaf) const {
@@ -119,7 +123,7 @@ class Schedule {
       shared.push_back({runs_[r].first_row, runs_[r].first_row + length(run)});
     }
     const auto n = static_cast<int64_t>(prompts_[leaf.prompt].ids.size());
-    const int64_t room = n - leaf.begin + options_.max_new_tokens;
+    const int64_t room = n - leaf.begin + limit(leaf.prompt);
     Sequence s{leaf.prompt, leaf.parent, std::move(shared), leaf.begin, pool_.take(room), room, n};
     add_tokens(tokens, prompts_[leaf.prompt].ids, leaf.begin, n, s.first_row, s.shared);
     add_adapter(tokens, leaf.prompt);
@@ -194,7 +198,7 @@ class Schedule {
       }
       answer.ids.push_back(s.next);
       if (on_token_) on_token_(s.prompt, s.next);
-      if (static_cast<int64_t>(answer.ids.size()) < options_.max_new_tokens)
+      if (static_cast<int64_t>(answer.ids.size()) < limit(s.prompt))
         active_.push_back(std::move(s));
       else
         finish(s);
@@ -235,16 +239,22 @@ void check(const Decoder& decoder, const std::vector<GenerationPrompt>& prompts,
     const auto n = static_cast<int64_t>(prompts[p].ids.size());
     if (n == 0)
       throw Error::input({.where = fmt::format("prompt {}", p + 1), .found = "the prompt is empty"});
-    if (n > context || options.max_new_tokens > context - n)
-      throw Error::input({.where = fmt::format("prompt {}", p + 1),
-                          .found = fmt::format("{} tokens and {} new ones do not fit the model's context", n,
-                                               options.max_new_tokens),
-                          .expected = fmt::format("at most {} together", context),
-                          .fix = "Shorten the prompt, or lower max_new_tokens."});
+    const int64_t asked = options.within_context ? 1 : options.max_new_tokens;
+    if (n > context || asked > context - n)
+      throw Error::input(
+          {.where = fmt::format("prompt {}", p + 1),
+           .found = fmt::format("{} tokens and {} new ones do not fit the model's context", n, asked),
+           .expected = fmt::format("at most {} together", context),
+           .fix = "Shorten the prompt, or lower max_new_tokens."});
   }
 }
 
 }  // namespace
+
+int64_t answer_limit(const GenerateOptions& options, int64_t prompt_tokens, int64_t context) {
+  return options.within_context ? std::min(options.max_new_tokens, context - prompt_tokens)
+                                : options.max_new_tokens;
+}
 
 std::vector<Answer> generate(const Decoder& decoder, const std::vector<GenerationPrompt>& prompts,
                              const GenerateOptions& options,

@@ -20,9 +20,13 @@ constexpr int64_t kPrefillTokens = 1024;
 struct GenerateOptions {
   SamplingOptions sampling{};
   int64_t max_new_tokens = 256;
+  bool within_context = false;      // an answer has fewer where its prompt leaves no room for so many
   int64_t batch_size = 32;          // sequences decoded together
   std::vector<int32_t> stop_ids{};  // ids that end an answer; not part of it
 };
+
+// Tokens that the answer to a prompt of so many may have.
+int64_t answer_limit(const GenerateOptions& options, int64_t prompt_tokens, int64_t context);
 
 struct Answer {
   std::vector<int32_t> ids;
@@ -36,7 +40,8 @@ struct GenerationPrompt {
 
 // One answer for each prompt, in their order. A sampled answer depends on its prompt's place among those with the same
 // adapter, the seed and the model, not on the batch it was decoded in. `on_token(prompt, id)` is called for every new token, when given; it may throw to
-// stop. Errors: kInput when a prompt is empty, or with max_new_tokens longer than the model's context.
+// stop. Errors: kInput when a prompt is empty, or with max_new_tokens (within_context:
+// with one token) longer than the model's context.
 // `tokens_read`, unless null: how many tokens went through the model, those of shared prefixes once.
 std::vector<Answer> generate(const Decoder& decoder, const std::vector<GenerationPrompt>& prompts,
                              const GenerateOptions& options,

@@ -53,6 +53,33 @@ ContestantInfo info_of(const ContestantAnswers& answers, const Questions& questi
 
 }  // namespace
 
+int64_t most_new_tokens(int64_t max_new_tokens, int64_t longest_reference) {
+  return max_new_tokens > 0 ? max_new_tokens : longest_reference + longest_reference / 2 + 32;
+}
+
+void require_room(int64_t prompt_tokens, int64_t max_new_tokens, int64_t context, const std::string& where) {
+  const int64_t least = std::max<int64_t>(1, max_new_tokens);
+  if (prompt_tokens <= context && least <= context - prompt_tokens) return;
+  throw Error::input(
+      {.where = where,
+       .found = fmt::format(
+           "the question has {} tokens, which leaves no room for {} in the "
+           "model's context of {}",
+           prompt_tokens,
+           max_new_tokens > 0 ? fmt::format("max_new_tokens = {}", max_new_tokens) : std::string("an answer"),
+           context),
+       .fix = max_new_tokens > 0 ? "Lower max_new_tokens, leave it out, or shorten the row."
+                                 : "Shorten the row, or leave it out."});
+}
+
+void require_room(const Session& session, const Questions& questions, int64_t max_new_tokens,
+                  const std::string& source) {
+  for (size_t i = 0; i < questions.prompt_ids.size(); ++i)
+    require_room(static_cast<int64_t>(questions.prompt_ids[i].size()), max_new_tokens,
+                 session.decoder().config().max_position_embeddings,
+                 fmt::format("{}:{}", source, questions.lines[i]));
+}
+
 Questions make_questions(const Session& session, const std::vector<Conversation>& rows,
                          int64_t max_new_tokens, const std::string& source) {
   Questions questions;
@@ -70,8 +97,7 @@ Questions make_questions(const Session& session, const std::vector<Conversation>
     longest =
         std::max(longest, session.tokenizer().encode(row.messages.back().content, Special::kText).size());
   }
-  questions.max_new_tokens =
-      max_new_tokens > 0 ? max_new_tokens : static_cast<int64_t>(longest + longest / 2 + 32);
+  questions.max_new_tokens = most_new_tokens(max_new_tokens, static_cast<int64_t>(longest));
   return questions;
 }
 
@@ -101,6 +127,7 @@ std::vector<ContestantAnswers> ask_together(const Session& session,
   const std::string together = fmt::format("{}", fmt::join(names, ", "));
   GenerateOptions options;
   options.max_new_tokens = questions.max_new_tokens;
+  options.within_context = true;
   options.batch_size = batch_size;
   options.stop_ids = session.renderer().stop_ids();
   const auto began = std::chrono::steady_clock::now();

@@ -26,10 +26,20 @@ struct Questions {
   std::vector<std::string> references;
   std::vector<size_t> lines;
   std::vector<Conversation> rows;  // as they were given, the reference at their end
-  int64_t max_new_tokens = 0;      // the same for every contestant
+  // The same for every contestant; fewer where a question leaves no room in the context for so many.
+  int64_t max_new_tokens = 0;
 };
 
-// `max_new_tokens` 0: half as long again as the longest reference answer, and 32 more.
+// Questions::max_new_tokens: `max_new_tokens`, or, where that is 0, half as long again as the longest reference, and 32 more.
+int64_t most_new_tokens(int64_t max_new_tokens, int64_t longest_reference);
+// Refuses a question that leaves no room for its answer in the model's context: for max_new_tokens, or, where that is 0, for any.
+// Errors: kInput at `where`.
+void require_room(int64_t prompt_tokens, int64_t max_new_tokens, int64_t context, const std::string& where);
+// Of all of them, rows of `source`.
+void require_room(const Session& session, const Questions& questions, int64_t max_new_tokens,
+                  const std::string& source);
+
+// `max_new_tokens`: as most_new_tokens() has it.
 Questions make_questions(const Session& session, const std::vector<Conversation>& rows,
                          int64_t max_new_tokens, const std::string& source);
 

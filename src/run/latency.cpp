@@ -100,6 +100,7 @@ void measure_latency(const Session& session, const std::vector<LocalContestant>&
   if (options.questions <= 0 || contestants.empty()) return;
   GenerateOptions generate_options;
   generate_options.max_new_tokens = questions.max_new_tokens;
+  generate_options.within_context = true;
   generate_options.batch_size = 1;
   generate_options.stop_ids = session.renderer().stop_ids();
   std::vector<std::vector<Timed>> timed(contestants.size());

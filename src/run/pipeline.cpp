@@ -9,6 +9,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/folder_lock.h"
 #include "base/memory.h"
 #include "base/progress.h"
 #include "data/finding_text.h"
@@ -24,6 +25,7 @@
 #include "run/run_data.h"
 #include "run/run_folder.h"
 #include "run/session.h"
+#include "train/batches.h"
 #include "train/checkpoint.h"
 #include "train/example.h"
 
@@ -39,6 +41,16 @@ void require_given(const std::string& value, const std::string& key) {
         {.where = key,
          .found = "not given",
          .fix = fmt::format("Write `{} = \"…\"` in the configuration, or give --{}.", key, key)});
+}
+
+// What a record of an earlier sitting says; `otherwise` where it says nothing, or nothing of that type.
+template <class T>
+T recorded(const Json& record, const char* key, const T& otherwise) {
+  try {
+    return record.value(key, otherwise);
+  } catch (const Json::type_error&) {
+    return otherwise;
+  }
 }
 
 class Pipeline {
@@ -94,14 +106,15 @@ class Pipeline {
     const bool goes_on = old.is_object();
     RunConfig planned = config_;
     if (goes_on && (planned.memory_limit_bytes > 0 || planned.micro_batch_tokens == 0) &&
-        old.value("memory_limit", int64_t{0}) == planned.memory_limit_bytes) {
-      planned.train.micro_batch_tokens = old.value("micro_batch_tokens", planned.train.micro_batch_tokens);
+        recorded(old, "memory_limit", int64_t{0}) == planned.memory_limit_bytes) {
+      planned.train.micro_batch_tokens =
+          recorded(old, "micro_batch_tokens", planned.train.micro_batch_tokens);
       planned.micro_batch_tokens = planned.train.micro_batch_tokens;
       if (planned.memory_limit_bytes > 0) {
         planned.train.recompute =
-            recompute_named(old.value("recompute", "")).value_or(planned.train.recompute);
-        planned.train.pass_bytes = old.value("pass_bytes", int64_t{0});
-        planned.base_in_file = old.value("base_in_file", false);
+            recompute_named(recorded(old, "recompute", std::string())).value_or(planned.train.recompute);
+        planned.train.pass_bytes = recorded(old, "pass_bytes", int64_t{0});
+        planned.base_in_file = recorded(old, "base_in_file", false);
       }
       planned.memory_limit_bytes = 0;
     }
@@ -119,6 +132,10 @@ class Pipeline {
     progress_.print(fmt::format("plan: {} at the peak{}",
                                 bytes_text(static_cast<double>(plan_.memory.total())),
                                 plan_.time ? ", training in " + duration_text(plan_.time->training) : ""));
+    if (plan_.saved_by_sharing() > 0)
+      progress_.print(
+          fmt::format("beginnings that rows of a step share are computed once: {:.0f} % fewer tokens",
+                      100 * plan_.saved_by_sharing()));
     for (const std::string& told : plan_.notes) progress_.print("note: " + told);
   }
 
@@ -140,13 +157,9 @@ class Pipeline {
     if (config_.threads > 0) at::set_num_threads(static_cast<int>(config_.threads));
     auto text = std::make_unique<TextSession>(config_.model, text_of_this_run());
     const ModelConfig model = read_model_config(text->checkpoint());
-    const int64_t context = model.max_position_embeddings;
-    if (config_.max_seq_length > context) {
-      note(fmt::format("max_seq_length: the model reads {} tokens, so {} is used", context, context));
-      config_.max_seq_length = context;
-    }
-    rows_ = {make_examples(text->renderer(), split_.train, config_.max_seq_length, config_.train_data),
-             make_examples(text->renderer(), split_.valid, config_.max_seq_length, config_.train_data)};
+    std::vector<std::string> notes;
+    rows_ = make_planned_rows(config_, *text, model, split_, notes);
+    for (std::string& told : notes) note(std::move(told));
     plan(*text, model);
     session_ =
         std::make_unique<const Session>(config_.model, std::move(text),
@@ -168,7 +181,7 @@ class Pipeline {
     const CheckReport findings = check_training_data(config_, session_->text());
     for (const std::string& line : findings_in_lines(findings)) progress_.print("check: " + line);
     run_hash_ = make_run_hash(config_, scope_, *session_);
-    open_run_folder(config_, scope_, run_hash_, split_, *session_);
+    lock_.emplace(open_run_folder(config_, scope_, run_hash_, split_, *session_));
     if (!fs::exists(folder_ / "plan.json"))
       write_file_atomic(folder_ / "plan.json", plan_json(plan_).dump(2) + "\n", IfExists::kReplace);
     write_file_atomic(folder_ / "check.json", findings_json(findings.findings) + "\n", IfExists::kReplace);
@@ -176,7 +189,9 @@ class Pipeline {
 
   // Base and few-shot base: would prompting have done?
   void ask_before_training() {
-    questions_ = make_questions(*session_, split_.test, config_.max_new_tokens, test_source());
+    questions_ = asked(split_.test, test_source());
+    if (std::ranges::any_of(split_.golden, [&](const Conversation& row) { return metrics_->decides(row); }))
+      golden_questions_ = asked(split_.golden, config_.train_data);
     contestants_.push_back(ask_base());
     if (auto few_shot = ask_with_examples()) contestants_.push_back(std::move(*few_shot));
   }
@@ -184,9 +199,8 @@ class Pipeline {
   TrainReport train_adapter(Adapter& adapter) {
     describe();
     if (session_->quantized_on_load()) {
-      quantization_ =
-          measure_quantization(*session_, rows_.train, static_cast<size_t>(config_.train.batch_size()),
-                               {config_.train.share_prefixes, config_.train.micro_batch_tokens});
+      quantization_ = measure_quantization(*session_, Batches(rows_.train, config_.train).at(0),
+                                           {config_.train.share_prefixes, config_.train.micro_batch_tokens});
       progress_.print(quantization_->sentence());
       release_start_up_memory();  // what that took has other sizes than what training takes
     }
@@ -218,6 +232,13 @@ class Pipeline {
     for (const auto* rows : {&split_.valid, &split_.golden, &split_.train})
       checks = with_row_checks(std::move(checks), *rows, config_.train_data);
     return checks;
+  }
+
+  // What cannot be answered is told before the training.
+  Questions asked(const std::vector<Conversation>& rows, const std::string& source) const {
+    Questions questions = make_questions(*session_, rows, config_.max_new_tokens, source);
+    require_room(*session_, questions, config_.max_new_tokens, source);
+    return questions;
   }
 
   ContestantAnswers ask_base() {
@@ -265,11 +286,8 @@ class Pipeline {
 
   // Golden rows are the user's own touchstones, chosen and not drawn: they are asked apart, and decide nothing.
   std::optional<Evaluation> judge_golden(const Adapter& adapter) {
-    if (std::none_of(split_.golden.begin(), split_.golden.end(),
-                     [&](const Conversation& row) { return metrics_->decides(row); }))
-      return std::nullopt;
-    const Questions questions =
-        make_questions(*session_, split_.golden, config_.max_new_tokens, config_.train_data);
+    if (!golden_questions_) return std::nullopt;
+    const Questions& questions = *golden_questions_;
     const int64_t batch = config_.eval_batch_size;
     const fs::path folder = folder_ / "eval" / "golden";
     make_folder(folder);
@@ -333,7 +351,8 @@ class Pipeline {
   RunLength length_{};
   int64_t interval_ = 0;  // steps between checkpoints
   std::string run_hash_;
-  std::optional<Questions> questions_;
+  std::optional<FolderLock> lock_;
+  std::optional<Questions> questions_, golden_questions_;
   std::vector<ContestantAnswers> contestants_;
   std::optional<QuantizationLoss> quantization_;
 };

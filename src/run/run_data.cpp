@@ -70,6 +70,11 @@ RunData read_run_data(const RunConfig& config, bool whole_run) {
   const bool chooses = config.eval_strategy != "no";
   if (!whole_run && config.test_size > 0 && config.eval_data.empty())
     data.notes.emplace_back("test_size: only `lora run` gives a verdict and holds rows out for it");
+  if (!whole_run && !config.eval_data.empty())
+    data.notes.emplace_back(
+        "eval_data: only `lora run` asks these rows; they are kept apart, and the checkpoint is chosen by "
+        "rows "
+        "of train_data");
   if (!config.eval_data.empty()) {
     std::vector<Conversation> test = read_file_of_rows(config, config.eval_data, whole_run, data.notes);
     refuse_overlap(config, rows, test, data.notes);

@@ -89,27 +89,33 @@ std::string make_run_hash(const RunConfig& config, Scope scope, const Session& s
   return sha256_hex(identity.dump());
 }
 
-void open_run_folder(const RunConfig& config, Scope scope, const std::string& run_hash, const Split& split,
-                     const Session& session) {
+FolderLock open_run_folder(const RunConfig& config, Scope scope, const std::string& run_hash,
+                           const Split& split, const Session& session) {
   const fs::path folder = config.output_dir;
   const fs::path record = folder / "run.json";
+  if (!fs::exists(record)) {
+    if (!is_free(folder))
+      throw Error::input({.where = folder.string(),
+                          .found = "the folder is not empty, and does not hold a run",
+                          .fix = "Choose another output_dir; nothing is overwritten."});
+    make_folder(folder);
+  }
+  FolderLock lock(folder);
   if (fs::exists(record)) {
     const Json old = Json::parse(read_file(record), nullptr, false);
-    if (!old.is_object() || old.value("run_hash", "") != run_hash)
+    if (!old.is_object() || !old.contains("run_hash") || old["run_hash"] != run_hash)
       throw Error::input({.where = folder.string(),
                           .found = "the folder holds a run with other options, data, model or thread count",
                           .fix = "Choose another output_dir, or remove the folder; nothing is overwritten."});
     if (fs::exists(folder / "finished.json"))
       throw Error::input({.where = folder.string(),
                           .found = "the run in this folder is finished",
-                          .fix = "Choose another output_dir, or remove the folder to run it again."});
-    return write_rows(config, scope, split, session);  // a kill may have come before they were whole
+                          .fix = "`lora report " + folder.string() +
+                                 "` makes its page again. To run it again choose another output_dir, or "
+                                 "remove the folder."});
+    write_rows(config, scope, split, session);  // a kill may have come before they were whole
+    return lock;
   }
-  if (!is_free(folder))
-    throw Error::input({.where = folder.string(),
-                        .found = "the folder is not empty, and does not hold a run",
-                        .fix = "Choose another output_dir; nothing is overwritten."});
-  make_folder(folder);
   Json json;
   json["format"] = 1;
   json["lora.cpp"] = kVersion;
@@ -127,6 +133,7 @@ void open_run_folder(const RunConfig& config, Scope scope, const std::string& ru
   json["notes"] = config.notes;
   write_file_atomic(record, json.dump(2) + "\n", IfExists::kRefuse);
   write_rows(config, scope, split, session);
+  return lock;
 }
 
 }  // namespace lora

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "base/folder_lock.h"
 #include "data/split.h"
 #include "run/config.h"
 #include "run/pipeline.h"
@@ -17,8 +18,8 @@ std::string make_run_hash(const RunConfig& config, Scope scope, const Session& s
 
 // Takes config.output_dir: makes it with run.json, split/ and token_view.json, or goes on in one that holds an unfinished
 // run of the same hash, whose rows are written again, as a kill may have come before they were whole. Errors: kInput when
-// it holds anything else, a finished run among them: nothing is overwritten.
-void open_run_folder(const RunConfig& config, Scope scope, const std::string& run_hash, const Split& split,
-                     const Session& session);
+// it holds anything else, a finished run among them, or while another process works in it: nothing is overwritten.
+[[nodiscard]] FolderLock open_run_folder(const RunConfig& config, Scope scope, const std::string& run_hash,
+                                         const Split& split, const Session& session);
 
 }  // namespace lora

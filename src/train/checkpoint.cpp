@@ -143,14 +143,23 @@ std::optional<Json> CheckpointFolder::valid_state(const fs::path& folder) const 
   }
 }
 
+std::optional<int64_t> CheckpointFolder::newest() const {
+  const std::vector<int64_t> steps = steps_on_disk();
+  const auto found = std::find_if(steps.rbegin(), steps.rend(), [&](int64_t step) { return holds(step); });
+  return found == steps.rend() ? std::nullopt : std::optional(*found);
+}
+
+bool CheckpointFolder::holds(int64_t step) const {
+  return valid_state(path_of(step)).has_value();
+}
+
 void CheckpointFolder::read_adapter(int64_t step, Adapter& adapter) const {
-  const fs::path folder = path_of(step);
-  if (!valid_state(folder))
+  if (!holds(step))
     throw Error::machine(
-        {.where = folder.string(),
+        {.where = path_of(step).string(),
          .found = "this checkpoint holds the best adapter, and is missing or damaged",
          .fix = "Remove the run's folder and train again, or take a newer checkpoint's adapter."});
-  read_matrices(folder, adapter);
+  read_matrices(path_of(step), adapter);
 }
 
 std::optional<TrainState> CheckpointFolder::restore_newest(Adapter& adapter, Optimizer& optimizer) const {

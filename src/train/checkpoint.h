@@ -46,7 +46,13 @@ class CheckpointFolder {
   // there is none.
   std::optional<TrainState> restore_newest(Adapter& adapter, Optimizer& optimizer) const;
 
-  // The adapter of step-N. Errors: kMachine when that checkpoint is missing or its files do not match their hashes.
+  // The newest whose files match their hashes.
+  std::optional<int64_t> newest() const;
+
+  // Whether step-N is there, and its files match their hashes.
+  bool holds(int64_t step) const;
+
+  // The adapter of step-N. Errors: kMachine unless holds().
   void read_adapter(int64_t step, Adapter& adapter) const;
 
   std::filesystem::path path_of(int64_t step) const;

@@ -67,11 +67,26 @@ class Run {
     if (const auto state = checkpoints_.restore_newest(adapter_, *optimizer_)) {
       state_ = *state;
       progress_.print(fmt::format("going on from {}", checkpoints_.path_of(state_.step).string()));
+      if (state_.best_step > 0 && state_.step < length_.total_steps && !checkpoints_.holds(state_.best_step))
+        forget_best();
     }
     metrics_.keep_until(state_.step);
     began_ =
         std::chrono::steady_clock::now() - std::chrono::duration_cast<std::chrono::steady_clock::duration>(
                                                std::chrono::duration<double>(state_.seconds));
+  }
+
+  // The checkpoint of the best adapter is gone: what comes from here on is compared among itself.
+  void forget_best() {
+    warn(fmt::format("step-{}, the best so far, is missing or damaged; the best from step {} on is kept",
+                     state_.best_step, state_.step));
+    state_.best_step = state_.step;
+    state_.best_eval_loss.reset();
+  }
+
+  void warn(std::string what) {
+    progress_.print("warning: " + what);
+    state_.warnings.push_back(std::move(what));
   }
 
   void step() {
@@ -105,20 +120,26 @@ class Run {
     const std::string what = fmt::format("loss or gradient of a batch is not finite{}",
                                          lines.empty() ? "" : "; the loss was not in line " + lines);
     if (state_.bad_in_a_row >= kMostBadInARow)
-      throw Error::input(
-          {.where = fmt::format("step {}", state_.step + 1),
-           .found = fmt::format("{} batches in a row: {}", kMostBadInARow, what),
-           .fix = "Lower learning_rate, or look at those rows. The last checkpoint is sound."});
-    state_.warnings.push_back(fmt::format("step {}: {}; the batch was left out", state_.step + 1, what));
-    progress_.print("warning: " + state_.warnings.back());
+      throw Error::input({.where = fmt::format("step {}", state_.step + 1),
+                          .found = fmt::format("{} batches in a row: {}", kMostBadInARow, what),
+                          .fix = way_out()});
+    warn(fmt::format("step {}: {}; the batch was left out", state_.step + 1, what));
   }
 
   double evaluate() {
     const ProfileScope scope("evaluate");
-    const std::vector<Score> scores = score(decoder_, &adapter_, valid_rows_, forests_);
+    const std::vector<Score> scores =
+        score(decoder_, &adapter_, valid_rows_, forests_, [&](size_t done) { show_evaluation(done); });
     const Score sum = total(scores);
     if (!std::isfinite(sum.nll)) refuse_held_out(scores);
     return sum.nll / static_cast<double>(sum.tokens);
+  }
+
+  // A checkpoint is saved after the held-out loss, so a stop waits for it.
+  void show_evaluation(size_t done) {
+    progress_.update(fmt::format("step {}/{}  held-out loss: {} of {} rows{}", state_.step,
+                                 length_.total_steps, done, valid_rows_.size(),
+                                 interrupt_requested() ? "; then a checkpoint is saved" : ""));
   }
 
   // The best adapter cannot be told by a loss that is not a number.
@@ -129,7 +150,16 @@ class Run {
         lines += (lines.empty() ? "" : ", ") + std::to_string(valid_rows_[i].line);
     throw Error::input({.where = fmt::format("step {}", state_.step),
                         .found = "the loss of held-out rows is not finite: line " + lines,
-                        .fix = "Lower learning_rate, or look at those rows. The last checkpoint is sound."});
+                        .fix = way_out()});
+  }
+
+  // Out of a loss that is no number.
+  std::string way_out() const {
+    if (state_.step == 0) return "Look at those rows: the adapter has changed nothing yet.";
+    const std::optional<int64_t> newest = checkpoints_.newest();
+    return "Look at those rows, or lower learning_rate, with another output_dir. " +
+           (newest ? checkpoints_.path_of(*newest).string() + " is the newest checkpoint."
+                   : "There is no checkpoint yet.");
   }
 
   void add_to_window(const StepResult& r) {

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from program import GGUF, ROOT, chat, lora, succeed, write_rows
+from program import GGUF, ROOT, chat, error_line, lora, succeed, word_rows, write_rows
 
 COMMANDS = ["run", "train", "eval", "score", "generate", "bench", "inspect", "pull", "report", "review"]
 
@@ -51,6 +51,7 @@ def test_json_of_every_command(tmp_path, tiny, rows, held_out, trained):
                               "--format", "json"))
     assert alone == answers, "the batch does not matter"
 
+    (tmp_path / "eval" / "endpoint_cache").mkdir(parents=True)  # as a stopped evaluation leaves it
     summary = one_document(lora("eval", tiny, *one, held_out, *adapter, "--output-dir", tmp_path / "eval", "--format", "json"))
     assert summary == json.loads((tmp_path / "eval" / "summary.json").read_text())
     assert summary["format"] == 1 and set(summary["contestants"]) == {"base", "tuned"}
@@ -96,6 +97,45 @@ def test_the_guides_configuration_trains_and_says_what_it_does_instead(tmp_path)
     assert len(result["notes"]) == 2
     for key, note in zip(("fp16", "load_in_4bit"), result["notes"]):
         assert key in note and f"note: {note}" in done.stderr
+
+
+def test_what_four_bits_cost_is_the_difference_of_two_scores(tiny, tmp_path):
+    """Measured on the rows of the first step, here all of them."""
+    rows, run = write_rows(tmp_path / "rows.jsonl", word_rows(12)), tmp_path / "run"
+    done = succeed("train", "--model", tiny, "--train-data", rows, "--output-dir", run, "--load-in-4bit", "--max-steps", 1,
+                   "--eval-strategy", "no", "--per-device-train-batch-size", 4, "--gradient-accumulation-steps", 3,
+                   "--float32-matmul-precision", "highest")
+    cost = json.loads((run / "finished.json").read_text())["load_in_4bit"]
+    assert cost["examples"] == 12 and cost["loss_4bit"] != cost["loss_full_precision"]
+    for key, flags in (("loss_full_precision", ()), ("loss_4bit", ("--load-in-4bit",))):
+        scores = json.loads(succeed("score", tiny, rows, "--format", "json", *flags).stdout)
+        assert cost[key] == pytest.approx(scores["nll"] / scores["tokens"], rel=1e-6)
+        assert f"{cost[key]:.4f}" in done.stderr and f"{cost[key]:.4f}" in (run / "report.html").read_text()
+
+
+def test_a_golden_row_with_a_long_answer_does_not_end_a_run(tiny, held_out, tmp_path):
+    """Half as long again as its answer leaves no room beside its question; nobody wants to learn that after the training."""
+    long = chat("Say it " + "the " * 180, "the " * 180 + "end") | {"golden": True}
+    rows = write_rows(tmp_path / "rows.jsonl", word_rows(30) + [long])
+    arguments = ("run", "--model", tiny, "--train-data", rows, "--eval-data", held_out, "--max-steps", 1, "--valid-size", 4,
+                 "--few-shot", "false", "--output-dir")
+    succeed(*arguments, tmp_path / "out")
+    assert (tmp_path / "out" / "finished.json").exists() and (tmp_path / "out" / "eval" / "golden" / "answers.jsonl").exists()
+    refused = error_line(lora(*arguments, tmp_path / "more", "--max-new-tokens", 400), 2)
+    assert "rows.jsonl:31" in refused and "max_new_tokens = 400" in refused
+    assert not (tmp_path / "more").exists()
+
+
+def test_what_training_does_not_use_is_said(tiny, rows, held_out, tmp_path):
+    done = succeed("train", "--model", tiny, "--train-data", rows, "--eval-data", held_out, "--max-steps", 1, "--valid-size", 4,
+                   "--output-dir", tmp_path / "out")
+    assert "note: eval_data: only `lora run`" in done.stderr
+
+
+def test_an_empty_value_is_empty(tiny, rows, tmp_path):
+    """--output-dir "$OUT" where OUT is not set."""
+    done = lora("train", "--model", tiny, "--train-data", rows, "--output-dir", "", cwd=tmp_path)
+    assert "output_dir" in error_line(done, 2) and list(tmp_path.iterdir()) == []
 
 
 def test_eight_rows_are_learned_by_heart_with_their_end(tmp_path):

@@ -29,6 +29,7 @@ CONFIGURATIONS = {
     "every block again": (GGUF, ("--recompute", "block", "--float32-matmul-precision", "highest")),
     "load_in_4bit of fp32": (HF_TWIN, ("--load-in-4bit",)),
     "fp32": (HF_TWIN, ()),
+    "bfloat16": (GGUF, ("--float32-matmul-precision", "medium")),
 }
 
 
@@ -51,7 +52,8 @@ def test_memory_is_what_was_planned(tmp_path, name):
     # By itself over a quantized base "high", as docs/precision.md has it.
     asked_for = dict(zip(flags[::2], flags[1::2])).get("--float32-matmul-precision")
     usual = "highest" if name == "fp32" else "high"
-    assert json.loads((tmp_path / "run" / "finished.json").read_text())["float32_matmul_precision"] == (asked_for or usual)
+    for record in ("plan.json", "finished.json"):
+        assert json.loads((tmp_path / "run" / record).read_text())["float32_matmul_precision"] == (asked_for or usual)
     assert "Plan and actual" in (tmp_path / "run" / "report.html").read_text()
 
 
@@ -200,3 +202,17 @@ def test_wrong_use_is_told(tiny, rows, tmp_path):
                             ((tiny, rows, "--set", "memory_limt=3GB"), "memory_limit")):
         done = lora("plan", *arguments)
         assert part in error_line(done, 2)
+
+
+def test_what_sharing_saves_is_said(tmp_path):
+    arguments = ("--for", "train", "--no-time", "--model", GGUF, "--train-data", DATA)
+    for flags, saves in (((), True), (("--share-prefixes", "false"), False)):
+        planned = plan_of(*arguments, *flags)
+        saved = 1 - planned["unique_tokens_per_step"] / planned["tokens_per_step"]
+        assert saved > 0.2 if saves else saved == 0
+        text = succeed("plan", *arguments, *flags).stdout
+        assert (f"{100 * saved:.0f} % fewer than its rows have" in text) == saves
+        told = succeed("train", *arguments[3:], *flags, "--max-steps", 1, "--eval-strategy", "no", "--output-dir", tmp_path / str(saves))
+        assert ("fewer tokens" in told.stderr) == saves
+        record = [json.loads(line) for line in (tmp_path / str(saves) / "metrics.jsonl").read_text().splitlines()]
+        assert (record[0]["unique_tokens"] < record[0]["tokens"]) == saves

@@ -1,4 +1,5 @@
 """A training that is killed, interrupted or short of disk goes on to the bytes of a straight run."""
+import fcntl
 import json
 import os
 import random
@@ -175,3 +176,17 @@ def test_other_options_or_data_do_not_resume_it(tmp_path, tiny, rows, straight):
     line = error_line(lora(*command(tiny, rows, folder)), 2)
     assert "finished" in line and "output_dir" in line
     assert hashes(folder) == before
+
+
+def test_a_folder_is_worked_in_by_one_at_a_time(tmp_path, tiny, rows):
+    """A run that lives on in a lost terminal, and the same command given again."""
+    output_dir = tmp_path / "out"
+    output_dir.mkdir()
+    held = os.open(output_dir, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    done = lora(*command(tiny, rows, output_dir))
+    assert "another lora works in this folder" in error_line(done, 2)
+    assert list(output_dir.iterdir()) == []
+    os.close(held)
+    succeed(*command(tiny, rows, output_dir))
+    assert "makes its page again" in error_line(lora(*command(tiny, rows, output_dir)), 2)
