@@ -11,7 +11,7 @@ learning rate 0). That both met the same rows shows in the number of supervised
 tokens of each step, which must be equal. Prints both curves; exit code 1: a step's losses differ by more than --bar, relatively.
 Needs `./setup --dev`. Speed does not matter here, so the machine need not be quiet.
 """
-import argparse, json, os, shlex, subprocess, sys, tempfile
+import argparse, json, math, os, shlex, subprocess, sys, tempfile
 
 here = os.path.dirname(os.path.abspath(__file__))
 MASK = (1 << 64) - 1
@@ -111,7 +111,8 @@ def compare(precision, ours, theirs, bar):
           f"{'step':>5} {'lora.cpp':>10} {'TRL':>10} {'relative':>9} {'norm':>8} {'norm':>8} {'rate':>9} {'rate':>9} {'answer tokens':>14}")
     for a, b in zip(ours, theirs, strict=True):
         difference = abs(a["loss"] - b["loss"]) / abs(b["loss"])
-        worst = max(worst, (difference, a["step"]))
+        if not (difference <= worst[0] or math.isnan(worst[0])):  # a loss that is no number is the worst
+            worst = (difference, a["step"])
         if a["supervised_tokens"] != b["supervised_tokens"]:
             unequal.append(a["step"])
         print(f"{a['step']:>5} {a['loss']:>10.6f} {b['loss']:>10.6f} {difference:>9.1e} {a['grad_norm']:>8.4f} {b['grad_norm']:>8.4f} "

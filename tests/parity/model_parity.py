@@ -12,6 +12,7 @@ import pytest
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 torch = pytest.importorskip("torch")
 peft = pytest.importorskip("peft")
+import peft.optimizers  # noqa: E402
 import transformers  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 
@@ -145,10 +146,15 @@ def compare_gradients(label, folder, peft_model, examples, loss_limit, limit, **
 
 
 def compare_steps(label, folder, peft_model, examples, batches, loss_limit, limit, *, learning_rate, weight_decay=0.0,
-                  max_grad_norm=1.0, lr_scheduler_type="linear", warmup_steps=3, **job):
+                  max_grad_norm=1.0, lr_scheduler_type="linear", warmup_steps=3, loraplus_lr_ratio=None, **job):
     """Trains both; `peft_model` is changed. The final adapter is compared by how far it moved."""
     start = {n: p.detach().clone() for n, p in matrices(peft_model).items()}
-    optimizer = torch.optim.AdamW(matrices(peft_model).values(), lr=learning_rate, weight_decay=weight_decay)
+    if loraplus_lr_ratio:
+        optimizer = peft.optimizers.create_loraplus_optimizer(
+            peft_model, torch.optim.AdamW, lr=learning_rate, loraplus_lr_ratio=loraplus_lr_ratio, loraplus_weight_decay=weight_decay)
+        job["loraplus_lr_ratio"] = loraplus_lr_ratio
+    else:
+        optimizer = torch.optim.AdamW(matrices(peft_model).values(), lr=learning_rate, weight_decay=weight_decay)
     schedule = transformers.get_scheduler(lr_scheduler_type, optimizer, num_warmup_steps=warmup_steps,
                                           num_training_steps=len(batches))
     losses, norms, rates = [], [], []
