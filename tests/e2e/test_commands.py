@@ -134,8 +134,10 @@ def test_what_training_does_not_use_is_said(tiny, rows, held_out, tmp_path):
 
 def test_an_empty_value_is_empty(tiny, rows, tmp_path):
     """--output-dir "$OUT" where OUT is not set."""
-    done = lora("train", "--model", tiny, "--train-data", rows, "--output-dir", "", cwd=tmp_path)
-    assert "output_dir" in error_line(done, 2) and list(tmp_path.iterdir()) == []
+    done = lora("train", "--model", tiny, "--train-data", rows, "--output-dir", "")
+    assert "output_dir: not given" in error_line(done, 2)
+    done = lora("train", "--model", tiny, "--train-data", rows, "--output-dir", tmp_path, "--max-steps", "")
+    assert "max_steps" in error_line(done, 2) and list(tmp_path.iterdir()) == []
 
 
 def test_eight_rows_are_learned_by_heart_with_their_end(tmp_path):
