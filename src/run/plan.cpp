@@ -60,12 +60,11 @@ class Questioning {
       const auto before = [](const Conversation& row) {
         return std::vector<Message>(row.messages.begin(), row.messages.end() - 1);
       };
-      for (const Conversation& row : rows)
-        if (!row.messages.empty())
-          require_room(static_cast<int64_t>(text_.renderer().render_prompt(before(row), row.tools).size()),
-                       config.max_new_tokens, model_.max_position_embeddings,
-                       fmt::format("{}:{}", source, row.line));
-      for (int i = 0; i < 2; ++i) add(asking(rows, before));
+      const Asking asked = asking(rows, before, [&](const Conversation& row, int64_t prompt_tokens) {
+        require_room(prompt_tokens, config.max_new_tokens, model_.max_position_embeddings,
+                     fmt::format("{}:{}", source, row.line));
+      });
+      for (int i = 0; i < 2; ++i) add(asked);
     };
     if (std::ranges::any_of(split.golden, [](const Conversation& row) { return !row.messages.empty(); }))
       plain(split.golden, config.train_data);
@@ -77,7 +76,8 @@ class Questioning {
     if (!examples.any_for(split.test)) return;
     for (const size_t k : kFewShotTried) {
       const auto with = [&](const Conversation& row) { return examples.prompt(row, k); };
-      const Asking tried = asking(split.valid, with), asked = asking(split.test, with);
+      const auto any = [](const Conversation&, int64_t) {};
+      const Asking tried = asking(split.valid, with, any), asked = asking(split.test, with, any);
       const int64_t context = model.max_position_embeddings;
       if (tried.need.longest > context || asked.need.longest > context) break;
       add(tried);
@@ -105,14 +105,16 @@ class Questioning {
     return static_cast<int64_t>(text_.tokenizer().encode(row.messages.back().content, Special::kText).size());
   }
 
-  template <class Prompt>
-  Asking asking(const std::vector<Conversation>& rows, const Prompt& prompt) const {
+  // check(row, prompt_tokens): of each row, may refuse it.
+  template <class Prompt, class Check>
+  Asking asking(const std::vector<Conversation>& rows, const Prompt& prompt, const Check& check) const {
     Asking result;
     std::vector<std::vector<int32_t>> prompts;
     double longest = 0;
     for (const Conversation& row : rows) {
       if (row.messages.empty()) continue;
       prompts.push_back(text_.renderer().render_prompt(prompt(row), row.tools));
+      check(row, static_cast<int64_t>(prompts.back().size()));
       const auto length = static_cast<double>(answer_length(row)) + 1;
       result.answer_tokens += length;
       longest = std::max(longest, length);

@@ -69,6 +69,14 @@ class Trainer : public ::testing::Test {
     Adapter adapter = fresh();
     return run(adapter, name, options);
   }
+  // Of 30 steps that learn four rows by heart: the best adapter is not the last.
+  TrainOptions past_the_best() {
+    rows_.resize(4);
+    TrainOptions options = options_of(30);
+    options.learning_rate = 1e-2;
+    options.lr_scheduler_type = LrScheduler::kConstant;
+    return options;
+  }
   std::string bytes(const std::string& file) const { return read_file(folder_.path() / file); }
 
   testing::TemporaryFolder folder_;
@@ -209,10 +217,7 @@ TEST_F(Trainer, BatchSizeTimesAccumulationIsOneThing) {
 
 // Few rows, learned by heart: the held-out loss falls first and rises then.
 TEST_F(Trainer, TheBestAdapterIsKeptNotTheLast) {
-  rows_.resize(4);
-  TrainOptions options = options_of(30);
-  options.learning_rate = 1e-2;
-  options.lr_scheduler_type = LrScheduler::kConstant;
+  const TrainOptions options = past_the_best();
   Adapter adapter = fresh();
   const TrainReport report = run(adapter, "a", options);
   double best = std::numeric_limits<double>::infinity();
@@ -235,10 +240,7 @@ TEST_F(Trainer, TheBestAdapterIsKeptNotTheLast) {
 }
 
 TEST_F(Trainer, ABestCheckpointThatWasAlteredIsNotKeptSilently) {
-  rows_.resize(4);
-  TrainOptions options = options_of(30);
-  options.learning_rate = 1e-2;
-  options.lr_scheduler_type = LrScheduler::kConstant;
+  const TrainOptions options = past_the_best();
   const int64_t best_step = run("a", options).best_step;
   ASSERT_LT(best_step, 28);
   const fs::path file =
@@ -257,10 +259,7 @@ TEST_F(Trainer, ABestCheckpointThatWasAlteredIsNotKeptSilently) {
 
 // Someone made room on a disk: told, and what is still to come is compared among itself.
 TEST_F(Trainer, WithoutItsBestCheckpointARunGoesOn) {
-  rows_.resize(4);
-  TrainOptions options = options_of(30);
-  options.learning_rate = 1e-2;
-  options.lr_scheduler_type = LrScheduler::kConstant;
+  const TrainOptions options = past_the_best();
   const int64_t best_step = run("a", options).best_step;
   ASSERT_LT(best_step, 28);
   const fs::path checkpoints = folder_.path() / "a/checkpoints";
