@@ -54,6 +54,7 @@ struct Decoder::Block {
   const ModelConfig& config = decoder.config_;
   LayerConfig attributes = config.layer(layer);
   ops::Backend backend = decoder.backend_;
+  MatmulPrecision precision = decoder.weights_.precision();
   bool prunes = layer + 1 == config.num_hidden_layers && context.last_rows.defined();
 
   // After attention: the keys of the rows that are left.
@@ -81,10 +82,14 @@ struct Decoder::Block {
     return ops::norm_linear(x, norm, config.rms_norm_eps, projections, context.keys, backend);
   }
 
+  Tensor norm_of(const Tensor& x, const Tensor& norm) const {
+    return ops::rms_norm(x, norm, config.rms_norm_eps, backend, precision);
+  }
+
   // Turns q or k (T, heads * head_dim) by position, after its norm if it has one.
   Tensor place(Tensor x, const Tensor& norm) const {
     if (config.qk_norm != QkNorm::kNone)
-      x = ops::rms_norm(x.reshape({-1, norm.size(0)}), norm, config.rms_norm_eps, backend).view(x.sizes());
+      x = norm_of(x.reshape({-1, norm.size(0)}), norm).view(x.sizes());
     if (attributes.rope == LayerConfig::Rope::kNone) return x;
     const RopeTable& rope = attributes.rope == LayerConfig::Rope::kLocal ? context.local_rope : context.rope;
     return ops::rope(x, rope.cos, rope.sin, config.head_dim, backend);
@@ -113,7 +118,7 @@ struct Decoder::Block {
     const ops::AttentionShape shape{
         config.num_attention_heads, config.num_key_value_heads,    config.head_dim,
         config.attention_scale(),   config.attn_logit_softcapping, attributes.sliding_window};
-    return ops::attention(q, k, v, prunes ? context.last_layout : context.layout, shape, backend);
+    return ops::attention(q, k, v, prunes ? context.last_layout : context.layout, shape, backend, precision);
   }
 
   ops::GatedMlp mlp() const {
@@ -133,8 +138,7 @@ struct Decoder::Block {
   // x and what attention or the MLP gave for it.
   Tensor add(const Tensor& x, const Tensor& y, const Tensor& norm) const {
     if (plain_residual()) return y;
-    return at::add(x, norm.defined() ? ops::rms_norm(y, norm, config.rms_norm_eps, backend) : y,
-                   config.residual_multiplier);
+    return at::add(x, norm.defined() ? norm_of(y, norm) : y, config.residual_multiplier);
   }
 
   // x: (T, hidden_size); result: (T, hidden_size), or (L, hidden_size). `again`: only the graph of the result is wanted.
@@ -201,7 +205,8 @@ Tensor Decoder::hidden(const std::shared_ptr<Context>& context, const std::vecto
             ? ops::recomputed(x, block.parameters(),
                               [this, context, layer](const Tensor& in, bool again) {
                                 return Block{*this, *context, layer}.run(in, again);
-                              })
+                              },
+                              weights_.precision())
             : block.run(x);
   }
   if (rows) {

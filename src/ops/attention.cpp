@@ -13,6 +13,7 @@
 #include "ops/cpu/small_product.h"
 #include "ops/deal.h"
 #include "ops/differentiable.h"
+#include "ops/kept_rows.h"
 
 namespace lora::ops {
 namespace {
@@ -364,7 +365,7 @@ void backward(const Backward<T>& pass, const AttentionLayout& layout, const at::
 }
 
 at::Tensor fused(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionLayout& layout,
-                 const AttentionShape& shape) {
+                 const AttentionShape& shape, MatmulPrecision precision) {
   const at::Tensor qd = q.detach().contiguous(), kd = k.detach().contiguous(), vd = v.detach().contiguous();
   const at::Tensor out = at::empty_like(qd);
   const at::Tensor lse = at::empty({qd.size(0), shape.num_heads}, qd.options());
@@ -372,9 +373,12 @@ at::Tensor fused(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, 
                              [&] { forward<scalar_t>(qd, kd, vd, layout, shape, out, lse); });
   std::vector<at::Tensor> outputs{out};
   if (!any_requires_grad({q, k, v})) return out;
+  const KeptRows kept_q(qd, precision), kept_k(kd, precision), kept_v(vd, precision);
   attach_backward(
-      "attention", {q, k, v}, outputs, [qd, kd, vd, lse, layout, shape](const auto& gradients, const auto&) {
-        const at::Tensor dout = gradients[0].contiguous();
+      "attention", {q, k, v}, outputs,
+      [kept_q, kept_k, kept_v, lse, layout, shape](const auto& gradients, const auto&) {
+        const at::Tensor qd = kept_q.restored(), kd = kept_k.restored(), vd = kept_v.restored(),
+                         dout = gradients[0].contiguous();
         const at::Tensor dq = at::empty_like(qd);
         const int64_t sums = sums_of(layout, shape);
         const at::Tensor dk = at::zeros({sums, kd.size(0), kd.size(1)}, kd.options()),
@@ -442,9 +446,11 @@ int64_t attention_sums(int64_t threads) {
 }
 
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                     const AttentionLayout& layout, const AttentionShape& shape, Backend backend) {
+                     const AttentionLayout& layout, const AttentionShape& shape, Backend backend,
+                     MatmulPrecision precision) {
   const ProfileScope scope("attention");
-  return backend == Backend::kFused ? fused(q, k, v, layout, shape) : reference(q, k, v, layout, shape);
+  return backend == Backend::kFused ? fused(q, k, v, layout, shape, precision)
+                                    : reference(q, k, v, layout, shape);
 }
 
 }  // namespace lora::ops

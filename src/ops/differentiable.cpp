@@ -8,6 +8,7 @@
 #include <torch/csrc/autograd/variable.h>
 
 #include "base/profile.h"
+#include "ops/kept_rows.h"
 
 namespace lora::ops {
 namespace {
@@ -71,7 +72,7 @@ void attach_backward(const std::string& name, const std::vector<at::Tensor>& inp
 }
 
 at::Tensor recomputed(const at::Tensor& x, const std::vector<at::Tensor>& parameters,
-                      std::function<at::Tensor(const at::Tensor&, bool)> forward) {
+                      std::function<at::Tensor(const at::Tensor&, bool)> forward, MatmulPrecision precision) {
   std::vector<at::Tensor> inputs{x}, outputs;
   inputs.insert(inputs.end(), parameters.begin(), parameters.end());
   const at::Tensor xd = x.detach();
@@ -79,11 +80,14 @@ at::Tensor recomputed(const at::Tensor& x, const std::vector<at::Tensor>& parame
     const c10::NoGradGuard no_grad;
     outputs.push_back(forward(xd, false));
   }
+  if (!any_requires_grad(inputs)) return outputs[0];
+  const KeptRows kept(xd.contiguous(), precision);
   attach_backward(
       "recomputed", inputs, outputs,
-      [xd, parameters, forward = std::move(forward)](const auto& gradients, const std::vector<bool>& needed) {
+      [kept, parameters, forward = std::move(forward)](const auto& gradients, const std::vector<bool>& needed) {
+        const at::Tensor restored = kept.restored().detach();
         const c10::AutoGradMode with_grad(true);
-        const at::Tensor leaf = xd.detach().requires_grad_(needed[0]);
+        const at::Tensor leaf = restored.requires_grad_(needed[0]);
         std::vector<at::Tensor> asked, result(needed.size());
         if (needed[0]) asked.push_back(leaf);
         for (size_t i = 1; i < needed.size(); ++i)

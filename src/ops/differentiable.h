@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "base/matmul_precision.h"
+
 namespace lora::ops {
 
 // Gradients of the outputs in, gradients of the inputs out. `needed[i]` tells whether the gradient of input i is
@@ -26,8 +28,10 @@ void attach_backward(const std::string& name, const std::vector<at::Tensor>& inp
 
 // forward(x), without keeping what its backward pass needs: there it runs again, on a detached x (arXiv 1604.06174).
 // `parameters`: all other leaves that forward reads. What forward captures must live until the backward pass has run.
-// The second run is told so by its second argument: then the result's numbers are not read, only its graph.
+// The second run is told so by its second argument: then the result's numbers are not read, only its graph. `precision` says how x
+// is kept (kept_rows.h).
 at::Tensor recomputed(const at::Tensor& x, const std::vector<at::Tensor>& parameters,
-                      std::function<at::Tensor(const at::Tensor& x, bool again)> forward);
+                      std::function<at::Tensor(const at::Tensor& x, bool again)> forward,
+                      MatmulPrecision precision = MatmulPrecision::kHighest);
 
 }  // namespace lora::ops

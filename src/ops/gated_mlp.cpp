@@ -8,6 +8,7 @@
 #include "base/profile.h"
 #include "ops/cpu/kernels.h"
 #include "ops/differentiable.h"
+#include "ops/kept_rows.h"
 #include "ops/lora_product.h"
 #include "ops/norm.h"
 #include "ops/rows.h"
@@ -65,18 +66,20 @@ void add_rows(const Tensor& x, int64_t begin, int64_t end, const Tensor& y) {
 
 // All that the backward pass reads.
 struct SavedMlp {
-  Tensor x, norm_weight, rstd;
+  KeptRows x;
+  Tensor norm_weight, rstd;
   SavedGroup gate_up, down;  // down: one
   Activation activation;
   TokenKeys keys;
-  std::vector<Tensor> products;  // of gate_up; empty: not kept
+  std::vector<KeptRows> products;  // of gate_up; empty: not kept
 
-  // What gate_up reads, made again.
-  ProductInput read_again() const {
-    if (!norm_weight.defined()) return {x};
-    const Tensor h = at::empty_like(x);
-    return {h,
-            [this, h](int64_t begin, int64_t end) { norm_rows_again(x, norm_weight, rstd, begin, end, h); }};
+  // What gate_up reads, made again of x.
+  ProductInput read_again(const Tensor& xd) const {
+    if (!norm_weight.defined()) return {xd};
+    const Tensor h = at::empty_like(xd);
+    return {h, [this, xd, h](int64_t begin, int64_t end) {
+              norm_rows_again(xd, norm_weight, rstd, begin, end, h);
+            }};
   }
 
   static GateUp split(const std::vector<Tensor>& products) {
@@ -85,18 +88,27 @@ struct SavedMlp {
     return {products[0].slice(1, 0, width), products[0].slice(1, width)};
   }
 
-  // What down reads: made of the products.
-  ProductInput gated(const GateUp& in) const {
+  // What down reads: made of the products, rows of which `first` looks at before.
+  ProductInput gated(const std::vector<Tensor>& of, const RowWork& first) const {
+    const GateUp in = split(of);
     const Tensor h = at::empty(in.gate.sizes(), in.gate.options());
-    return {h, [this, in, h](int64_t begin, int64_t end) { activate(activation, in, begin, end, h); }};
+    return {h, [this, in, h, first](int64_t begin, int64_t end) {
+              if (first) first(begin, end);
+              activate(activation, in, begin, end, h);
+            }};
   }
 };
 
 // dy: (T, hidden). Gradients of x (with `residual`, dy is part of it), and of A and B of each projection, down's last.
 std::vector<Tensor> backward(const SavedMlp& saved, const Tensor& dy, bool need_dx, bool residual) {
-  const std::vector<Tensor> products =
-      saved.products.empty() ? products_again(saved.read_again(), saved.gate_up) : saved.products;
+  const Tensor x = saved.x.restored();
+  std::vector<Tensor> products;
+  for (const KeptRows& kept : saved.products) products.push_back(kept.room());
+  if (products.empty()) products = products_again(saved.read_again(x), saved.gate_up);
   const GateUp gate_up = SavedMlp::split(products);
+  const auto restore = [&](int64_t begin, int64_t end) {
+    for (size_t i = 0; i < saved.products.size(); ++i) saved.products[i].restore(begin, end, products[i]);
+  };
 
   const bool need_products = need_dx || std::ranges::any_of(saved.gate_up, &SavedProjection::has_lora);
   LoraGradients down;
@@ -107,18 +119,18 @@ std::vector<Tensor> backward(const SavedMlp& saved, const Tensor& dy, bool need_
       done = [&](int64_t begin, int64_t end) {
         activate_backward(saved.activation, gate_up, begin, end, d_gated);
       };
-    down = products_backward(saved.gated(gate_up), saved.down, {dy}, saved.keys, d_gated, done)[0];
+    down = products_backward(saved.gated(products, restore), saved.down, {dy}, saved.keys, d_gated, done)[0];
   }
 
   std::vector<Tensor> result(1);
-  if (need_dx) result[0] = at::empty_like(saved.x);
+  if (need_dx) result[0] = at::empty_like(x);
   const auto done = [&](int64_t begin, int64_t end) {
     if (saved.norm_weight.defined())
-      norm_rows_backward(saved.x, saved.norm_weight, saved.rstd, begin, end, result[0]);
+      norm_rows_backward(x, saved.norm_weight, saved.rstd, begin, end, result[0]);
     if (residual) add_rows(dy, begin, end, result[0]);
   };
   if (need_products) {
-    for (const LoraGradients& g : products_backward(saved.read_again(), saved.gate_up, products, saved.keys,
+    for (const LoraGradients& g : products_backward(saved.read_again(x), saved.gate_up, products, saved.keys,
                                                     result[0], need_dx ? RowWork(done) : RowWork()))
       result.insert(result.end(), {g.A, g.B});
   } else {
@@ -144,31 +156,41 @@ Tensor gated_mlp(const Tensor& x, const GatedMlp& mlp, const TokenKeys& keys, Ba
                  MlpKeeping keeping) {
   const ProfileScope scope("gated_mlp");
   if (backend == Backend::kReference) return plain_mlp(x, mlp, keys);
-  SavedMlp saved{x.detach().contiguous(),     mlp.norm_weight, {},   {mlp.gate_up.begin(), mlp.gate_up.end()},
-                 {SavedProjection(mlp.down)}, mlp.activation,  keys, {}};
+  SavedMlp saved{{},   mlp.norm_weight, {}, {mlp.gate_up.begin(), mlp.gate_up.end()}, {SavedProjection(mlp.down)},
+                 mlp.activation, keys, {}};
+  const Tensor xd = x.detach().contiguous();
   std::vector<Tensor> outputs, inputs{x};
   for (const Projection& p : mlp.gate_up) inputs.insert(inputs.end(), {p.A(), p.B()});
   inputs.insert(inputs.end(), {mlp.down.A(), mlp.down.B()});
   {
-    const bool kept = any_requires_grad(inputs);
+    const bool differentiates = any_requires_grad(inputs), normed = mlp.norm_weight.defined();
     const c10::NoGradGuard no_grad;
-    ProductInput input{saved.x};
-    if (mlp.norm_weight.defined()) {
+    const MatmulPrecision precision = precision_of(saved.gate_up);
+    if (differentiates) saved.x = KeptRows::room_for(xd, precision);
+    ProductInput input{xd};
+    if (normed) {
       saved.rstd = at::empty({x.size(0)}, x.options());
-      input.h = at::empty_like(saved.x);
-      input.make = [&](int64_t begin, int64_t end) {
-        norm_rows(saved.x, mlp.norm_weight, mlp.eps, begin, end, input.h, saved.rstd);
+      input.h = at::empty_like(xd);
+    }
+    input.make = [&](int64_t begin, int64_t end) {
+      if (normed) norm_rows(xd, mlp.norm_weight, mlp.eps, begin, end, input.h, saved.rstd);
+      if (differentiates) saved.x.keep(xd, begin, end);
+    };
+    const std::vector<Tensor> products = products_forward(input, saved.gate_up, keys, differentiates);
+    RowWork keep;
+    if (differentiates && keeping.gate_up) {
+      for (const Tensor& product : products) saved.products.push_back(KeptRows::room_for(product, precision));
+      keep = [&](int64_t begin, int64_t end) {
+        for (size_t i = 0; i < products.size(); ++i) saved.products[i].keep(products[i], begin, end);
       };
     }
-    saved.products = products_forward(input, saved.gate_up, keys, kept);
-    const ProductInput gated = saved.gated(SavedMlp::split(saved.products));
+    const ProductInput gated = saved.gated(products, keep);
     if (keeping.result) {
-      outputs = products_forward(gated, saved.down, keys, kept, mlp.residual ? saved.x : Tensor());
+      outputs = products_forward(gated, saved.down, keys, differentiates, mlp.residual ? xd : Tensor());
     } else {
       low_rank_forward(gated, saved.down, keys);
       outputs = {at::empty({x.size(0), mlp.down.weight.rows()}, x.options())};
     }
-    if (!keeping.gate_up) saved.products.clear();
   }
   attach_backward("gated_mlp", inputs, outputs,
                   [saved, residual = mlp.residual](const auto& gradients, const std::vector<bool>& needed) {

@@ -5,6 +5,7 @@
 
 #include "base/profile.h"
 #include "ops/differentiable.h"
+#include "ops/kept_rows.h"
 #include "ops/lora_product.h"
 #include "ops/norm.h"
 
@@ -27,22 +28,24 @@ std::vector<Tensor> norm_linear(const Tensor& x, const Tensor& norm_weight, doub
   const Tensor xd = x.detach().contiguous();
   const Tensor rstd = norm ? at::empty({xd.size(0)}, xd.options()) : Tensor();
   for (const Projection& p : projections) inputs.insert(inputs.end(), {p.A(), p.B()});
+  KeptRows kept;
   {
-    const bool kept = any_requires_grad(inputs);
+    const bool differentiates = any_requires_grad(inputs);
     const c10::NoGradGuard no_grad;
+    if (differentiates) kept = KeptRows::room_for(xd, precision_of(saved));
     ProductInput input{xd};
-    if (norm) {
-      input.h = at::empty_like(xd);
-      input.make = [&](int64_t begin, int64_t end) {
-        norm_rows(xd, norm_weight, eps, begin, end, input.h, rstd);
-      };
-    }
-    outputs = products_forward(input, saved, keys, kept);
+    if (norm) input.h = at::empty_like(xd);
+    input.make = [&](int64_t begin, int64_t end) {
+      if (norm) norm_rows(xd, norm_weight, eps, begin, end, input.h, rstd);
+      if (differentiates) kept.keep(xd, begin, end);
+    };
+    outputs = products_forward(input, saved, keys, differentiates);
   }
   attach_backward(
       "norm_linear", inputs, outputs,
-      [xd, norm_weight, rstd, saved, keys](const auto& gradients, const std::vector<bool>& needed) {
+      [kept, norm_weight, rstd, saved, keys](const auto& gradients, const std::vector<bool>& needed) {
         const bool normed = norm_weight.defined();
+        const Tensor xd = kept.restored();
         ProductInput input{xd};
         RowWork done;
         const Tensor dx = needed[0] ? at::empty_like(xd) : Tensor();
@@ -76,15 +79,21 @@ Tensor linear_residual(const Tensor& x, const Tensor& residual, const Projection
   const Tensor xd = x.detach().contiguous();
   const std::vector<Tensor> inputs{x, residual, projection.A(), projection.B()};
   std::vector<Tensor> outputs;
+  KeptRows kept;
   {
-    const bool kept = any_requires_grad(inputs);
+    const bool differentiates = any_requires_grad(inputs);
     const c10::NoGradGuard no_grad;
-    outputs = products_forward({xd}, saved, keys, kept,
+    ProductInput input{xd};
+    if (differentiates) {
+      kept = KeptRows::room_for(xd, precision_of(saved));
+      input.make = [&](int64_t begin, int64_t end) { kept.keep(xd, begin, end); };
+    }
+    outputs = products_forward(input, saved, keys, differentiates,
                                residual.defined() ? residual.detach().contiguous() : residual);
   }
   attach_backward("linear_residual", inputs, outputs,
-                  [xd, saved, keys](const auto& gradients, const std::vector<bool>& needed) {
-                    const Tensor dy = gradients[0].contiguous();
+                  [kept, saved, keys](const auto& gradients, const std::vector<bool>& needed) {
+                    const Tensor xd = kept.restored(), dy = gradients[0].contiguous();
                     const Tensor dx = needed[0] ? at::empty_like(xd) : Tensor();
                     const LoraGradients g = products_backward({xd}, saved, {dy}, keys, dx)[0];
                     return std::vector<Tensor>{dx, dy, g.A, g.B};

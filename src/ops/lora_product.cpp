@@ -322,6 +322,12 @@ SavedProjection::SavedProjection(const Projection& projection)
   lora->B = lora->B.detach().contiguous();
 }
 
+MatmulPrecision precision_of(const SavedGroup& group) {
+  std::vector<const FrozenMatrix*> matrices;
+  for (const SavedProjection& p : group) matrices.push_back(&p.weight);
+  return precision_of(matrices);
+}
+
 std::vector<Tensor> products_forward(const ProductInput& input, SavedGroup& group, const TokenKeys& keys,
                                      bool kept, const Tensor& residual) {
   const Tensor& h = input.h;

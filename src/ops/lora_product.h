@@ -25,6 +25,8 @@ struct SavedProjection {
   bool has_lora() const { return lora.has_value(); }
 };
 using SavedGroup = std::vector<SavedProjection>;  // that read the same h
+// The precision of products with all of them, which also says how what they read is kept (kept_rows.h).
+MatmulPrecision precision_of(const SavedGroup& group);
 
 // Something done to rows begin … end - 1, on the thread whose rows they are.
 using RowWork = std::function<void(int64_t begin, int64_t end)>;

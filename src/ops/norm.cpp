@@ -5,6 +5,7 @@
 #include "base/profile.h"
 #include "ops/cpu/kernels.h"
 #include "ops/differentiable.h"
+#include "ops/kept_rows.h"
 #include "ops/rows.h"
 
 namespace lora::ops {
@@ -48,7 +49,8 @@ Tensor plain_norm(const Tensor& x, const Tensor& weight, double eps) {
   return x * at::rsqrt(x.pow(2).mean(-1, true) + eps) * weight;
 }
 
-Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps, Backend backend) {
+Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps, Backend backend,
+                MatmulPrecision precision) {
   if (backend == Backend::kReference) return plain_norm(x, weight, eps);
   const Tensor xd = x.detach().contiguous();
   const Tensor rstd = at::empty({xd.size(0)}, xd.options());
@@ -56,8 +58,10 @@ Tensor rms_norm(const Tensor& x, const Tensor& weight, double eps, Backend backe
   for_rows(xd.size(0), xd.size(1), [&, y = outputs[0]](int64_t begin, int64_t end) {
     norm_rows(xd, weight, eps, begin, end, y, rstd);
   });
-  attach_backward("rms_norm", {x}, outputs, [xd, weight, rstd](const auto& gradients, const auto&) {
-    const Tensor dx = gradients[0].clone(at::MemoryFormat::Contiguous);
+  if (!any_requires_grad({x})) return outputs[0];
+  const KeptRows kept(xd, precision);
+  attach_backward("rms_norm", {x}, outputs, [kept, weight, rstd](const auto& gradients, const auto&) {
+    const Tensor xd = kept.restored(), dx = gradients[0].clone(at::MemoryFormat::Contiguous);
     for_rows(xd.size(0), xd.size(1),
              [&](int64_t begin, int64_t end) { norm_rows_backward(xd, weight, rstd, begin, end, dx); });
     return std::vector<Tensor>{dx};

@@ -4,12 +4,14 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "base/matmul_precision.h"
 #include "ops/backend.h"
 
 namespace lora::ops {
 
-// y = x / sqrt(mean(x^2) + eps) * weight. x: (T, d); weight: (d), frozen.
-at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps, Backend backend);
+// y = x / sqrt(mean(x^2) + eps) * weight. x: (T, d); weight: (d), frozen. `precision` says how x is kept (kept_rows.h).
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps, Backend backend,
+                    MatmulPrecision precision = MatmulPrecision::kHighest);
 
 // Outside of autograd, rows begin … end - 1 on the calling thread; x, y, dy (T, d), contiguous, rstd (T):
 // y, and in rstd the factor of each row.

@@ -6,6 +6,7 @@
 #include "ops/attention.h"
 #include "ops/frozen_linear.h"
 #include "ops/head_loss.h"
+#include "ops/kept_rows.h"
 #include "ops/row_blocks.h"
 #include "ops/weight_panels.h"
 
@@ -17,11 +18,16 @@ constexpr int64_t kFloat = 4;  // bytes of a number
 // Numbers in a layer of a pass: `rows` are the tokens that go on after attention, fewer in the last layer.
 struct LayerNumbers {
   int64_t input = 0;     // x
-  int64_t kept = 0;      // beside x, when nothing is computed again
+  int64_t kept = 0;      // matrices kept beside x, when nothing is computed again (ops/kept_rows.h)
   int64_t gate_up = 0;   // of it: what RecomputeLevel::kCheap computes again
-  int64_t backward = 0;  // held while the layer is differentiated
+  int64_t floats = 0;    // kept as they are in any precision: factors of rows, the adapter's u
+  int64_t backward = 0;  // held while the layer is differentiated, beside matrices that are kept as they are
   int64_t reading = 0;   // held while it is computed, nothing kept
 };
+
+bool rounds(const PassModel& model) {
+  return ops::kept_bytes(model.precision) < kFloat;
+}
 
 // Numbers that products lay out at a time: of weights and of the adapter's matrices in panels, and, in each thread's room, of the rows
 // that they are multiplied with. `back`: in either direction.
@@ -69,23 +75,27 @@ LayerNumbers layer_numbers(const PassModel& model, int64_t layer, int64_t tokens
   const bool feeds = attends || any({Module::kGate, Module::kUp, Module::kGateUp, Module::kDown});
   if (projects) {
     n.input = tokens * d;
-    n.kept +=
+    n.floats +=
         tokens * ((before ? 1 : 0) + model.r * count({Module::kQ, Module::kK, Module::kV, Module::kQkv}));
     // Before their norms; afterwards, and turned.
-    if (c.qk_norm != QkNorm::kNone) n.kept += tokens * (q + kv + 2);
-    if (c.qk_norm == QkNorm::kHead) n.kept += tokens * (heads + c.num_key_value_heads - 2);
-    n.kept += rows * q + tokens * 2 * kv + rows * heads;
+    if (c.qk_norm != QkNorm::kNone) n.kept += tokens * (q + kv);
+    if (c.qk_norm == QkNorm::kProjection) n.floats += tokens * 2;
+    if (c.qk_norm == QkNorm::kHead) n.floats += tokens * (heads + c.num_key_value_heads);
+    n.kept += rows * q + tokens * 2 * kv;
+    n.floats += rows * heads;
   }
   if (attends) {
-    n.kept += rows * (q + (has(Module::kO) ? model.r : 0));  // what attention gave
-    if (after) n.kept += rows * (d + 1);
+    n.kept += rows * q;  // what attention gave
+    n.floats += rows * (has(Module::kO) ? model.r : 0);
+    if (after) n.kept += rows * d, n.floats += rows;
   }
   if (feeds) {
-    n.kept += rows * (d + (before ? 1 : 0));  // between attention and MLP
-    n.kept += rows * model.r * count({Module::kGate, Module::kUp, Module::kGateUp, Module::kDown});
+    n.kept += rows * d;  // between attention and MLP
+    n.floats += rows * ((before ? 1 : 0) +
+                        model.r * count({Module::kGate, Module::kUp, Module::kGateUp, Module::kDown}));
     n.gate_up = rows * 2 * ff;
     n.kept += n.gate_up;
-    if (after) n.kept += rows * (d + 1);
+    if (after) n.kept += rows * d, n.floats += rows;
   }
 
   // The MLP: gradient of its result, of what it read, what it read, the gated numbers, their gradient.
@@ -94,7 +104,9 @@ LayerNumbers layer_numbers(const PassModel& model, int64_t layer, int64_t tokens
   // in several sums first.
   const int64_t gathered = model.threads > 1 ? ops::attention_sums(model.threads) * 2 * kv : 0;
   const int64_t attention = rows * 2 * q + tokens * (2 * kv + gathered + 2 * d);
-  n.backward = std::max(mlp, attention);
+  // What the one and the other keep as bfloat16 they restore first.
+  n.backward = rounds(model) ? std::max(mlp + rows * (2 * ff + d), attention + rows * q + tokens * 2 * kv)
+                             : std::max(mlp, attention);
   // Beside x: what attention gave, the sum, its norm; gate, up, the gated numbers, the result. Or q, k and v, turned and not,
   // and what attention gives.
   const bool plain = c.norm_placement == NormPlacement::kBefore && c.residual_multiplier == 1;
@@ -157,28 +169,34 @@ PassBytes training_pass(const PassModel& model, const PassSize& size, Recompute 
       ops::head_numbers(size.supervised, c.hidden_size, c.vocab_size, true, model.threads, model.precision);
   const int64_t shared = shared_bytes(c, size.tokens),
                 panels = layer_bytes(std::max({in_panels.attention, in_panels.gate_up, in_panels.down}));
-  int64_t kept = 0, highest = 0;  // numbers kept so far; bytes of the worst moment of the backward pass
+  const auto bytes_of = [&](int64_t kept, int64_t floats) {
+    return kept * ops::kept_bytes(model.precision) + floats * kFloat;
+  };
+  int64_t kept = 0, highest = 0;  // bytes kept so far; of the worst moment of the backward pass
   bool needs_gradient = false;
   for (int64_t layer = 0; layer < layers; ++layer) {
     const int64_t rows = layer + 1 == layers ? size.last_rows : size.tokens;
     const LayerNumbers n = layer_numbers(model, layer, size.tokens, rows, needs_gradient);
-    needs_gradient = needs_gradient || n.kept > 0;
-    if (recompute.of_layer(layer) == RecomputeLevel::kBlock && n.kept > 0) {
+    const bool keeps = n.kept + n.floats > 0;
+    needs_gradient = needs_gradient || keeps;
+    if (recompute.of_layer(layer) == RecomputeLevel::kBlock && keeps) {
       // x alone; while the layer is differentiated, all of it once more.
-      kept += size.tokens * c.hidden_size;
-      highest = std::max(highest, layer_bytes(kept + n.kept + n.backward));
+      const int64_t x = size.tokens * c.hidden_size;
+      kept += bytes_of(x, 0);
+      highest =
+          std::max(highest, kept + bytes_of(n.kept, n.floats + n.backward + (rounds(model) ? x : 0)));
     } else {
       const int64_t again = recompute.of_layer(layer) == RecomputeLevel::kCheap ? n.gate_up : 0;
-      kept += n.input + n.kept - again;
-      highest = std::max(highest, layer_bytes(kept + again + n.backward));
+      kept += bytes_of(n.input + n.kept - again, n.floats);
+      highest = std::max(highest, kept + bytes_of(0, n.backward + (rounds(model) ? 0 : again)));
     }
   }
   const int64_t head =
-      layer_bytes(kept) + layer_bytes(of_head.logits + (size.last_rows + size.supervised) * c.hidden_size);
+      kept + layer_bytes(of_head.logits + (size.last_rows + size.supervised) * c.hidden_size);
   highest += threads_bytes(model, size) + layer_bytes(size.tokens * c.hidden_size);
   PassBytes bytes;
-  bytes.activations = layer_bytes(kept) + shared;
-  bytes.logits = head - layer_bytes(kept);
+  bytes.activations = kept + shared;
+  bytes.logits = head - kept;
   bytes.workspace = std::max(layer_bytes(of_head.panels), highest + panels - head);
   return bytes;
 }
