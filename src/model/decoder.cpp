@@ -118,7 +118,9 @@ struct Decoder::Block {
     const ops::AttentionShape shape{
         config.num_attention_heads, config.num_key_value_heads,    config.head_dim,
         config.attention_scale(),   config.attn_logit_softcapping, attributes.sliding_window};
-    return ops::attention(q, k, v, prunes ? context.last_layout : context.layout, shape, backend, precision);
+    // Cached keys are read as they are: to round them all for each token would cost more than their products.
+    return ops::attention(q, k, v, prunes ? context.last_layout : context.layout, shape, backend,
+                          context.cache ? MatmulPrecision::kHighest : precision);
   }
 
   ops::GatedMlp mlp() const {

@@ -8,8 +8,11 @@
 #include <numeric>
 
 #include "base/profile.h"
+#include "ops/attention_products.h"
+#include "ops/attention_tiles.h"
 #include "ops/cpu/attend.h"
 #include "ops/cpu/kernels.h"
+#include "ops/cpu/pairs.h"
 #include "ops/cpu/small_product.h"
 #include "ops/deal.h"
 #include "ops/differentiable.h"
@@ -18,71 +21,8 @@
 namespace lora::ops {
 namespace {
 
-// Queries are worked on in tiles, so that a tile of scores stays in the cache and keys after it are skipped: up to so many
-// queries, and about so many rows of scores where several query heads read one key head.
-constexpr int64_t kTile = 64, kTileRows = 96, kFewestQueries = 16;
 // How many sums each gradient of a key may be gathered in, so that threads need not wait for each other.
 constexpr int64_t kMostSums = 4;
-
-struct Tile {
-  const AttentionBlock* block;
-  int64_t begin, end;  // query rows
-  int64_t queries() const { return end - begin; }
-};
-
-int64_t total(const std::vector<KeyRange>& ranges) {
-  int64_t n = 0;
-  for (const KeyRange& range : ranges) n += range.end - range.begin;
-  return n;
-}
-
-// A tile and the keys that it sees, as runs of rows: the block's context, then its own rows up to the tile's last query; with
-// a window, without those that even the tile's first query does not see.
-struct VisibleKeys {
-  std::vector<KeyRange> ranges;
-  int64_t keys = 0;  // rows of all ranges
-  Tile tile;
-  int64_t window;
-
-  VisibleKeys(const Tile& of, int64_t window_length) : tile(of), window(window_length) {
-    int64_t hidden = 0;
-    if (window > 0)
-      hidden =
-          std::max<int64_t>(0, total(tile.block->context) + tile.begin - tile.block->q_begin - window + 1);
-    const auto add = [&](KeyRange range) {
-      const int64_t drop = std::min(hidden, range.end - range.begin);
-      hidden -= drop;
-      if (range.begin + drop == range.end) return;
-      ranges.push_back({range.begin + drop, range.end});
-      keys += range.end - range.begin - drop;
-    };
-    for (const KeyRange& range : tile.block->context) add(range);
-    add({tile.block->self_begin, tile.block->self_begin + tile.end - tile.block->q_begin});
-  }
-
-  // Of these keys, query row `row` sees [seen_begin, seen_end).
-  int64_t seen_end(int64_t row) const { return keys - (tile.end - 1 - row); }
-  int64_t seen_begin(int64_t row) const {
-    return window > 0 ? std::max<int64_t>(0, seen_end(row) - window) : 0;
-  }
-};
-
-int64_t tile_queries(const AttentionShape& shape) {
-  return std::clamp(kTileRows / (shape.num_heads / shape.num_kv_heads), kFewestQueries, kTile);
-}
-
-// Tiles of blocks first … last - 1.
-std::vector<VisibleKeys> tiles_of(const AttentionLayout& layout, size_t first, size_t last,
-                                  const AttentionShape& shape) {
-  const int64_t most = tile_queries(shape);
-  std::vector<VisibleKeys> tiles;
-  for (size_t b = first; b < last; ++b) {
-    const AttentionBlock& block = layout.blocks[b];
-    for (int64_t begin = block.q_begin; begin < block.q_end; begin += most)
-      tiles.emplace_back(Tile{&block, begin, std::min(begin + most, block.q_end)}, shape.window);
-  }
-  return tiles;
-}
 
 int64_t cost(const VisibleKeys& tile) {
   return tile.tile.queries() * tile.keys;
@@ -112,103 +52,25 @@ std::vector<size_t> equal_parts(const std::vector<int64_t>& costs, int64_t parts
   return bounds;
 }
 
-// A matrix (rows, heads * head_dim): the address of one head in one row, and the distance between rows.
-template <class T>
-struct Heads {
-  T* data;
-  int64_t stride, head_dim;
-  T* at(int64_t row, int64_t head) const { return data + row * stride + head * head_dim; }
-};
-
-template <class T>
-Heads<T> heads_of(const at::Tensor& t, const AttentionShape& shape) {
-  using Value = std::remove_const_t<T>;
-  return {t.data_ptr<Value>(), t.size(1), shape.head_dim};
+// Numbers of t (rows, heads * head_dim) that products read, or float and double that they are added to.
+template <class E>
+Heads<const E> read_heads(const at::Tensor& t, const AttentionShape& shape) {
+  if constexpr (std::is_same_v<E, Pair>)  // two bfloat16 each
+    return {static_cast<const Pair*>(t.const_data_ptr()), t.size(1) / 2, shape.head_dim / 2};
+  else
+    return {t.const_data_ptr<E>(), t.size(1), shape.head_dim};
 }
-
-// The query heads that read one key head, for a tile of queries. What they have of each key stands head below head: row
-// h * queries + i of scores is query i of the group's head h.
-struct HeadGroup {
-  const VisibleKeys& visible;
-  int64_t kv_head, heads;
-
-  int64_t queries() const { return visible.tile.queries(); }
-  int64_t rows() const { return heads * queries(); }
-  int64_t head(int64_t h) const { return kv_head * heads + h; }
-  template <class T>
-  T* scores_of(T* s, int64_t h) const {
-    return s + h * queries() * visible.keys;
-  }
-  template <class T>
-  T* first_row(const Heads<T>& x, int64_t h) const {
-    return x.at(visible.tile.begin, head(h));
-  }
-};
-
-// Room of one thread.
 template <class T>
-struct Room {
-  std::vector<T> p, dp, slope, turned;
-};
-
-// s (rows, keys) = q k^T, unscaled. Keys are turned as many at a time as are multiplied at a time, across their runs.
-template <class T>
-void scores(const HeadGroup& group, const Heads<const T>& q, const Heads<const T>& k, std::vector<T>& turned,
-            T* s) {
-  const int64_t width = cpu::small_product_columns<T>(), keys = group.visible.keys;
-  turned.resize(static_cast<size_t>(k.head_dim * width));
-  int64_t column = 0, held = 0;
-  const auto multiply = [&] {
-    for (int64_t h = 0; h < group.heads; ++h)
-      cpu::small_product(group.queries(), held, k.head_dim, {group.first_row(q, h), q.stride, 1},
-                         turned.data(), width, false, group.scores_of(s, h) + column, keys);
-    column += held;
-    held = 0;
-  };
-  for (const KeyRange& range : group.visible.ranges)
-    for (int64_t key = range.begin, n = 0; key < range.end; key += n) {
-      n = std::min(width - held, range.end - key);
-      cpu::turn(k.at(key, group.kv_head), k.stride, n, k.head_dim, turned.data() + held, width);
-      held += n;
-      if (held == width) multiply();
-    }
-  if (held > 0) multiply();
-}
-
-// Rows of `out` = p (rows, keys) times the rows of `values` over the runs of keys.
-template <class T>
-void weighted_sum(const HeadGroup& group, const T* p, const Heads<const T>& values, const Heads<T>& out) {
-  int64_t column = 0;
-  for (const KeyRange& range : group.visible.ranges) {
-    const int64_t n = range.end - range.begin;
-    for (int64_t h = 0; h < group.heads; ++h)
-      cpu::small_product(group.queries(), values.head_dim, n,
-                         {group.scores_of(p, h) + column, group.visible.keys, 1},
-                         values.at(range.begin, group.kv_head), values.stride, column > 0,
-                         group.first_row(out, h), out.stride);
-    column += n;
-  }
-}
-
-// Rows of `sums` += p^T x over the runs of keys; p (rows, keys).
-template <class T>
-void scatter_sum(const HeadGroup& group, const T* p, const Heads<const T>& x, const Heads<T>& sums) {
-  int64_t column = 0;
-  for (const KeyRange& range : group.visible.ranges) {
-    const int64_t n = range.end - range.begin;
-    for (int64_t h = 0; h < group.heads; ++h)
-      cpu::small_product(n, sums.head_dim, group.queries(),
-                         {group.scores_of(p, h) + column, 1, group.visible.keys}, group.first_row(x, h),
-                         x.stride, true, sums.at(range.begin, group.kv_head), sums.stride);
-    column += n;
-  }
+Heads<T> written_heads(const at::Tensor& t, const AttentionShape& shape) {
+  return {t.data_ptr<T>(), t.size(1), shape.head_dim};
 }
 
 // The forward pass of all query heads that read one key head: addresses, scaling and where the log-sum-exp of each
 // (query, head) goes.
-template <class T>
+template <class E>
 struct Forward {
-  Heads<const T> q, k, v;
+  using T = Sum<E>;
+  Heads<const E> q, k, v;
   Heads<T> out;
   T* lse;  // (Tq, num_heads)
   const AttentionShape& shape;
@@ -225,19 +87,19 @@ struct Forward {
   }
 
   // A tile of queries.
-  void tile(const VisibleKeys& visible, int64_t kv_head, Room<T>& room) const {
+  void tile(const VisibleKeys& visible, int64_t kv_head, Room<E>& room) const {
     const HeadGroup heads{visible, kv_head, group};
     room.p.resize(static_cast<size_t>(heads.rows() * visible.keys));
     T* s = room.p.data();
-    scores(heads, q, k, room.turned, s);
+    scores(heads, q, k, room, s);
     for (int64_t h = 0; h < group; ++h)
       for (int64_t i = 0; i < heads.queries(); ++i)
         softmax(heads.scores_of(s, h) + i * visible.keys, visible, visible.tile.begin + i, heads.head(h));
-    weighted_sum(heads, s, v, out);
+    weighted_sum(heads, s, v, room, out);
   }
 
-  // A single query.
-  void query(const VisibleKeys& visible, int64_t kv_head, Room<T>& room) const {
+  // A single query, of floats or doubles.
+  void query(const VisibleKeys& visible, int64_t kv_head, Room<E>& room) const {
     const int64_t keys = visible.keys, first_head = kv_head * group, row = visible.tile.begin;
     room.p.resize(static_cast<size_t>(group * keys));
     T *s = room.p.data(), *o = out.at(row, first_head);
@@ -258,26 +120,30 @@ struct Forward {
   }
 };
 
-template <class T>
+template <class E>
 void forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionLayout& layout,
              const AttentionShape& shape, const at::Tensor& out, const at::Tensor& lse) {
-  const Forward<T> pass{heads_of<const T>(q, shape), heads_of<const T>(k, shape), heads_of<const T>(v, shape),
-                        heads_of<T>(out, shape),     lse.data_ptr<T>(),           shape};
+  using T = Sum<E>;
+  const Forward<E> pass{read_heads<E>(q, shape),      read_heads<E>(k, shape), read_heads<E>(v, shape),
+                        written_heads<T>(out, shape), lse.data_ptr<T>(),       shape};
   const std::vector<VisibleKeys> tiles = tiles_of(layout, 0, layout.blocks.size(), shape);
   const int64_t heads = shape.num_kv_heads;
   const std::vector<size_t> order = largest_first(tiles);
-  std::vector<Room<T>> rooms(static_cast<size_t>(at::get_num_threads()));
+  std::vector<Room<E>> rooms(static_cast<size_t>(at::get_num_threads()));
   deal(std::ssize(tiles) * heads, [&](int64_t i, int64_t thread) {
     const VisibleKeys& visible = tiles[order[static_cast<size_t>(i / heads)]];
-    Room<T>& room = rooms[static_cast<size_t>(thread)];
-    visible.tile.queries() == 1 ? pass.query(visible, i % heads, room) : pass.tile(visible, i % heads, room);
+    Room<E>& room = rooms[static_cast<size_t>(thread)];
+    if constexpr (!std::is_same_v<E, Pair>)
+      if (visible.tile.queries() == 1) return pass.query(visible, i % heads, room);
+    pass.tile(visible, i % heads, room);
   });
 }
 
 // The backward pass of all query heads that read one key head.
-template <class T>
+template <class E>
 struct Backward {
-  Heads<const T> q, k, v, dout;
+  using T = Sum<E>;
+  Heads<const E> q, k, v, dout;
   const T* lse;  // (Tq, num_heads)
   Heads<T> dq;
   const AttentionShape& shape;
@@ -307,22 +173,22 @@ struct Backward {
 
   // Of a tile of queries. dk, dv: sums that no other thread adds to meanwhile.
   void tile(const VisibleKeys& visible, int64_t kv_head, const Heads<T>& dk, const Heads<T>& dv,
-            Room<T>& room) const {
+            Room<E>& room) const {
     const HeadGroup heads{visible, kv_head, group};
     room.p.resize(static_cast<size_t>(heads.rows() * visible.keys));
     room.dp.resize(static_cast<size_t>(heads.rows() * visible.keys));
     T *p = room.p.data(), *dp = room.dp.data();
-    scores(heads, q, k, room.turned, p);
-    scores(heads, dout, v, room.turned, dp);
+    scores(heads, q, k, room, p);
+    scores(heads, dout, v, room, dp);
     for (int64_t h = 0; h < group; ++h)
       for (int64_t i = 0; i < heads.queries(); ++i) {
         const int64_t row = i * visible.keys;
         softmax_backward(heads.scores_of(p, h) + row, heads.scores_of(dp, h) + row, visible,
                          visible.tile.begin + i, heads.head(h), room.slope);
       }
-    scatter_sum(heads, p, dout, dv);
-    scatter_sum(heads, dp, q, dk);
-    weighted_sum(heads, dp, k, dq);
+    scatter_sum(heads, p, dout, room, dv);
+    scatter_sum(heads, dp, q, room, dk);
+    weighted_sum(heads, dp, k, room, dq);
   }
 };
 
@@ -335,9 +201,10 @@ int64_t sums_of(const AttentionLayout& layout, const AttentionShape& shape) {
 }
 
 // dq: (Tq, num_heads * head_dim), written; dk, dv: (sums, Tk, num_kv_heads * head_dim), zero.
-template <class T>
-void backward(const Backward<T>& pass, const AttentionLayout& layout, const at::Tensor& dk,
+template <class E>
+void backward(const Backward<E>& pass, const AttentionLayout& layout, const at::Tensor& dk,
               const at::Tensor& dv) {
+  using T = Sum<E>;
   struct Part {
     std::vector<VisibleKeys> tiles;
     std::vector<size_t> bounds;
@@ -354,47 +221,68 @@ void backward(const Backward<T>& pass, const AttentionLayout& layout, const at::
     trees.push_back(std::move(part));
   }
   const int64_t items = static_cast<int64_t>(trees.size()) * kv_heads;
-  std::vector<Room<T>> rooms(static_cast<size_t>(at::get_num_threads()));
+  std::vector<Room<E>> rooms(static_cast<size_t>(at::get_num_threads()));
   deal(sums * items, [&](int64_t i, int64_t thread) {
     const int64_t sum = i / items, kv_head = i % kv_heads;
     const Part& part = trees[static_cast<size_t>(i % items / kv_heads)];
-    const Heads<T> dks = heads_of<T>(dk[sum], pass.shape), dvs = heads_of<T>(dv[sum], pass.shape);
+    const Heads<T> dks = written_heads<T>(dk[sum], pass.shape),
+                   dvs = written_heads<T>(dv[sum], pass.shape);
     for (size_t t = part.bounds[static_cast<size_t>(sum)]; t < part.bounds[static_cast<size_t>(sum) + 1]; ++t)
       pass.tile(part.tiles[t], kv_head, dks, dvs, rooms[static_cast<size_t>(thread)]);
   });
 }
 
+// Whether products read bfloat16, two at a time.
+bool in_pairs(const AttentionShape& shape, MatmulPrecision precision) {
+  return precision == MatmulPrecision::kMedium && shape.head_dim % 2 == 0 && cpu::pairs::available();
+}
+
+// body(E{}): what products of tensors of this type read.
+template <class Body>
+void of_element(at::ScalarType type, const Body& body) {
+  if (type == at::kBFloat16) return body(Pair{});
+  AT_DISPATCH_FLOATING_TYPES(type, "attention", [&] { body(scalar_t{}); });
+}
+
 at::Tensor fused(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionLayout& layout,
                  const AttentionShape& shape, MatmulPrecision precision) {
-  const at::Tensor qd = q.detach().contiguous(), kd = k.detach().contiguous(), vd = v.detach().contiguous();
-  const at::Tensor out = at::empty_like(qd);
-  const at::Tensor lse = at::empty({qd.size(0), shape.num_heads}, qd.options());
-  AT_DISPATCH_FLOATING_TYPES(qd.scalar_type(), "attention",
-                             [&] { forward<scalar_t>(qd, kd, vd, layout, shape, out, lse); });
-  std::vector<at::Tensor> outputs{out};
-  if (!any_requires_grad({q, k, v})) return out;
+  const at::ScalarType type = q.scalar_type(),
+                       read = type == at::kFloat && in_pairs(shape, precision) ? at::kBFloat16 : type;
+  const auto rows = [read](const at::Tensor& x) {
+    return KeptRows(x, read == at::kBFloat16 ? MatmulPrecision::kMedium : MatmulPrecision::kHighest).rows();
+  };
+  const at::Tensor qd = rows(q.detach().contiguous()), kd = rows(k.detach().contiguous()),
+                   vd = rows(v.detach().contiguous());
+  std::vector<at::Tensor> outputs{at::empty(q.sizes(), q.options())};
+  const at::Tensor lse = at::empty({q.size(0), shape.num_heads}, q.options());
+  of_element(read, [&](auto e) { forward<decltype(e)>(qd, kd, vd, layout, shape, outputs[0], lse); });
+  if (!any_requires_grad({q, k, v})) return outputs[0];
   const KeptRows kept_q(qd, precision), kept_k(kd, precision), kept_v(vd, precision);
   attach_backward(
       "attention", {q, k, v}, outputs,
-      [kept_q, kept_k, kept_v, lse, layout, shape](const auto& gradients, const auto&) {
+      [kept_q, kept_k, kept_v, lse, layout, shape, type, read, rows](const auto& gradients, const auto&) {
         const at::Tensor qd = kept_q.restored(), kd = kept_k.restored(), vd = kept_v.restored(),
-                         dout = gradients[0].contiguous();
-        const at::Tensor dq = at::empty_like(qd);
+                         dout = rows(gradients[0].contiguous());
         const int64_t sums = sums_of(layout, shape);
-        const at::Tensor dk = at::zeros({sums, kd.size(0), kd.size(1)}, kd.options()),
-                         dv = at::zeros_like(dk);
-        AT_DISPATCH_FLOATING_TYPES(qd.scalar_type(), "attention_backward", [&] {
-          const auto heads = [&](const at::Tensor& x) { return heads_of<const scalar_t>(x, shape); };
-          const Backward<scalar_t> pass{heads(qd),
-                                        heads(kd),
-                                        heads(vd),
-                                        heads(dout),
-                                        lse.data_ptr<scalar_t>(),
-                                        heads_of<scalar_t>(dq, shape),
-                                        shape};
-          backward<scalar_t>(pass, layout, dk, dv);
+        const at::Tensor dq = at::empty(qd.sizes(), qd.options().dtype(type)),
+                         dk = at::zeros({sums, kd.size(0), kd.size(1)}, dq.options()), dv = at::zeros_like(dk);
+        of_element(read, [&](auto e) {
+          using E = decltype(e);
+          const auto heads = [&](const at::Tensor& x) { return read_heads<E>(x, shape); };
+          const Backward<E> pass{heads(qd),
+                                 heads(kd),
+                                 heads(vd),
+                                 heads(dout),
+                                 lse.data_ptr<Sum<E>>(),
+                                 written_heads<Sum<E>>(dq, shape),
+                                 shape};
+          backward<E>(pass, layout, dk, dv);
         });
-        const auto sum = [](const at::Tensor& parts) { return parts.size(0) == 1 ? parts[0] : parts.sum(0); };
+        const auto sum = [](const at::Tensor& parts) {
+          const at::Tensor all = parts[0];
+          for (int64_t i = 1; i < parts.size(0); ++i) all.add_(parts[i]);
+          return all;
+        };
         return std::vector<at::Tensor>{dq, sum(dk), sum(dv)};
       });
   return outputs[0];
@@ -436,9 +324,12 @@ at::Tensor reference(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
 
 }  // namespace
 
-int64_t attention_room(const AttentionShape& shape, int64_t queries, int64_t keys) {
-  const int64_t rows = shape.num_heads / shape.num_kv_heads * std::min(tile_queries(shape), queries);
-  return rows * 2 * keys + shape.head_dim * cpu::small_product_columns<float>();
+int64_t attention_room(const AttentionShape& shape, int64_t queries, int64_t keys, MatmulPrecision precision) {
+  const int64_t tile = std::min(tile_queries(shape), queries),
+                scores = shape.num_heads / shape.num_kv_heads * tile * 2 * keys,
+                turned = shape.head_dim * cpu::small_product_columns<float>();
+  if (!in_pairs(shape, precision)) return scores + turned;
+  return scores + std::max(turned, (std::max(tile, keys) + 1) / 2 * shape.head_dim) + (tile + 1) / 2 * keys;
 }
 
 int64_t attention_sums(int64_t threads) {

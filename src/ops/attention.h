@@ -44,14 +44,16 @@ struct AttentionShape {
 // softmax(scale * q k^T) v for each head; query head h reads key head h / (num_heads / num_kv_heads).
 // q: (Tq, num_heads * head_dim); k, v: (Tk, num_kv_heads * head_dim); result: (Tq, num_heads * head_dim).
 // Every query row stands in exactly one block. Saves q, k, v and one number a query and head; the
-// probabilities are computed again in the backward pass (arXiv 2205.14135). `precision` says how q, k and v are kept (kept_rows.h).
+// probabilities are computed again in the backward pass (arXiv 2205.14135). With kMedium q, k and v are kept as bfloat16
+// (kept_rows.h), and where vectors multiply pairs of these, so are all products' factors; sums and the softmax are floats.
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                      const AttentionLayout& layout, const AttentionShape& shape, Backend backend,
                      MatmulPrecision precision = MatmulPrecision::kHighest);
 
 // What the backward pass holds meanwhile beside gradients, at most, for a memory plan: numbers of each thread, in a pass of
 // `queries` tokens of which the last sees `keys`; and how many sums each gradient of k and v is gathered in.
-int64_t attention_room(const AttentionShape& shape, int64_t queries, int64_t keys);
+int64_t attention_room(const AttentionShape& shape, int64_t queries, int64_t keys,
+                       MatmulPrecision precision = MatmulPrecision::kHighest);
 int64_t attention_sums(int64_t threads);
 
 }  // namespace lora::ops

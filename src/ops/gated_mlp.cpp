@@ -93,8 +93,13 @@ struct SavedMlp {
     const GateUp in = split(of);
     const Tensor h = at::empty(in.gate.sizes(), in.gate.options());
     return {h, [this, in, h, first](int64_t begin, int64_t end) {
-              if (first) first(begin, end);
-              activate(activation, in, begin, end, h);
+              // A few rows at a time, which stay in a near cache from the one to the other.
+              constexpr int64_t kRows = 4;
+              for (int64_t row = begin; row < end; row += kRows) {
+                const int64_t last = std::min(row + kRows, end);
+                if (first) first(row, last);
+                activate(activation, in, row, last, h);
+              }
             }};
   }
 };

@@ -1,7 +1,9 @@
 #include "ops/kept_rows.h"
 
 #include <ATen/ATen.h>
-#include <c10/core/GradMode.h>
+
+#include "ops/cpu/kernels.h"
+#include "ops/rows.h"
 
 namespace lora::ops {
 namespace {
@@ -15,9 +17,6 @@ bool rounds(at::ScalarType type, MatmulPrecision precision) {
 
 }  // namespace
 
-KeptRows::KeptRows(const Tensor& x, MatmulPrecision precision)
-    : rows_(ops::rounds(x.scalar_type(), precision) ? x.to(at::kBFloat16) : x), type_(x.scalar_type()) {}
-
 KeptRows KeptRows::room_for(const Tensor& x, MatmulPrecision precision) {
   KeptRows kept;
   kept.type_ = x.scalar_type();
@@ -25,22 +24,34 @@ KeptRows KeptRows::room_for(const Tensor& x, MatmulPrecision precision) {
   return kept;
 }
 
+KeptRows::KeptRows(const Tensor& x, MatmulPrecision precision) : KeptRows(room_for(x, precision)) {
+  if (rounds())
+    for_rows(x.size(0), x.size(1), [&](int64_t begin, int64_t end) { keep(x, begin, end); });
+}
+
 void KeptRows::keep(const Tensor& x, int64_t begin, int64_t end) const {
-  const c10::NoGradGuard no_grad;  // which threads do not inherit
-  if (rounds()) rows_.slice(0, begin, end).copy_(x.slice(0, begin, end));
+  const int64_t d = rows_.size(1);
+  if (rounds()) cpu::round_to_bfloat16(x.const_data_ptr<float>() + begin * d, (end - begin) * d, bits() + begin * d);
 }
 
 void KeptRows::restore(int64_t begin, int64_t end, const Tensor& x) const {
-  const c10::NoGradGuard no_grad;
-  if (rounds()) x.slice(0, begin, end).copy_(rows_.slice(0, begin, end));
+  const int64_t d = rows_.size(1);
+  if (rounds()) cpu::widen_bfloat16(bits() + begin * d, (end - begin) * d, x.data_ptr<float>() + begin * d);
 }
 
 Tensor KeptRows::restored() const {
-  return rows_.to(type_);
+  const Tensor x = room();
+  if (rounds())
+    for_rows(x.size(0), x.size(1), [&](int64_t begin, int64_t end) { restore(begin, end, x); });
+  return x;
 }
 
 Tensor KeptRows::room() const {
   return rounds() ? at::empty(rows_.sizes(), rows_.options().dtype(type_)) : rows_;
+}
+
+uint16_t* KeptRows::bits() const {
+  return static_cast<uint16_t*>(rows_.data_ptr());
 }
 
 int64_t kept_bytes(MatmulPrecision precision) {

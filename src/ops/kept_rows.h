@@ -15,13 +15,15 @@ class KeptRows {
   KeptRows() = default;
   // Of x (T, d), contiguous, all rows: by all threads.
   KeptRows(const at::Tensor& x, MatmulPrecision precision);
-  // The same, whose rows keep() fills, each once, as they are made.
+  // The same, whose rows keep() fills, each once, as they are made or read.
   static KeptRows room_for(const at::Tensor& x, MatmulPrecision precision);
 
   bool defined() const { return rows_.defined(); }
   // Rows begin … end - 1 of x, on the calling thread.
   void keep(const at::Tensor& x, int64_t begin, int64_t end) const;
   void restore(int64_t begin, int64_t end, const at::Tensor& x) const;
+  // (T, d), as they are kept.
+  const at::Tensor& rows() const { return rows_; }
   // (T, d), in x's type, by all threads: the very numbers that are kept, or a copy of them.
   at::Tensor restored() const;
   // (T, d), in x's type, whose rows restore() fills: what is kept itself, or room.
@@ -29,6 +31,7 @@ class KeptRows {
 
  private:
   bool rounds() const { return rows_.scalar_type() != type_; }
+  uint16_t* bits() const;  // of bfloat16
 
   at::Tensor rows_;  // (T, d)
   at::ScalarType type_ = at::kFloat;

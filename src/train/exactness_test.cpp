@@ -169,6 +169,34 @@ TEST(ExactnessOfFamilies, SharingDealingAndRecomputationDoNotMatter) {
   }
 }
 
+// With kMedium layers keep bfloat16 of what they read, or compute it again of a bfloat16: gradients are those of all bits, as far as 8
+// bits go, in every family, and so are they beside each other.
+TEST(ExactnessOfFamilies, MediumGoesAsFarAsItsBits) {
+  at::set_num_threads(1);
+  const std::vector<Example> rows = rows_of_every_kind();
+  for (const ModelConfig& config : testing::tiny_family_configs()) {
+    const auto run = [&](MatmulPrecision precision, const ForestOptions& options) {
+      ModelWeights weights = random_weights(config, 1, at::kFloat);
+      weights.set_precision(precision);
+      Adapter adapter = testing::tiny_adapter(at::kFloat, 0.3, config);
+      const StepResult r = accumulate_gradients(Decoder(config, std::move(weights)), adapter, pointers(rows),
+                                                options, kMaskSeed);
+      return std::pair(r.loss, adapter.gradients().clone());
+    };
+    const auto [loss, gradients] = run(MatmulPrecision::kHighest, {true, kNoLimit});
+    for (const ForestOptions& options : {ForestOptions{true, kNoLimit},
+                                         {true, 40},
+                                         {true, kNoLimit, 0, Recompute::kCheap},
+                                         {true, kNoLimit, 0, Recompute::kBlock}}) {
+      const auto [medium_loss, medium] = run(MatmulPrecision::kMedium, options);
+      EXPECT_NEAR(medium_loss, loss, 1e-2 * loss) << config.family;
+      const double error = difference(medium, gradients);
+      EXPECT_LE(error, 6e-2) << config.family;
+      EXPECT_GT(error, 1e-5) << config.family << ": is this medium?";
+    }
+  }
+}
+
 // A row of weight 2 counts as two of it, a row of weight 0.25 a quarter, in the loss and in what it is divided by.
 TEST_P(Exactness, AWeightCountsARowSoManyTimes) {
   std::vector<Example> weighted = rows_;

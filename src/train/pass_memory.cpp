@@ -128,7 +128,7 @@ int64_t threads_bytes(const PassModel& model, const PassSize& size) {
   const ops::AttentionShape shape{c.num_attention_heads, c.num_key_value_heads, c.head_dim, 1};
   const int64_t sums = model.r * 2 * (c.hidden_size + std::max(c.intermediate_size, q));
   const int64_t dropped = model.dropout ? std::min(ops::kBlockRows, size.tokens) * widest : 0;
-  return std::max(model.threads * ops::attention_room(shape, size.tokens, size.keys),
+  return std::max(model.threads * ops::attention_room(shape, size.tokens, size.keys, model.precision),
                   strips * sums + workers * dropped) *
          kFloat;
 }

@@ -111,8 +111,7 @@ def test_products_in_bfloat16_err_no_more_than_the_reference_in_bfloat16(tmp_pat
         ours_off.append(answer["loss"] / right - 1)
     size = lambda errors: float(torch.tensor(errors).square().mean().sqrt())
     hold("SmolLM2, medium: losses of 6 pairs of rows, errors over bfloat16's of Transformers", size(ours_off) / size(theirs_off), 1)
-    if "avx512_bf16" in pathlib.Path("/proc/cpuinfo").read_text():  # elsewhere products are as exact as ever
-        assert largest(ours) > 1e-4
+    assert largest(ours) > 1e-4  # on any processor what is kept has 8 bits
 
 
 @pytest.mark.slow
