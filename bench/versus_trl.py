@@ -12,9 +12,9 @@ Rows, all with r 16 on all seven projections and the loss on answers:
   dropout      the same with lora_dropout 0.05
   batch32      the same with 32 examples a step (TRL: 4 × 8, 8 × 4)
   long-prompt  8 examples a step that share a prompt of 600 tokens and have 150 of their own
-  4bit         a 4-bit base: lora.cpp with NF4 made from MODEL_DIR and with MODEL.gguf, each also below 635 MB, a fifth of what
-               TRL takes; TRL with bitsandbytes' NF4, computing in fp32, and in bf16. lora.cpp's products take 16 bits of each
-               number at least, as float32_matmul_precision is by itself over a quantized base; those called …-bf16 have
+  4bit         a 4-bit base: lora.cpp with NF4 made from MODEL_DIR and with MODEL.gguf, each also below a fifth of what TRL takes
+               (635 MB in fp32, 500 MB in bf16); TRL with bitsandbytes' NF4, computing in fp32, and in bf16. lora.cpp's products take 16
+               bits of each number at least, as float32_matmul_precision is by itself over a quantized base; those called …-bf16 have
                bf16 = true, 8 bits, as TRL in bf16
   gemma        Gemma-3-270M, vocabulary 262k, 8 examples a step; lora.cpp from the GGUF, TRL from its fp32 twin
 
@@ -47,8 +47,8 @@ ROWS = {
                           "lora-635MB": {"model": "hf", "arguments": NF4 + ["--memory-limit", "635MB"]},
                           "lora-gguf-635MB": {"arguments": ["--memory-limit", "635MB"]},
                           "lora-bf16": {"model": "hf", "arguments": NF4 + BF16}, "lora-gguf-bf16": {"arguments": BF16},
-                          "lora-635MB-bf16": {"model": "hf", "arguments": NF4 + BF16 + ["--memory-limit", "635MB"]},
-                          "lora-gguf-635MB-bf16": {"arguments": BF16 + ["--memory-limit", "635MB"]}}},
+                          "lora-500MB-bf16": {"model": "hf", "arguments": NF4 + BF16 + ["--memory-limit", "500MB"]},
+                          "lora-gguf-500MB-bf16": {"arguments": BF16 + ["--memory-limit", "500MB"]}}},
     "gemma": {"prefix": "gemma_", "template": "gemma", "programs": {"lora": {"arguments": HIGHEST + ["--chat-template", "gemma"]},
                                                                     "trl": FASTEST, "trl-least": LEAST}},
 }

@@ -73,9 +73,10 @@ class Job {
   explicit Job(json options) : options_(std::move(options)), dtype_(parse_dtype(options_)), decoder_(open()) {
     for (const json& e : options_.value("examples", json::array()))
       examples_.push_back({e.at("ids"), e.at("supervised"), examples_.size() + 1});
-    forests_ = {options_.value("share_prefixes", true), options_.value("max_tokens", int64_t{512}),
-                decoder_.config().long_rope_length(),
-                recompute_named(options_.value("recompute", "none")).value()};
+    forests_ = {.share_prefixes = options_.value("share_prefixes", true),
+                .max_tokens = options_.value("max_tokens", int64_t{512}),
+                .split_length = decoder_.config().long_rope_length(),
+                .recompute = recompute_named(options_.value("recompute", "none")).value()};
     if (options_.contains("adapter")) {
       adapter_ = load_peft(options_["adapter"].get<std::string>(), decoder_.config(), dtype_);
     } else if (options_.contains("new_adapter")) {

@@ -1,5 +1,4 @@
 // `lora eval`: base and tuned on held-out rows.
-#include <algorithm>
 #include <filesystem>
 #include <memory>
 
@@ -13,6 +12,7 @@
 #include "report/run_page.h"
 #include "run/config.h"
 #include "run/evaluate.h"
+#include "run/evaluation_folder.h"
 #include "run/judging.h"
 #include "run/latency.h"
 #include "run/other_adapters.h"
@@ -37,25 +37,11 @@ DeclaredChecks declared_checks(const Options& options, const RunConfig& config) 
   return config.checks_file.empty() ? config.checks : read_checks_file(config.checks_file);
 }
 
-// Whether nothing in the folder would be lost: what endpoints answered before an evaluation was stopped is used again.
-bool is_free(const std::filesystem::path& folder) {
-  if (!std::filesystem::exists(folder)) return true;
-  return std::filesystem::is_directory(folder) &&
-         std::all_of(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator(),
-                     [](const std::filesystem::directory_entry& entry) {
-                       const std::filesystem::path name = entry.path().filename();
-                       return name == "endpoint_cache" || name == "timing.json";
-                     });
-}
-
 int execute(const Options& options) {
   if (options.model.adapter.empty())
     throw Error::input(
         {.where = "--adapter", .found = "not given", .expected = "the folder of the adapter to judge"});
-  if (!is_free(options.output_dir))
-    throw Error::input({.where = options.output_dir,
-                        .found = "the folder is not empty",
-                        .fix = "Choose another --output-dir; nothing is overwritten."});
+  require_evaluation_folder(options.output_dir);
   const RunConfig config = read_config(options);
   const std::vector<Conversation> rows = read_chat_jsonl(options.data);
   const Metrics metrics =
@@ -69,27 +55,28 @@ int execute(const Options& options) {
                           .found = "checkpoint names one of a `lora run` that this is not",
                           .fix = "Write adapter = \"outputs/…/checkpoints/step-30\"."});
   const std::vector<OtherAdapter> others = open_adapters(session, config.judging);
-  std::error_code code;
-  std::filesystem::create_directories(options.output_dir, code);
-  if (code)
-    throw Error::machine({.where = options.output_dir,
-                          .found = "the folder cannot be made: " + code.message(),
-                          .fix = "Choose an --output-dir that can be written."});
-
   const Questions questions = make_questions(session, rows, options.max_new_tokens, options.data);
   require_room(session, questions, options.max_new_tokens, options.data);
+
+  const FolderLock lock = open_evaluation_folder(
+      options.output_dir, evaluation_identity(session, options.model.adapter, rows, options.max_new_tokens));
   Progress progress;
   std::vector<ContestantAnswers> contestants = ask_adapters(session, {{"base", nullptr}, {"tuned", &adapter}},
                                                             others, questions, options.batch_size, progress);
   std::vector<LocalContestant> local{{&contestants[0], nullptr}, {&contestants[1], &adapter}};
   for (size_t i = 0; i < others.size(); ++i) local.push_back({&contestants[2 + i], &others[i].adapter});
   measure_latency(session, local, questions, latency_options(config), options.output_dir, progress);
-  const Evaluation evaluation = judge_with_endpoints(config.judging, options.model.model, questions,
-                                                     contestants, metrics, options.output_dir, progress);
+  const JudgedEvaluation judged = judge_with_endpoints(config.judging, options.model.model, questions,
+                                                       contestants, metrics, options.output_dir, progress);
+  const Evaluation& evaluation = judged.evaluation;
   progress.clear();
   const std::filesystem::path folder = options.output_dir;
   write_chat_jsonl(folder / "questions.jsonl", rows, IfExists::kReplace);
   const std::string page = write_run_page(folder).string();
+  if (judged.all_heard)
+    finish_evaluation_folder(folder);
+  else
+    progress.print("note: give the same command again to ask only what is missing");
   if (options.format == "json") {
     print_json(summary_json(evaluation));
   } else {
@@ -135,6 +122,9 @@ void add_eval(CLI::App& program, Action& action) {
   command->footer(
       "Example:\n"
       "  lora eval model.gguf test.jsonl --adapter outputs/first/adapter --output-dir outputs/again\n"
+      "Stopped, or left by an endpoint, it goes on when the same command is given again, and asks endpoints "
+      "and judges only\n"
+      "what is missing.\n"
       "Exit code 1: the tuned model is worse.");
   command->callback([options, &action] { action = [options] { return execute(*options); }; });
 }

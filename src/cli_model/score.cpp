@@ -33,8 +33,8 @@ int execute(const Options& options) {
   if (!options.model.adapter.empty()) adapter = session.load_adapter(options.model.adapter);
   Progress progress;
   const std::vector<Score> scores =
-      score(session.decoder(), adapter ? &*adapter : nullptr, examples, {options.share_prefixes, 512},
-            [&](size_t done) {
+      score(session.decoder(), adapter ? &*adapter : nullptr, examples,
+            {.share_prefixes = options.share_prefixes, .max_tokens = 512}, [&](size_t done) {
               if (interrupt_requested())
                 throw Error(ErrorKind::kInterrupted, {.where = "score", .found = "stopped"});
               progress.update(fmt::format("scored {} of {} rows", done, examples.size()));

@@ -1,5 +1,7 @@
 #include "endpoint/answer_cache.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -82,6 +84,10 @@ void AnswerCache::store(const AskedOf& asked, const ChatReply& reply) const {
       {"format", 1},      {"url", asked.url}, {"request", asked.request}, {"sample", asked.sample},
       {"answer", answer}, {"sha256", hash}};
   write_file_atomic(file_of(asked), dump(json) + "\n", IfExists::kReplace);
+}
+
+std::string AnswerCache::taken_in_words(int64_t count) const {
+  return count > 0 ? fmt::format(", {} taken from {}", count, folder_.string()) : "";
 }
 
 }  // namespace lora

@@ -2,6 +2,7 @@
 // A file that is torn, foreign or changed is not believed: it counts as absent. Keys are never in it.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -28,6 +29,9 @@ class AnswerCache {
   std::optional<ChatReply> find(const AskedOf& asked) const;
   // Errors: kMachine.
   void store(const AskedOf& asked, const ChatReply& reply) const;
+
+  // Tells of answers that were there already: ", 20 taken from outputs/first/eval/endpoint_cache"; "" of none.
+  std::string taken_in_words(int64_t count) const;
 
  private:
   std::filesystem::path file_of(const AskedOf& asked) const;

@@ -71,6 +71,11 @@ TEST_F(AnswerCacheTest, NoByteOfAFileCanBeChangedUnnoticed) {
   }
 }
 
+TEST_F(AnswerCacheTest, TellsWhatWasTakenFromWhere) {
+  EXPECT_EQ(AnswerCache("out/cache").taken_in_words(20), ", 20 taken from out/cache");
+  EXPECT_EQ(AnswerCache("out/cache").taken_in_words(0), "");
+}
+
 TEST_F(AnswerCacheTest, WithoutAFolderNothingIsKept) {
   const AnswerCache cache{fs::path()};
   cache.store(asked_, reply_);

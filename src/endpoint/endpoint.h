@@ -34,6 +34,7 @@ struct EndpointUse {
           attempts = 0;                              // asked_now: answers that the cache did not have
   int64_t prompt_tokens = 0, completion_tokens = 0;  // of all answers, cached ones too
   int64_t uncounted = 0;                             // answers without token counts
+  int64_t taken() const { return answers - asked_now; }
   // Nothing when a price is not configured. Answers without counts cost nothing in it.
   std::optional<double> cost(const EndpointConfig& config) const;
 };
@@ -60,6 +61,8 @@ class Endpoint {
   const EndpointConfig& config() const { return config_; }
   const Address& address() const { return address_; }
   const EndpointUse& use() const { return use_; }
+  // Tells of those that the cache had, as AnswerCache does.
+  std::string taken_in_words() const { return cache_.taken_in_words(use_.taken()); }
   // Something the user should know before anything is sent; "" when there is nothing.
   std::string warning() const;
 

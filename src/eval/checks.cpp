@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "data/json_reader.h"
 #include "data/plain_text.h"
+#include "eval/exact_json.h"
 #include "eval/json_equal.h"
 
 namespace lora {
@@ -36,9 +37,8 @@ class JsonCheck : public Check {
 
  protected:
   JsonText parse(std::string_view answer, bool refuse_duplicate_keys) const {
-    return read_json(
-        inside(answer),
-        {.max_depth = 256, .refuse_duplicate_keys = refuse_duplicate_keys, .keep_places = false});
+    return read_exact_json(inside(answer),
+                           {.max_depth = 256, .refuse_duplicate_keys = refuse_duplicate_keys});
   }
   std::string_view inside(std::string_view answer) const { return lenient_ ? strip_fence(answer) : answer; }
 
@@ -88,7 +88,7 @@ class JsonFields : public JsonCheck {
   static std::vector<FieldResult> missed_fields(const json& wanted) {
     std::vector<FieldResult> fields;
     if (wanted.is_object())
-      for (const auto& [key, value] : wanted.items()) fields.push_back({key, false, value.dump(), ""});
+      for (const auto& [key, value] : wanted.items()) fields.push_back({key, false, dump_exact(value), ""});
     return fields;
   }
 
@@ -105,10 +105,11 @@ class JsonFields : public JsonCheck {
     };
     for (const auto& [key, value] : wanted.items()) {
       const bool present = got.contains(key);
-      add({key, present && equal_json(value, got[key]), value.dump(), present ? got[key].dump() : ""});
+      add({key, present && equal_json(value, got[key]), dump_exact(value),
+           present ? dump_exact(got[key]) : ""});
     }
     for (const auto& [key, value] : got.items())
-      if (!wanted.contains(key)) add({key, false, "", value.dump()});
+      if (!wanted.contains(key)) add({key, false, "", dump_exact(value)});
     result.passed = right == result.fields.size();
     result.score =
         result.fields.empty() ? 1 : static_cast<double>(right) / static_cast<double>(result.fields.size());

@@ -68,8 +68,9 @@ std::string normalized(std::string_view text);
 // json_valid        the answer is JSON (RFC 8259), whatever the reference is.
 // json_fields       every field of the reference's object has the same value in the answer, and the answer
 // has no
-//                   other; numbers by value (5 = 5.0), anything else exactly; the order of keys does not
-//                   count, a key given twice fails. References that are not objects are compared whole.
+//                   other; numbers by value (5 = 5.0) to the last digit, anything else exactly; the order
+//                   of keys does not count, a key given twice fails. References that are not objects are
+//                   compared whole.
 //                   score: share of right fields among all of both.
 // exact             equal after trimming.
 // normalized_exact  equal after normalized(); texts of punctuation only are compared exactly.

@@ -59,6 +59,12 @@ TEST(JsonFields, MissingAndExtraFieldsAreWrong) {
   EXPECT_FALSE(run("json_fields", R"({"a":true})", R"({"a":1})").passed);
   EXPECT_FALSE(run("json_fields", R"({"a":9007199254740993})", R"({"a":9007199254740992})").passed)
       << "integers keep their digits";
+  const CheckResult account = run("json_fields", R"({"a":{"id":12345678901234567890123}})",
+                                  R"({"a":{"id":12345678901234567890124}})");
+  EXPECT_FALSE(account.passed) << "also beyond 64 bits";
+  ASSERT_EQ(account.fields.size(), 1u);
+  EXPECT_EQ(account.fields[0].expected, R"({"id":12345678901234567890124})");
+  EXPECT_EQ(account.fields[0].got, R"({"id":12345678901234567890123})");
   EXPECT_FALSE(run("json_fields", R"({"a":2,"a":1})", R"({"a":1})").passed) << "which one is meant?";
   EXPECT_FALSE(run("json_fields", R"({"a":{"x":1,"y":2}})", R"({"a":{"x":1}})").passed) << "nested too";
 }
@@ -66,6 +72,8 @@ TEST(JsonFields, MissingAndExtraFieldsAreWrong) {
 TEST(JsonFields, OtherReferencesAreComparedWhole) {
   EXPECT_TRUE(run("json_fields", "[1, 2]", "[1,2.0]").passed);
   EXPECT_FALSE(run("json_fields", "[2,1]", "[1,2]").passed);
+  EXPECT_TRUE(run("json_fields", "12345678901234567890123.0", "12345678901234567890123").passed);
+  EXPECT_FALSE(run("json_fields", "12345678901234567890124", "12345678901234567890123").passed);
   EXPECT_FALSE(run("json_fields", "[]", "{}").passed);
   EXPECT_TRUE(run("json_fields", "{}", "{}").passed);
   EXPECT_TRUE(run("json_fields", " nothing found", "nothing found").passed);

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "data/plain_text.h"
+#include "eval/exact_json.h"
 #include "eval/json_equal.h"
 
 namespace lora {
@@ -30,24 +31,30 @@ json folded_json(const json& value) {
   return out;
 }
 
-std::optional<double> number_of(const json& value) {
-  if (value.is_number()) return value.get<double>();
+struct Number {
+  double nearest = 0;
+  Decimal exact = {};
+};
+
+std::optional<Number> number_of(const json& value) {
+  if (is_exact_number(value)) return Number{nearest_double(value), decimal_of(value)};
   if (!value.is_string()) return std::nullopt;
   std::string_view text = trimmed_text(value.get_ref<const std::string&>());
   if (text.starts_with('+') && text.size() > 1 && text[1] != '-') text.remove_prefix(1);
   double number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(number)) return std::nullopt;
-  return number;
+  return Number{number, read_decimal(text)};
 }
 
 bool equal_numbers(const FieldRule& rule, const json& reference, const json& answer) {
   const auto wanted = number_of(reference), got = number_of(answer);
   if (!wanted || !got) return equal_json(reference, answer);
-  const double allowed = std::max(rule.tolerance, rule.relative * std::abs(*wanted));
+  const double a = wanted->nearest, b = got->nearest;
+  const double allowed = std::max(rule.tolerance, rule.relative * std::abs(a));
+  if (allowed == 0) return wanted->exact == got->exact;
   // A difference that is the tolerance but for rounding (0.3 - 0.2 against 0.1) is within it.
-  return std::abs(*wanted - *got) <=
-         allowed + 1e-12 * std::max(std::abs(*wanted), std::abs(*got)) * (allowed > 0);
+  return std::abs(a - b) <= allowed + 1e-12 * std::max(std::abs(a), std::abs(b));
 }
 
 bool equal_sets(const FieldRule& rule, const json& reference, const json& answer) {

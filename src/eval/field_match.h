@@ -15,7 +15,7 @@ struct FieldRule {
   // Keys and, in arrays, numbers from 0; "*": each item, all of which must match, in order.
   std::vector<std::string> parts = {};
   Compare compare = Compare::kExact;
-  double tolerance = 0;  // kNumber: |a - b| <= max(tolerance, relative |reference|)
+  double tolerance = 0;  // kNumber: |a - b| <= max(tolerance, relative |reference|); 0: to the last digit
   double relative = 0;
   std::optional<bool> day_first = {};  // kDate: how 03/04/2024 is read; without it such a date is no date
   bool fold_items = false;             // kSet: items without regard to case
@@ -25,6 +25,7 @@ struct FieldRule {
 std::vector<std::string> field_path(std::string_view path);
 
 // Whether two values match by the rule. Numbers may also be written as strings ("12.50"), dates in the common ways.
+// The values are those of read_exact_json().
 bool field_matches(const FieldRule& rule, const nlohmann::json& reference, const nlohmann::json& answer);
 
 // The values at the rule's path; nothing where a part of it is missing.

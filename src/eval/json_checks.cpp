@@ -5,8 +5,8 @@
 #include "base/error.h"
 #include "data/json_reader.h"
 #include "eval/check_types.h"
+#include "eval/exact_json.h"
 #include "eval/field_match.h"
-#include "eval/json_equal.h"
 #include "eval/json_schema.h"
 
 namespace lora {
@@ -16,8 +16,7 @@ using nlohmann::json;
 using std::filesystem::path;
 
 JsonText read_answer(std::string_view text, bool refuse_duplicate_keys) {
-  return read_json(text,
-                   {.max_depth = 256, .refuse_duplicate_keys = refuse_duplicate_keys, .keep_places = false});
+  return read_exact_json(text, {.max_depth = 256, .refuse_duplicate_keys = refuse_duplicate_keys});
 }
 
 std::string not_json(const JsonText& read, std::string_view text) {
@@ -32,7 +31,7 @@ class SchemaCheck : public Check {
   bool is_format() const override { return true; }
   CheckResult run(std::string_view answer, std::string_view) const override {
     const std::string_view inside = fence_ ? strip_fence(answer) : answer;
-    const JsonText read = read_answer(inside, true);
+    const JsonText read = read_json(inside, {.max_depth = 256, .keep_places = false});
     if (!read.ok()) return check_failed(not_json(read, inside));
     std::string why = schema_.why_not(read.value);
     return why.empty() ? check_passed() : check_failed(std::move(why));
@@ -114,7 +113,7 @@ class RuledFields : public Check {
            const std::optional<json>& got) const {
     if (!wanted && (!got || !extra_fails_)) return;
     result.fields.push_back({rule.path, wanted && got && field_matches(rule, *wanted, *got),
-                             wanted ? wanted->dump() : "", got ? got->dump() : ""});
+                             wanted ? dump_exact(*wanted) : "", got ? dump_exact(*got) : ""});
   }
 
   std::vector<FieldRule> rules_;

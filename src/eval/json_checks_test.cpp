@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "eval/check_testing.h"
+#include "eval/exact_json.h"
 #include "eval/field_match.h"
 
 namespace lora {
@@ -100,6 +101,38 @@ TEST(JsonFieldsRules, WhatStandsBesideARuledPathStaysExact) {
   ASSERT_EQ(covered.fields.size(), 1u) << "an array of ruled fields alone is no field of its own";
 }
 
+TEST(JsonFieldsRules, LongNumbersKeepTheirDigits) {
+  const std::string check =
+      "type = 'json_fields'\n"
+      "[check.field.id]\ncompare = 'number'\n"
+      "[check.field.ids]\ncompare = 'set'\n"
+      "[check.field.near]\ncompare = 'number'\ntolerance = 1.0\n";
+  const std::string reference =
+      R"({"id":12345678901234567890123,"ids":[1e30,12345678901234567890123],"near":12345678901234567890123,)"
+      R"("other":[12345678901234567890123]})";
+  EXPECT_TRUE(passes(
+      check,
+      R"({"id":"12345678901234567890123.0","ids":[12345678901234567890123.0,1000000000000000000000000000000],)"
+      R"("near":12345678901234567890124,"other":[1.2345678901234567890123e22]})",
+      reference))
+      << "a tolerance makes it a number of limited precision";
+  const CheckResult wrong = judge(check,
+                                  R"({"id":12345678901234567890124,"ids":[1e30,12345678901234567890124],)"
+                                  R"("near":"none","other":[12345678901234567890124]})",
+                                  reference);
+  EXPECT_EQ(wrong.score, 0);
+  ASSERT_EQ(wrong.fields.size(), 4u);
+  EXPECT_EQ(wrong.why, "wrong fields: id, ids, near, other");
+  EXPECT_EQ(wrong.fields[0].expected, "12345678901234567890123");
+  EXPECT_EQ(wrong.fields[0].got, "12345678901234567890124");
+}
+
+TEST(JsonSchemaCheck, LongNumbersAreNumbers) {
+  const std::string check = "type = 'json_schema'\nschema = { type = 'number', minimum = 5 }";
+  EXPECT_TRUE(passes(check, "12345678901234567890123"));
+  EXPECT_FALSE(passes(check, "-12345678901234567890123"));
+}
+
 TEST(JsonFieldsRules, OnlyAndExtraAndAnswersThatAreNoObject) {
   const std::string only = "type = 'json_fields'\nonly = true\nfield = { a = {} }";
   EXPECT_TRUE(passes(only, R"({"a":1,"c":3})", R"({"a":1,"b":2})"));
@@ -142,6 +175,9 @@ TEST(FieldMatch, NumbersWithinATolerance) {
   EXPECT_FALSE(field_matches(exact, 5, nullptr));
   EXPECT_FALSE(field_matches(exact, 5, "nan"));
   EXPECT_FALSE(field_matches(exact, 5, true));
+  EXPECT_FALSE(field_matches(exact, 9007199254740993, 9007199254740992)) << "one double for both";
+  EXPECT_FALSE(field_matches(exact, 9007199254740993, "9007199254740992"));
+  EXPECT_TRUE(field_matches(exact, 9007199254740993, " +9007199254740993.00 "));
   FieldRule near = exact;
   near.tolerance = 0.1;
   EXPECT_TRUE(field_matches(near, 0.3, 0.2)) << "0.3 - 0.2 is a little more than 0.1 in binary";
@@ -151,6 +187,8 @@ TEST(FieldMatch, NumbersWithinATolerance) {
   EXPECT_TRUE(field_matches(near, 200, 202));
   EXPECT_FALSE(field_matches(near, 200, 203));
   EXPECT_FALSE(field_matches(near, 5, "1e999"));
+  EXPECT_TRUE(field_matches(near, read_exact_json("12345678901234567890123").value, 1.24e22));
+  EXPECT_FALSE(field_matches(near, read_exact_json("12345678901234567890123").value, 1.26e22));
 }
 
 TEST(FieldMatch, Paths) {

@@ -2,21 +2,23 @@
 
 #include <algorithm>
 
+#include "eval/exact_json.h"
+
 namespace lora {
 namespace {
 
 using nlohmann::json;
 
 bool equal_numbers(const json& a, const json& b) {
-  // Integers are compared as integers: a double would lose digits beyond 2^53.
-  if (a.is_number_integer() && b.is_number_integer()) return a == b;
-  return a.get<double>() == b.get<double>();
+  // Of one type only: nlohmann takes 2^64 - 1 for -1, and integers lose digits as doubles beyond 2^53.
+  if (a.type() == b.type() && !a.is_binary()) return a == b;
+  return decimal_of(a) == decimal_of(b);
 }
 
 }  // namespace
 
 bool equal_json(const json& a, const json& b) {
-  if (a.is_number() && b.is_number()) return equal_numbers(a, b);
+  if (is_exact_number(a) && is_exact_number(b)) return equal_numbers(a, b);
   if (a.type() != b.type()) return false;
   if (a.is_array()) return std::equal(a.begin(), a.end(), b.begin(), b.end(), equal_json);
   if (a.is_object()) {

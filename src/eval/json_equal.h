@@ -1,4 +1,5 @@
-// When two JSON values are the same: numbers by value (5 = 5.0), all else exactly, the order of keys apart.
+// When two JSON values of read_exact_json() are the same: numbers by value (5 = 5.0) to the last digit, all else
+// exactly, the order of keys apart.
 #pragma once
 
 #include <nlohmann/json.hpp>

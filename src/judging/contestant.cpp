@@ -33,6 +33,9 @@ EndpointContestant ask_contestant(const ContestantSettings& settings, const std:
     progress.update(fmt::format("asking {}: {} of {}", settings.name, done, total));
   });
   progress.clear();
+  if (endpoint.use().taken() > 0)
+    progress.print(
+        fmt::format("{}: {} answers{}", settings.name, endpoint.use().answers, endpoint.taken_in_words()));
 
   EndpointContestant contestant;
   contestant.name = settings.name;

@@ -66,8 +66,8 @@ nlohmann::ordered_json use_json(const Endpoint& endpoint) {
 std::string EndpointJudge::use_in_words() const {
   const EndpointUse& use = endpoint_.use();
   const auto cost = use.cost(endpoint_.config());
-  return fmt::format("{} answers of the judge, {} asked now; {} tokens in, {} out{}", use.answers,
-                     use.asked_now, use.prompt_tokens, use.completion_tokens,
+  return fmt::format("{} answers of the judge, {} asked now{}; {} tokens in, {} out{}", use.answers,
+                     use.asked_now, endpoint_.taken_in_words(), use.prompt_tokens, use.completion_tokens,
                      cost ? fmt::format(", cost {:.4g}", *cost) : "");
 }
 

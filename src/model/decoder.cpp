@@ -54,7 +54,7 @@ struct Decoder::Block {
   const ModelConfig& config = decoder.config_;
   LayerConfig attributes = config.layer(layer);
   ops::Backend backend = decoder.backend_;
-  MatmulPrecision precision = decoder.weights_.precision();
+  MatmulPrecision precision = decoder.kept_precision();
   bool prunes = layer + 1 == config.num_hidden_layers && context.last_rows.defined();
 
   // After attention: the keys of the rows that are left.
@@ -88,8 +88,7 @@ struct Decoder::Block {
 
   // Turns q or k (T, heads * head_dim) by position, after its norm if it has one.
   Tensor place(Tensor x, const Tensor& norm) const {
-    if (config.qk_norm != QkNorm::kNone)
-      x = norm_of(x.reshape({-1, norm.size(0)}), norm).view(x.sizes());
+    if (config.qk_norm != QkNorm::kNone) x = norm_of(x.reshape({-1, norm.size(0)}), norm).view(x.sizes());
     if (attributes.rope == LayerConfig::Rope::kNone) return x;
     const RopeTable& rope = attributes.rope == LayerConfig::Rope::kLocal ? context.local_rope : context.rope;
     return ops::rope(x, rope.cos, rope.sin, config.head_dim, backend);
@@ -172,6 +171,11 @@ Decoder::Decoder(ModelConfig config, ModelWeights weights, ops::Backend backend)
       weights_(std::move(weights)),
       backend_(options().device().is_cpu() ? backend : ops::Backend::kReference) {}
 
+// Plain operations keep all bits.
+MatmulPrecision Decoder::kept_precision() const {
+  return backend_ == ops::Backend::kFused ? weights_.precision() : MatmulPrecision::kHighest;
+}
+
 // What the last layer need not compute: all but keys and values of rows that nobody asks for.
 void Decoder::prune(Context& context, const std::vector<int64_t>& rows, int64_t tokens) const {
   std::vector<int64_t> kept = rows;
@@ -204,11 +208,12 @@ Tensor Decoder::hidden(const std::shared_ptr<Context>& context, const std::vecto
   for (int64_t layer = 0; layer < config_.num_hidden_layers; ++layer) {
     const Block block{*this, *context, layer};
     x = context->recompute.of_layer(layer) == RecomputeLevel::kBlock
-            ? ops::recomputed(x, block.parameters(),
-                              [this, context, layer](const Tensor& in, bool again) {
-                                return Block{*this, *context, layer}.run(in, again);
-                              },
-                              weights_.precision())
+            ? ops::recomputed(
+                  x, block.parameters(),
+                  [this, context, layer](const Tensor& in, bool again) {
+                    return Block{*this, *context, layer}.run(in, again);
+                  },
+                  kept_precision())
             : block.run(x);
   }
   if (rows) {

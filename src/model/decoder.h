@@ -69,6 +69,7 @@ class Decoder {
                     const std::vector<int64_t>& positions, const std::vector<int64_t>& lengths,
                     const std::vector<int64_t>* rows) const;
   ops::HeadShape head_shape() const;
+  MatmulPrecision kept_precision() const;
 
   ModelConfig config_;
   ModelWeights weights_;

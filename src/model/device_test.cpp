@@ -89,6 +89,21 @@ TEST(Device, ElsewhereIsAsOnTheCpu) {
     expect_equal(config, testing::make_believe_device(), 1e-12);
 }
 
+// Plain operations know no other precision than that of their type, whatever the weights say.
+TEST(Device, PlainOperationsRoundNothing) {
+  const ModelConfig config = testing::tiny_config();
+  ModelWeights weights = random_weights(config, 1, at::kFloat);
+  Adapter adapter = testing::tiny_adapter(at::kFloat, 0, config);
+  const Outcome expected =
+      outcome(Decoder(config, weights, ops::Backend::kReference), adapter, Recompute::kBlock);
+  weights.set_precision(MatmulPrecision::kMedium);
+  for (const Decoder& decoder : {Decoder(config, weights, ops::Backend::kReference),
+                                 Decoder(config, weights.on(testing::make_believe_device()))}) {
+    const Outcome found = outcome(decoder, adapter, Recompute::kBlock);
+    EXPECT_LE((found.gradients - expected.gradients).abs().max().item<double>(), 1e-5);
+  }
+}
+
 TEST(Device, MixedTensorsAreRefusedByTheMakeBelieveDevice) {
   const at::Tensor here = at::ones({2}), there = here.to(testing::make_believe_device());
   EXPECT_ANY_THROW(at::add(here, there));

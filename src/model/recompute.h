@@ -1,5 +1,5 @@
 // How much of a forward pass is computed again in the backward pass instead of being kept (arXiv 1604.06174). Changes
-// memory and time, never a number.
+// memory and time, and no number but by rounding: of float, or, where what is kept is a bfloat16, of that.
 #pragma once
 
 #include <cstdint>

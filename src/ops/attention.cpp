@@ -21,6 +21,8 @@
 namespace lora::ops {
 namespace {
 
+using namespace tiled_attention;
+
 // How many sums each gradient of a key may be gathered in, so that threads need not wait for each other.
 constexpr int64_t kMostSums = 4;
 
@@ -89,8 +91,7 @@ struct Forward {
   // A tile of queries.
   void tile(const VisibleKeys& visible, int64_t kv_head, Room<E>& room) const {
     const HeadGroup heads{visible, kv_head, group};
-    room.p.resize(static_cast<size_t>(heads.rows() * visible.keys));
-    T* s = room.p.data();
+    T* s = numbers_of(room.p, heads.rows() * visible.keys);
     scores(heads, q, k, room, s);
     for (int64_t h = 0; h < group; ++h)
       for (int64_t i = 0; i < heads.queries(); ++i)
@@ -147,6 +148,7 @@ struct Backward {
   const T* lse;  // (Tq, num_heads)
   Heads<T> dq;
   const AttentionShape& shape;
+  bool rounded;  // q and k, since the forward pass: lse is not of their scores
   int64_t group = shape.num_heads / shape.num_kv_heads;
 
   // Probabilities and gradients of scores of one query and head, in place of its scores and of dout . v.
@@ -154,13 +156,15 @@ struct Backward {
                         std::vector<T>& slope) const {
     const T scale = static_cast<T>(shape.scale), softcap = static_cast<T>(shape.softcap);
     const int64_t from = visible.seen_begin(query), to = visible.seen_end(query), n = to - from;
-    const T lse_row = lse[query * shape.num_heads + head];
     if (softcap > 0) {
       slope.resize(static_cast<size_t>(visible.keys));
       cpu::softcap(p + from, n, scale, softcap, slope.data());
     }
     const T row_scale = softcap > 0 ? T{1} : scale;
-    cpu::exp_row(p + from, n, row_scale, lse_row);
+    if (rounded)
+      cpu::softmax_row(p + from, n, row_scale);
+    else
+      cpu::exp_row(p + from, n, row_scale, lse[query * shape.num_heads + head]);
     // The same as out . dout, of numbers that are at hand.
     const T delta = cpu::dot(p + from, dp + from, n);
     cpu::softmax_row_backward(p + from, n, delta, row_scale, dp + from);
@@ -175,9 +179,8 @@ struct Backward {
   void tile(const VisibleKeys& visible, int64_t kv_head, const Heads<T>& dk, const Heads<T>& dv,
             Room<E>& room) const {
     const HeadGroup heads{visible, kv_head, group};
-    room.p.resize(static_cast<size_t>(heads.rows() * visible.keys));
-    room.dp.resize(static_cast<size_t>(heads.rows() * visible.keys));
-    T *p = room.p.data(), *dp = room.dp.data();
+    T *p = numbers_of(room.p, heads.rows() * visible.keys),
+      *dp = numbers_of(room.dp, heads.rows() * visible.keys);
     scores(heads, q, k, room, p);
     scores(heads, dout, v, room, dp);
     for (int64_t h = 0; h < group; ++h)
@@ -225,8 +228,7 @@ void backward(const Backward<E>& pass, const AttentionLayout& layout, const at::
   deal(sums * items, [&](int64_t i, int64_t thread) {
     const int64_t sum = i / items, kv_head = i % kv_heads;
     const Part& part = trees[static_cast<size_t>(i % items / kv_heads)];
-    const Heads<T> dks = written_heads<T>(dk[sum], pass.shape),
-                   dvs = written_heads<T>(dv[sum], pass.shape);
+    const Heads<T> dks = written_heads<T>(dk[sum], pass.shape), dvs = written_heads<T>(dv[sum], pass.shape);
     for (size_t t = part.bounds[static_cast<size_t>(sum)]; t < part.bounds[static_cast<size_t>(sum) + 1]; ++t)
       pass.tile(part.tiles[t], kv_head, dks, dvs, rooms[static_cast<size_t>(thread)]);
   });
@@ -265,7 +267,8 @@ at::Tensor fused(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, 
                          dout = rows(gradients[0].contiguous());
         const int64_t sums = sums_of(layout, shape);
         const at::Tensor dq = at::empty(qd.sizes(), qd.options().dtype(type)),
-                         dk = at::zeros({sums, kd.size(0), kd.size(1)}, dq.options()), dv = at::zeros_like(dk);
+                         dk = at::zeros({sums, kd.size(0), kd.size(1)}, dq.options()),
+                         dv = at::zeros_like(dk);
         of_element(read, [&](auto e) {
           using E = decltype(e);
           const auto heads = [&](const at::Tensor& x) { return read_heads<E>(x, shape); };
@@ -275,10 +278,11 @@ at::Tensor fused(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, 
                                  heads(dout),
                                  lse.data_ptr<Sum<E>>(),
                                  written_heads<Sum<E>>(dq, shape),
-                                 shape};
+                                 shape,
+                                 kept_q.rows().scalar_type() != read};
           backward<E>(pass, layout, dk, dv);
         });
-        const auto sum = [](const at::Tensor& parts) {
+        const auto sum = [](const at::Tensor& parts) {  // in the first; the others live as long
           const at::Tensor all = parts[0];
           for (int64_t i = 1; i < parts.size(0); ++i) all.add_(parts[i]);
           return all;
@@ -324,12 +328,23 @@ at::Tensor reference(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
 
 }  // namespace
 
-int64_t attention_room(const AttentionShape& shape, int64_t queries, int64_t keys, MatmulPrecision precision) {
+int64_t attention_room(const AttentionShape& shape, int64_t queries, int64_t keys,
+                       MatmulPrecision precision) {
   const int64_t tile = std::min(tile_queries(shape), queries),
                 scores = shape.num_heads / shape.num_kv_heads * tile * 2 * keys,
                 turned = shape.head_dim * cpu::small_product_columns<float>();
   if (!in_pairs(shape, precision)) return scores + turned;
-  return scores + std::max(turned, (std::max(tile, keys) + 1) / 2 * shape.head_dim) + (tile + 1) / 2 * keys;
+  const int64_t of_queries = (tile + 1) / 2, of_keys = (keys + 1) / 2;
+  return scores + std::max(turned, std::max(of_queries, of_keys) * whole_vectors(shape.head_dim)) +
+         std::max(of_queries * keys, tile * of_keys);
+}
+
+int64_t attention_copies(const AttentionShape& shape, int64_t queries, int64_t keys,
+                         MatmulPrecision precision, bool backward) {
+  const int64_t q = queries * shape.num_heads * shape.head_dim,
+                kv = 2 * keys * shape.num_kv_heads * shape.head_dim;
+  if (in_pairs(shape, precision)) return (backward ? q : q + kv) / 2;
+  return backward && kept_bytes(precision) < 4 ? q + kv : 0;
 }
 
 int64_t attention_sums(int64_t threads) {

@@ -52,8 +52,11 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
 
 // What the backward pass holds meanwhile beside gradients, at most, for a memory plan: numbers of each thread, in a pass of
 // `queries` tokens of which the last sees `keys`; and how many sums each gradient of k and v is gathered in.
-int64_t attention_room(const AttentionShape& shape, int64_t queries, int64_t keys,
-                       MatmulPrecision precision = MatmulPrecision::kHighest);
+int64_t attention_room(const AttentionShape& shape, int64_t queries, int64_t keys, MatmulPrecision precision);
 int64_t attention_sums(int64_t threads);
+// Numbers (float) that are rounded or restored for its products, of so many rows of q and of k and v: in the forward pass, or in the
+// backward pass.
+int64_t attention_copies(const AttentionShape& shape, int64_t queries, int64_t keys,
+                         MatmulPrecision precision, bool backward);
 
 }  // namespace lora::ops

@@ -12,7 +12,7 @@
 #include "ops/cpu/small_pairs.h"
 #include "ops/cpu/small_product.h"
 
-namespace lora::ops {
+namespace lora::ops::tiled_attention {
 
 using cpu::pairs::Pair;
 
@@ -27,25 +27,37 @@ struct Room {
   std::vector<E> left, right;  // factors, laid out
 };
 
+// How far apart rows of so many pairs stand.
+inline int64_t whole_vectors(int64_t columns) {
+  return (columns + cpu::pairs::kPairs - 1) / cpu::pairs::kPairs * cpu::pairs::kPairs;
+}
+
+// So many numbers of a room, which only grows.
+template <class T>
+T* numbers_of(std::vector<T>& room, int64_t n) {
+  if (std::ssize(room) < n) room.resize(static_cast<size_t>(n));
+  return room.data();
+}
+
 // s (rows, keys) = q k^T, unscaled. Keys are turned as many at a time as are multiplied at a time, across their runs.
 template <class E>
 void scores(const HeadGroup& group, const Heads<const E>& q, const Heads<const E>& k, Room<E>& room,
             Sum<E>* s) {
   const int64_t width = cpu::small_product_columns<E>(), keys = group.visible.keys;
-  std::vector<E>& turned = room.right;
-  turned.resize(static_cast<size_t>(k.head_dim * width));
+  E* turned = numbers_of(room.right, k.head_dim * width);
   int64_t column = 0, held = 0;
   const auto multiply = [&] {
     for (int64_t h = 0; h < group.heads; ++h)
       cpu::small_product(group.queries(), held, k.head_dim,
-                         cpu::LeftFactor<E>{group.first_row(q, h), q.stride, 1}, turned.data(), width, false, group.scores_of(s, h) + column, keys);
+                         cpu::LeftFactor<E>{group.first_row(q, h), q.stride, 1}, turned, width, false,
+                         group.scores_of(s, h) + column, keys);
     column += held;
     held = 0;
   };
   for (const KeyRange& range : group.visible.ranges)
     for (int64_t key = range.begin, n = 0; key < range.end; key += n) {
       n = std::min(width - held, range.end - key);
-      cpu::turn(k.at(key, group.kv_head), k.stride, n, k.head_dim, turned.data() + held, width);
+      cpu::turn(k.at(key, group.kv_head), k.stride, n, k.head_dim, turned + held, width);
       held += n;
       if (held == width) multiply();
     }
@@ -70,7 +82,8 @@ void weighted_sum(const HeadGroup& group, const T* p, const Heads<const T>& valu
 
 // Rows of `sums` += p^T x over the runs of keys; p (rows, keys).
 template <class T>
-void scatter_sum(const HeadGroup& group, const T* p, const Heads<const T>& x, Room<T>&, const Heads<T>& sums) {
+void scatter_sum(const HeadGroup& group, const T* p, const Heads<const T>& x, Room<T>&,
+                 const Heads<T>& sums) {
   int64_t column = 0;
   for (const KeyRange& range : group.visible.ranges) {
     const int64_t n = range.end - range.begin;
@@ -82,14 +95,9 @@ void scatter_sum(const HeadGroup& group, const T* p, const Heads<const T>& x, Ro
   }
 }
 
-// How far apart rows of so many pairs stand, in whole vectors.
-inline int64_t stride_of(int64_t columns) {
-  return (columns + cpu::pairs::kPairs - 1) / cpu::pairs::kPairs * cpu::pairs::kPairs;
-}
-
 // The values of the keys that a tile sees, two keys a pair: (keys / 2, head_dim). The last of an odd number stands beside zeros.
-inline void join_keys(const HeadGroup& group, const Heads<const Pair>& values, int64_t columns, int64_t stride,
-                      Pair* to) {
+inline void join_keys(const HeadGroup& group, const Heads<const Pair>& values, int64_t columns,
+                      int64_t stride, Pair* to) {
   const Pair* first = nullptr;
   for (const KeyRange& range : group.visible.ranges)
     for (int64_t key = range.begin; key < range.end; ++key) {
@@ -106,15 +114,15 @@ inline void join_keys(const HeadGroup& group, const Heads<const Pair>& values, i
 inline void weighted_sum(const HeadGroup& group, const float* p, const Heads<const Pair>& values,
                          Room<Pair>& room, const Heads<float>& out) {
   const int64_t keys = group.visible.keys, pairs = (keys + 1) / 2, columns = out.head_dim,
-                stride = stride_of(columns);
-  room.right.resize(static_cast<size_t>(pairs * stride));
-  room.left.resize(static_cast<size_t>(group.queries() * pairs));
-  join_keys(group, values, columns, stride, room.right.data());
+                stride = whole_vectors(columns);
+  Pair *left = numbers_of(room.left, group.queries() * pairs),
+       *right = numbers_of(room.right, pairs * stride);
+  join_keys(group, values, columns, stride, right);
   for (int64_t h = 0; h < group.heads; ++h) {
     for (int64_t i = 0; i < group.queries(); ++i)
-      cpu::pairs::round_row(group.scores_of(p, h) + i * keys, keys, room.left.data() + i * pairs);
-    cpu::small_product(group.queries(), columns, pairs, cpu::LeftFactor<Pair>{room.left.data(), pairs, 1},
-                       room.right.data(), stride, false, group.first_row(out, h), out.stride);
+      cpu::pairs::round_row(group.scores_of(p, h) + i * keys, keys, left + i * pairs);
+    cpu::small_product(group.queries(), columns, pairs, cpu::LeftFactor<Pair>{left, pairs, 1}, right, stride,
+                       false, group.first_row(out, h), out.stride);
   }
 }
 
@@ -122,27 +130,26 @@ inline void weighted_sum(const HeadGroup& group, const float* p, const Heads<con
 inline void scatter_sum(const HeadGroup& group, const float* p, const Heads<const Pair>& x, Room<Pair>& room,
                         const Heads<float>& sums) {
   const int64_t keys = group.visible.keys, queries = group.queries(), pairs = (queries + 1) / 2,
-                columns = sums.head_dim, stride = stride_of(columns);
-  room.right.resize(static_cast<size_t>(pairs * stride));
-  room.left.resize(static_cast<size_t>(pairs * keys));
+                columns = sums.head_dim, stride = whole_vectors(columns);
+  Pair *left = numbers_of(room.left, pairs * keys), *right = numbers_of(room.right, pairs * stride);
   for (int64_t h = 0; h < group.heads; ++h) {
     const Pair* rows = group.first_row(x, h);
     const float* scores = group.scores_of(p, h);
     for (int64_t i = 0; i < pairs; ++i) {
       const bool two = 2 * i + 1 < queries;
       cpu::pairs::join_rows(rows + 2 * i * x.stride, two ? rows + (2 * i + 1) * x.stride : nullptr, columns,
-                            room.right.data() + i * stride);
+                            right + i * stride);
       cpu::pairs::round_rows(scores + 2 * i * keys, two ? scores + (2 * i + 1) * keys : nullptr, keys,
-                             room.left.data() + i * keys);
+                             left + i * keys);
     }
     int64_t column = 0;
     for (const KeyRange& range : group.visible.ranges) {
       const int64_t n = range.end - range.begin;
-      cpu::small_product(n, columns, pairs, cpu::LeftFactor<Pair>{room.left.data() + column, 1, keys},
-                         room.right.data(), stride, true, sums.at(range.begin, group.kv_head), sums.stride);
+      cpu::small_product(n, columns, pairs, cpu::LeftFactor<Pair>{left + column, 1, keys}, right, stride,
+                         true, sums.at(range.begin, group.kv_head), sums.stride);
       column += n;
     }
   }
 }
 
-}  // namespace lora::ops
+}  // namespace lora::ops::tiled_attention

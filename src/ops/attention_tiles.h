@@ -8,7 +8,7 @@
 
 #include "ops/attention.h"
 
-namespace lora::ops {
+namespace lora::ops::tiled_attention {
 
 // Queries are worked on in tiles, so that a tile of scores stays in the cache and keys after it are skipped: up to so many
 // queries, and about so many rows of scores where several query heads read one key head.
@@ -63,7 +63,7 @@ inline int64_t tile_queries(const AttentionShape& shape) {
 
 // Tiles of blocks first … last - 1.
 inline std::vector<VisibleKeys> tiles_of(const AttentionLayout& layout, size_t first, size_t last,
-                                  const AttentionShape& shape) {
+                                         const AttentionShape& shape) {
   const int64_t most = tile_queries(shape);
   std::vector<VisibleKeys> tiles;
   for (size_t b = first; b < last; ++b) {
@@ -101,4 +101,4 @@ struct HeadGroup {
   }
 };
 
-}  // namespace lora::ops
+}  // namespace lora::ops::tiled_attention

@@ -82,23 +82,23 @@ at::Tensor recomputed(const at::Tensor& x, const std::vector<at::Tensor>& parame
   }
   if (!any_requires_grad(inputs)) return outputs[0];
   const KeptRows kept(xd.contiguous(), precision);
-  attach_backward(
-      "recomputed", inputs, outputs,
-      [kept, parameters, forward = std::move(forward)](const auto& gradients, const std::vector<bool>& needed) {
-        const at::Tensor restored = kept.restored().detach();
-        const c10::AutoGradMode with_grad(true);
-        const at::Tensor leaf = restored.requires_grad_(needed[0]);
-        std::vector<at::Tensor> asked, result(needed.size());
-        if (needed[0]) asked.push_back(leaf);
-        for (size_t i = 1; i < needed.size(); ++i)
-          if (needed[i]) asked.push_back(parameters[i - 1]);
-        const auto given = torch::autograd::grad({forward(leaf, true)}, asked, {gradients[0]},
-                                                 /*retain_graph=*/false, /*create_graph=*/false,
-                                                 /*allow_unused=*/true);
-        for (size_t i = 0, next = 0; i < needed.size(); ++i)
-          if (needed[i]) result[i] = given[next++];
-        return result;
-      });
+  attach_backward("recomputed", inputs, outputs,
+                  [kept, parameters, forward = std::move(forward)](const auto& gradients,
+                                                                   const std::vector<bool>& needed) {
+                    const at::Tensor restored = kept.restored().detach();
+                    const c10::AutoGradMode with_grad(true);
+                    const at::Tensor leaf = restored.requires_grad_(needed[0]);
+                    std::vector<at::Tensor> asked, result(needed.size());
+                    if (needed[0]) asked.push_back(leaf);
+                    for (size_t i = 1; i < needed.size(); ++i)
+                      if (needed[i]) asked.push_back(parameters[i - 1]);
+                    const auto given = torch::autograd::grad({forward(leaf, true)}, asked, {gradients[0]},
+                                                             /*retain_graph=*/false, /*create_graph=*/false,
+                                                             /*allow_unused=*/true);
+                    for (size_t i = 0, next = 0; i < needed.size(); ++i)
+                      if (needed[i]) result[i] = given[next++];
+                    return result;
+                  });
   return outputs[0];
 }
 

@@ -8,7 +8,6 @@
 
 #include <vector>
 
-#include "ops/attention.h"
 #include "ops/gated_mlp.h"
 #include "ops/head_loss.h"
 #include "ops/lora_linear.h"
@@ -216,33 +215,6 @@ TEST(MediumPrecision, OperationsGiveTheirGradients) {
     for (size_t i = 0; i < got.size(); ++i)
       EXPECT_LE(distance(got[i], expected[i]), 2e-2) << "result " << i << ", dropout " << dropout;
   }
-}
-
-// Shared prefixes, grouped heads, a cap, a window, single queries. Of bfloat16, so that factors lose nothing but probabilities do.
-TEST(MediumPrecision, AttentionGivesItsGradients) {
-  torch::manual_seed(1);
-  const AttentionLayout layout{
-      {{0, 37, 0, {}}, {37, 38, 37, {{0, 37}}}, {38, 101, 38, {{0, 37}}}, {101, 170, 101, {}}}, {0, 3}};
-  for (const int64_t head_dim : {6, 64, 80})
-    for (const AttentionShape shape : {AttentionShape{6, 2, head_dim, 0.125},
-                                       AttentionShape{3, 3, head_dim, 0.125, /*softcap=*/2},
-                                       AttentionShape{2, 1, head_dim, 0.125, 0, /*window=*/9}}) {
-      const auto drawn = [&](int64_t heads) {
-        return as_bfloat16({170, heads * head_dim}).requires_grad_(true);
-      };
-      const Tensor q = drawn(shape.num_heads), k = drawn(shape.num_kv_heads), v = drawn(shape.num_kv_heads),
-                   dout = as_bfloat16({170, shape.num_heads * head_dim});
-      const auto run = [&](Backend backend, MatmulPrecision precision) {
-        const Tensor out = attention(q, k, v, layout, shape, backend, precision);
-        std::vector<Tensor> all = torch::autograd::grad({out}, {q, k, v}, {dout});
-        all.push_back(out.detach());
-        return all;
-      };
-      const std::vector<Tensor> expected = run(Backend::kReference, MatmulPrecision::kHighest),
-                                got = run(Backend::kFused, MatmulPrecision::kMedium);
-      for (size_t i = 0; i < got.size(); ++i)
-        EXPECT_LE(distance(got[i], expected[i]), 5e-3) << "result " << i << ", head_dim " << head_dim;
-    }
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, FrozenLinear, ::testing::Values(at::kDouble, at::kFloat));

@@ -88,16 +88,17 @@ struct SavedMlp {
     return {products[0].slice(1, 0, width), products[0].slice(1, width)};
   }
 
-  // What down reads: made of the products, rows of which `first` looks at before.
+  // What down reads: made of the products, rows of which `first`, if any, keeps or restores before.
   ProductInput gated(const std::vector<Tensor>& of, const RowWork& first) const {
     const GateUp in = split(of);
     const Tensor h = at::empty(in.gate.sizes(), in.gate.options());
     return {h, [this, in, h, first](int64_t begin, int64_t end) {
+              if (!first) return activate(activation, in, begin, end, h);
               // A few rows at a time, which stay in a near cache from the one to the other.
               constexpr int64_t kRows = 4;
               for (int64_t row = begin; row < end; row += kRows) {
                 const int64_t last = std::min(row + kRows, end);
-                if (first) first(row, last);
+                first(row, last);
                 activate(activation, in, row, last, h);
               }
             }};
@@ -108,12 +109,15 @@ struct SavedMlp {
 std::vector<Tensor> backward(const SavedMlp& saved, const Tensor& dy, bool need_dx, bool residual) {
   const Tensor x = saved.x.restored();
   std::vector<Tensor> products;
+  // Their gradients take their place; a graph is differentiated once.
   for (const KeptRows& kept : saved.products) products.push_back(kept.room());
   if (products.empty()) products = products_again(saved.read_again(x), saved.gate_up);
   const GateUp gate_up = SavedMlp::split(products);
-  const auto restore = [&](int64_t begin, int64_t end) {
-    for (size_t i = 0; i < saved.products.size(); ++i) saved.products[i].restore(begin, end, products[i]);
-  };
+  RowWork restore;
+  if (!saved.products.empty() && saved.products[0].rounds())
+    restore = [&](int64_t begin, int64_t end) {
+      for (size_t i = 0; i < saved.products.size(); ++i) saved.products[i].restore(begin, end, products[i]);
+    };
 
   const bool need_products = need_dx || std::ranges::any_of(saved.gate_up, &SavedProjection::has_lora);
   LoraGradients down;
@@ -161,8 +165,14 @@ Tensor gated_mlp(const Tensor& x, const GatedMlp& mlp, const TokenKeys& keys, Ba
                  MlpKeeping keeping) {
   const ProfileScope scope("gated_mlp");
   if (backend == Backend::kReference) return plain_mlp(x, mlp, keys);
-  SavedMlp saved{{},   mlp.norm_weight, {}, {mlp.gate_up.begin(), mlp.gate_up.end()}, {SavedProjection(mlp.down)},
-                 mlp.activation, keys, {}};
+  SavedMlp saved{{},
+                 mlp.norm_weight,
+                 {},
+                 {mlp.gate_up.begin(), mlp.gate_up.end()},
+                 {SavedProjection(mlp.down)},
+                 mlp.activation,
+                 keys,
+                 {}};
   const Tensor xd = x.detach().contiguous();
   std::vector<Tensor> outputs, inputs{x};
   for (const Projection& p : mlp.gate_up) inputs.insert(inputs.end(), {p.A(), p.B()});
@@ -185,9 +195,10 @@ Tensor gated_mlp(const Tensor& x, const GatedMlp& mlp, const TokenKeys& keys, Ba
     RowWork keep;
     if (differentiates && keeping.gate_up) {
       for (const Tensor& product : products) saved.products.push_back(KeptRows::room_for(product, precision));
-      keep = [&](int64_t begin, int64_t end) {
-        for (size_t i = 0; i < products.size(); ++i) saved.products[i].keep(products[i], begin, end);
-      };
+      if (saved.products[0].rounds())
+        keep = [&](int64_t begin, int64_t end) {
+          for (size_t i = 0; i < products.size(); ++i) saved.products[i].keep(products[i], begin, end);
+        };
     }
     const ProductInput gated = saved.gated(products, keep);
     if (keeping.result) {

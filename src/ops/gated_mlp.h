@@ -1,7 +1,7 @@
 // The MLP of a decoder block as one operation:
 //   y = (x +) Down(activation(gate) * up),   gate, up = Linear_i(RMSNorm(x))
 // with the linear layers of lora_linear.h. gate and up are the widest things that a block keeps; here they may be left
-// out and computed again in the backward pass.
+// out and computed again in the backward pass. With kMedium what is kept is kept as bfloat16 (kept_rows.h).
 #pragma once
 
 #include <ATen/core/Tensor.h>

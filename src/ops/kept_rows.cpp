@@ -20,18 +20,19 @@ bool rounds(at::ScalarType type, MatmulPrecision precision) {
 KeptRows KeptRows::room_for(const Tensor& x, MatmulPrecision precision) {
   KeptRows kept;
   kept.type_ = x.scalar_type();
-  kept.rows_ = ops::rounds(kept.type_, precision) ? at::empty(x.sizes(), x.options().dtype(at::kBFloat16)) : x;
+  kept.rows_ =
+      ops::rounds(kept.type_, precision) ? at::empty(x.sizes(), x.options().dtype(at::kBFloat16)) : x;
   return kept;
 }
 
 KeptRows::KeptRows(const Tensor& x, MatmulPrecision precision) : KeptRows(room_for(x, precision)) {
-  if (rounds())
-    for_rows(x.size(0), x.size(1), [&](int64_t begin, int64_t end) { keep(x, begin, end); });
+  if (rounds()) for_rows(x.size(0), x.size(1), [&](int64_t begin, int64_t end) { keep(x, begin, end); });
 }
 
 void KeptRows::keep(const Tensor& x, int64_t begin, int64_t end) const {
   const int64_t d = rows_.size(1);
-  if (rounds()) cpu::round_to_bfloat16(x.const_data_ptr<float>() + begin * d, (end - begin) * d, bits() + begin * d);
+  if (rounds())
+    cpu::round_to_bfloat16(x.const_data_ptr<float>() + begin * d, (end - begin) * d, bits() + begin * d);
 }
 
 void KeptRows::restore(int64_t begin, int64_t end, const Tensor& x) const {
@@ -41,8 +42,7 @@ void KeptRows::restore(int64_t begin, int64_t end, const Tensor& x) const {
 
 Tensor KeptRows::restored() const {
   const Tensor x = room();
-  if (rounds())
-    for_rows(x.size(0), x.size(1), [&](int64_t begin, int64_t end) { restore(begin, end, x); });
+  if (rounds()) for_rows(x.size(0), x.size(1), [&](int64_t begin, int64_t end) { restore(begin, end, x); });
   return x;
 }
 

@@ -19,6 +19,8 @@ class KeptRows {
   static KeptRows room_for(const at::Tensor& x, MatmulPrecision precision);
 
   bool defined() const { return rows_.defined(); }
+  // Whether it is another matrix than x, with other numbers.
+  bool rounds() const { return rows_.scalar_type() != type_; }
   // Rows begin … end - 1 of x, on the calling thread.
   void keep(const at::Tensor& x, int64_t begin, int64_t end) const;
   void restore(int64_t begin, int64_t end, const at::Tensor& x) const;
@@ -30,7 +32,6 @@ class KeptRows {
   at::Tensor room() const;
 
  private:
-  bool rounds() const { return rows_.scalar_type() != type_; }
   uint16_t* bits() const;  // of bfloat16
 
   at::Tensor rows_;  // (T, d)

@@ -16,9 +16,10 @@ Tensor numbers(int64_t rows, int64_t columns) {
   Tensor x = at::randn({rows, columns});
   float* at = x.data_ptr<float>();
   // Halfway between two bfloat16, up and down; what rounds up to infinity; what is not finite or not normal.
-  for (const float special : {1.00390625f, 1.01171875f, -1.00390625f, 3.4e38f, 1e-40f, -0.0f,
-                              std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
-                              std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::quiet_NaN()}) {
+  for (const float special :
+       {1.00390625f, 1.01171875f, -1.00390625f, 3.4e38f, 1e-40f, -0.0f,
+        std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
+        std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::quiet_NaN()}) {
     if (at == x.data_ptr<float>() + x.numel()) break;
     *at++ = special;
   }
@@ -37,7 +38,8 @@ TEST(KeptRows, MediumKeepsTheNearestBfloat16) {
       const Tensor x = numbers(rows, columns), expected = x.to(at::kBFloat16).to(at::kFloat);
       const KeptRows kept(x, MatmulPrecision::kMedium);
       EXPECT_EQ(kept.rows().scalar_type(), at::kBFloat16);
-      EXPECT_TRUE(same(kept.restored(), expected)) << hwy::TargetName(target) << ' ' << rows << ' ' << columns;
+      EXPECT_TRUE(same(kept.restored(), expected))
+          << hwy::TargetName(target) << ' ' << rows << ' ' << columns;
 
       // Some rows at a time, in any order.
       const KeptRows slowly = KeptRows::room_for(x, MatmulPrecision::kMedium);

@@ -84,7 +84,7 @@ Tensor linear_residual(const Tensor& x, const Tensor& residual, const Projection
     const bool differentiates = any_requires_grad(inputs);
     const c10::NoGradGuard no_grad;
     ProductInput input{xd};
-    if (differentiates) {
+    if (differentiates && projection.lora) {
       kept = KeptRows::room_for(xd, precision_of(saved));
       input.make = [&](int64_t begin, int64_t end) { kept.keep(xd, begin, end); };
     }
@@ -93,8 +93,12 @@ Tensor linear_residual(const Tensor& x, const Tensor& residual, const Projection
   }
   attach_backward("linear_residual", inputs, outputs,
                   [kept, saved, keys](const auto& gradients, const std::vector<bool>& needed) {
-                    const Tensor xd = kept.restored(), dy = gradients[0].contiguous();
-                    const Tensor dx = needed[0] ? at::empty_like(xd) : Tensor();
+                    const Tensor dy = gradients[0].contiguous();
+                    const Tensor dx =
+                        needed[0] ? at::empty({dy.size(0), saved[0].weight.cols()}, dy.options()) : Tensor();
+                    if (!dx.defined() && !kept.defined()) return std::vector<Tensor>{{}, dy, {}, {}};
+                    // Without an adapter no number of x is read, and none was kept.
+                    const Tensor xd = kept.defined() ? kept.restored() : dx;
                     const LoraGradients g = products_backward({xd}, saved, {dy}, keys, dx)[0];
                     return std::vector<Tensor>{dx, dy, g.A, g.B};
                   });

@@ -3,7 +3,7 @@
 //   norm_linear      q, k, v = Linear_i(RMSNorm(x))
 //   linear_residual  y = residual + Linear(x)
 // where Linear(h) = h W^T + bias + scale * (dropout(h) A^T) B^T, and W, bias and the norm's weight take no gradient.
-// The MLP, which is three of them, is in gated_mlp.h.
+// With weights of kMedium what is saved is rounded to bfloat16 (kept_rows.h). The MLP, which is three of them, is in gated_mlp.h.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -211,7 +211,7 @@ void settle_precision(RunConfig& c) {
   if (!c.bf16) return;
   if (!asked) c.float32_matmul_precision = precision_name(MatmulPrecision::kMedium);
   c.notes.push_back("bf16: on a CPU that means float32_matmul_precision = \"" + c.float32_matmul_precision +
-                    "\"; what is not multiplied stays in fp32");
+                    "\"; what is neither multiplied nor kept for the backward pass stays in fp32");
 }
 
 }  // namespace

@@ -91,15 +91,18 @@ const std::vector<ConfigKey>& config_keys() {
     k.push_back(key(
         "float32_matmul_precision", Type::kString,
         "bits of a number that count in products: highest (all 24), high (16 at least) or medium (8, as "
-        "bfloat16), each faster than the one before where the processor has tiles, medium also where vectors "
-        "multiply bfloat16; or auto: medium with bf16, high for a quantized base, else highest",
+        "bfloat16, in which layers then keep what the backward pass reads), each faster than the one before "
+        "where the processor has tiles, medium also where vectors multiply bfloat16; or auto: medium with "
+        "bf16, "
+        "high for a quantized base, else highest",
         [](RunConfig& c) -> auto& { return c.float32_matmul_precision; }));
     k.push_back(key("fp16", Type::kBool, "half precision where the device has it",
                     [](RunConfig& c) -> auto& { return c.fp16; }));
-    k.push_back(
-        key("bf16", Type::kBool,
-            "bfloat16 where the device has it; on a CPU, for products (float32_matmul_precision medium)",
-            [](RunConfig& c) -> auto& { return c.bf16; }));
+    k.push_back(key(
+        "bf16", Type::kBool,
+        "bfloat16 where the device has it; on a CPU, for products and for what layers keep for the backward "
+        "pass (float32_matmul_precision medium)",
+        [](RunConfig& c) -> auto& { return c.bf16; }));
     k.push_back(key("max_seq_length", Type::kInteger,
                     "longest row in tokens; longer rows are refused, never cut",
                     [](RunConfig& c) -> auto& { return c.max_seq_length; }, {"max_length"}));

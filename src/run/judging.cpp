@@ -17,15 +17,20 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// What asking an endpoint threw, as a note; Ctrl-C stays what it is.
+// What asking an endpoint threw, as a note; Ctrl-C stays what it is. Which command asks again, where a machine failed, is
+// not the endpoint's to say: `lora run` is finished with it.
 std::string excused(const Error& error) {
   if (error.kind() == ErrorKind::kInterrupted) throw error;
-  return error.what();
+  if (error.kind() != ErrorKind::kMachine) return error.what();
+  const ErrorParts& parts = error.parts();
+  return Error::machine({.where = parts.where, .found = parts.found, .expected = parts.expected}).what();
 }
 
-void ask_endpoints(const JudgingConfig& config, const Questions& questions,
+// Whether every one of them answered.
+bool ask_endpoints(const JudgingConfig& config, const Questions& questions,
                    const std::filesystem::path& cache, std::vector<ContestantAnswers>& contestants,
                    const std::filesystem::path& folder, Progress& progress) {
+  bool all_heard = true;
   Json records = Json::array();
   for (const ContestantSettings& settings : config.contestants) {
     if (!settings.is_endpoint()) continue;
@@ -47,18 +52,21 @@ void ask_endpoints(const JudgingConfig& config, const Questions& questions,
       records.push_back(std::move(asked.record));
     } catch (const Error& error) {
       const std::string why = excused(error);
+      all_heard = false;
       progress.print(fmt::format("note: {} is left out of the comparison: {}", settings.name, why));
       records.push_back({{"name", settings.name}, {"left_out", why}});
     }
   }
-  if (records.empty()) return;
-  write_record(folder / "endpoints.json", Json{{"format", 1}, {"contestants", records}});
+  if (!records.empty())
+    write_record(folder / "endpoints.json", Json{{"format", 1}, {"contestants", records}});
+  return all_heard;
 }
 
-void put_before_judge(const JudgingConfig& config, const std::string& base_model, const Questions& questions,
+// Whether the judge was heard, believed or not, or none is wanted.
+bool put_before_judge(const JudgingConfig& config, const std::string& base_model, const Questions& questions,
                       const std::filesystem::path& cache, const std::filesystem::path& folder,
                       Evaluation& evaluation, Progress& progress) {
-  if (!config.judge) return;
+  if (!config.judge) return true;
   const JudgeSettings& settings = *config.judge;
   try {
     const std::unique_ptr<JudgeModel> judge =
@@ -72,10 +80,11 @@ void put_before_judge(const JudgingConfig& config, const std::string& base_model
     for (const std::string& note : run.notes) progress.print("note: " + note);
     progress.print(judgement_text(run.judgement));
     if (run.verdict) progress.print(run.verdict->sentence);
-    if (!settings.decides) return;
+    progress.print(judge->use_in_words());
+    if (!settings.decides) return true;
     if (!run.verdict) {
       progress.print("note: the judge was to decide and is not used, so the checks alone decide");
-      return;
+      return true;
     }
     evaluation.verdict = run.verdict->verdict;
     evaluation.enough_examples = run.verdict->enough_examples;
@@ -83,25 +92,30 @@ void put_before_judge(const JudgingConfig& config, const std::string& base_model
     evaluation.sentence =
         fmt::format("{} By the checks alone: {}", run.verdict->sentence, evaluation.sentence);
     write_record(folder / "summary.json", summary_json(evaluation));
+    return true;
   } catch (const Error& error) {
     const std::string why = excused(error);
-    progress.print(fmt::format("note: no judge was heard: {}. Later: lora judge", why));
+    progress.print(
+        fmt::format("note: no judge was heard (later: lora judge, which asks what is missing): {}", why));
     write_unjudged(folder, settings.endpoint.model, why);
+    return false;
   }
 }
 
 }  // namespace
 
-Evaluation judge_with_endpoints(const JudgingConfig& config, const std::string& base_model,
-                                const Questions& questions, std::vector<ContestantAnswers> contestants,
-                                const Metrics& metrics, const std::filesystem::path& folder,
-                                Progress& progress) {
+JudgedEvaluation judge_with_endpoints(const JudgingConfig& config, const std::string& base_model,
+                                      const Questions& questions, std::vector<ContestantAnswers> contestants,
+                                      const Metrics& metrics, const std::filesystem::path& folder,
+                                      Progress& progress) {
   const std::filesystem::path cache =
       config.cache_dir.empty() ? folder / "endpoint_cache" : std::filesystem::path(config.cache_dir);
-  ask_endpoints(config, questions, cache, contestants, folder, progress);
-  Evaluation evaluation = judge(questions, contestants, metrics, folder);
-  put_before_judge(config, base_model, questions, cache, folder, evaluation, progress);
-  return evaluation;
+  const bool answered = ask_endpoints(config, questions, cache, contestants, folder, progress);
+  JudgedEvaluation result{.evaluation = judge(questions, contestants, metrics, folder)};
+  const bool judged =
+      put_before_judge(config, base_model, questions, cache, folder, result.evaluation, progress);
+  result.all_heard = answered && judged;
+  return result;
 }
 
 }  // namespace lora

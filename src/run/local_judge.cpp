@@ -48,8 +48,8 @@ class LocalJudge : public JudgeModel {
   }
 
   std::string use_in_words() const override {
-    return fmt::format("{} answers of the judge, {} asked now; {} tokens in, {} out", answers_, asked_now_,
-                       prompt_tokens_, completion_tokens_);
+    return fmt::format("{} answers of the judge, {} asked now{}; {} tokens in, {} out", answers_, asked_now_,
+                       cache_.taken_in_words(answers_ - asked_now_), prompt_tokens_, completion_tokens_);
   }
 
   std::vector<JudgeAnswer> ask(const std::vector<JudgePrompt>& prompts) override {

@@ -199,8 +199,9 @@ class Pipeline {
   TrainReport train_adapter(Adapter& adapter) {
     describe();
     if (session_->quantized_on_load()) {
-      quantization_ = measure_quantization(*session_, Batches(rows_.train, config_.train).at(0),
-                                           {config_.train.share_prefixes, config_.train.micro_batch_tokens});
+      quantization_ = measure_quantization(
+          *session_, Batches(rows_.train, config_.train).at(0),
+          {.share_prefixes = config_.train.share_prefixes, .max_tokens = config_.train.micro_batch_tokens});
       progress_.print(quantization_->sentence());
       release_start_up_memory();  // what that took has other sizes than what training takes
     }
@@ -223,7 +224,8 @@ class Pipeline {
       contestants_.push_back(std::move(answers));
     measure(tuned, others);
     return judge_with_endpoints(config_.judging, config_.model, *questions_, contestants_, *metrics_,
-                                folder_ / "eval", progress_);
+                                folder_ / "eval", progress_)
+        .evaluation;
   }
 
   // Those of the configuration and of the rows, training rows too: what is wrong with one is told before the training.

@@ -1,9 +1,11 @@
 #include "train/checkpoint.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
@@ -33,6 +35,40 @@ Json number_or_null(const std::optional<double>& number) {
 
 std::optional<double> number_at(const Json& json, const char* key) {
   return json.contains(key) && !json[key].is_null() ? std::optional(json[key].get<double>()) : std::nullopt;
+}
+
+Json unlogged_json(const UnloggedSteps& steps) {
+  return {{"loss", steps.loss},
+          {"weight", steps.weight},
+          {"grad_norm", steps.grad_norm},
+          {"examples", steps.examples},
+          {"tokens", steps.tokens},
+          {"unique_tokens", steps.unique_tokens},
+          {"supervised_tokens", steps.supervised_tokens}};
+}
+
+UnloggedSteps unlogged_from(const Json& json) {
+  return {.loss = json.at("loss"),
+          .weight = json.at("weight"),
+          .grad_norm = json.at("grad_norm"),
+          .examples = json.at("examples"),
+          .tokens = json.at("tokens"),
+          .unique_tokens = json.at("unique_tokens"),
+          .supervised_tokens = json.at("supervised_tokens")};
+}
+
+bool awaits_evaluation(const Json& state) {
+  return state.value("awaits_evaluation", false);
+}
+
+// Number by number: a tensor of answers would take memory that no plan counts.
+int64_t count_not_finite(const at::Tensor& tensor) {
+  int64_t count = 0;
+  AT_DISPATCH_FLOATING_TYPES(tensor.scalar_type(), "count_not_finite", [&] {
+    const scalar_t* numbers = tensor.const_data_ptr<scalar_t>();
+    for (int64_t i = 0, n = tensor.numel(); i < n; ++i) count += std::isfinite(numbers[i]) ? 0 : 1;
+  });
+  return count;
 }
 
 TensorInfo describe(const std::string& name, const at::Tensor& t) {
@@ -96,8 +132,9 @@ std::vector<int64_t> CheckpointFolder::steps_on_disk() const {
 void CheckpointFolder::save(const TrainState& state, const Adapter& adapter, const Optimizer& optimizer,
                             const AdapterRecord& record) const {
   const fs::path final_path = path_of(state.step);
-  if (fs::exists(final_path) && valid_state(final_path)) return;
-  fs::remove_all(final_path);
+  if (const auto there = valid_state(final_path))
+    if (state.awaits_evaluation || !awaits_evaluation(*there)) return;
+  require_finite(state.step, adapter, &optimizer);
   const fs::path temporary = root_ / ("incomplete-step-" + std::to_string(state.step));
   fs::remove_all(temporary);
   fs::create_directories(temporary);
@@ -114,16 +151,43 @@ void CheckpointFolder::save(const TrainState& state, const Adapter& adapter, con
             {"best_eval_loss", number_or_null(state.best_eval_loss)},
             {"best_step", state.best_step},
             {"warnings", state.warnings},
+            {"unlogged", unlogged_json(state.unlogged)},
+            {"awaits_evaluation", state.awaits_evaluation},
             {"sha256",
              {{kAdapterFile, sha256_file(temporary / kAdapterFile)},
               {kOptimizerFile, sha256_file(temporary / kOptimizerFile)}}}};
   json["state_sha256"] = hash_of_state(json);
   write_file_atomic(temporary / kStateFile, json.dump(2) + "\n", IfExists::kReplace);
+  fs::remove_all(final_path);  // torn, or without its evaluation
   publish_directory(temporary, final_path);
 
   const std::vector<int64_t> steps = steps_on_disk();
   for (size_t i = 0; i + 2 < steps.size(); ++i)
     if (steps[i] != state.best_step && !(keeps_ && keeps_(steps[i]))) fs::remove_all(path_of(steps[i]));
+}
+
+void CheckpointFolder::require_finite(int64_t step, const Adapter& adapter,
+                                      const Optimizer* optimizer) const {
+  int64_t bad = 0;
+  std::string first;
+  const auto look_at = [&](const std::string& name, const at::Tensor& numbers) {
+    const int64_t more = count_not_finite(numbers);
+    if (bad == 0 && more > 0) first = name;
+    bad += more;
+  };
+  for (const Adapter::Entry& entry : adapter.entries()) look_at(entry.name, entry.tensor);
+  if (optimizer)
+    for (const auto& [name, tensor] : optimizer->state())
+      if (tensor.is_floating_point()) look_at("the optimizer's " + name, tensor);
+  if (bad == 0) return;
+  const std::optional<int64_t> sound = newest(step);
+  throw Error::input(
+      {.where = fmt::format("step {}", step),
+       .found = fmt::format(
+           "numbers are not finite after this step ({}, the first in {}); they are not saved", bad, first),
+       .fix = "Lower learning_rate or max_grad_norm (0 clips nothing), with another output_dir. " +
+              (sound ? path_of(*sound).string() + " is the last sound checkpoint."
+                     : "There is no sound checkpoint.")});
 }
 
 // The checkpoint's state when all of it is there and of this run; a torn or foreign one is as good as none.
@@ -143,9 +207,10 @@ std::optional<Json> CheckpointFolder::valid_state(const fs::path& folder) const 
   }
 }
 
-std::optional<int64_t> CheckpointFolder::newest() const {
+std::optional<int64_t> CheckpointFolder::newest(int64_t end) const {
   const std::vector<int64_t> steps = steps_on_disk();
-  const auto found = std::find_if(steps.rbegin(), steps.rend(), [&](int64_t step) { return holds(step); });
+  const auto found =
+      std::find_if(steps.rbegin(), steps.rend(), [&](int64_t step) { return step < end && holds(step); });
   return found == steps.rend() ? std::nullopt : std::optional(*found);
 }
 
@@ -184,6 +249,8 @@ std::optional<TrainState> CheckpointFolder::restore_newest(Adapter& adapter, Opt
     state.first_eval_loss = number_at(*json, "first_eval_loss");
     state.best_eval_loss = number_at(*json, "best_eval_loss");
     state.warnings = json->value("warnings", std::vector<std::string>{});
+    if (json->contains("unlogged")) state.unlogged = unlogged_from(json->at("unlogged"));
+    state.awaits_evaluation = awaits_evaluation(*json);
     return state;
   }
   return std::nullopt;

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <limits>
+#include <utility>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
@@ -17,6 +19,14 @@ namespace fs = std::filesystem;
 
 class CheckpointTest : public ::testing::Test {
  protected:
+  static constexpr UnloggedSteps kUnlogged{.loss = 0.7,
+                                           .weight = 1.5,
+                                           .grad_norm = 0.2,
+                                           .examples = 3,
+                                           .tokens = 40,
+                                           .unique_tokens = 30,
+                                           .supervised_tokens = 20};
+
   // Step-`step` with contents of its own.
   TrainState save(int64_t step, int64_t best_step = 0) {
     fill_with_noise(adapter_.parameters(), step);
@@ -30,7 +40,8 @@ class CheckpointTest : public ::testing::Test {
                            .first_eval_loss = 0.3,
                            .best_eval_loss = 0.1,
                            .best_step = best_step,
-                           .warnings = {"step 2: left out"}};
+                           .warnings = {"step 2: left out"},
+                           .unlogged = kUnlogged};
     checkpoints_.save(state, adapter_, optimizer_, {"base.gguf", "abc", "def", {1, 2}});
     return state;
   }
@@ -53,6 +64,7 @@ class CheckpointTest : public ::testing::Test {
     EXPECT_EQ(state->first_eval_loss, 0.3);
     EXPECT_EQ(state->best_eval_loss, 0.1);
     EXPECT_EQ(state->warnings, std::vector<std::string>{"step 2: left out"});
+    EXPECT_EQ(state->unlogged, kUnlogged);
     EXPECT_EQ(optimizer.steps(), state->step - 1);
     Adapter expected = testing::tiny_adapter(at::kFloat);
     fill_with_noise(expected.parameters(), state->step);
@@ -143,6 +155,48 @@ TEST_F(CheckpointTest, AnUnfinishedFolderIsPassedOver) {
   EXPECT_FALSE(fs::exists(folder_.path() / "checkpoints" / "incomplete-step-2"));
   fs::create_directories(folder_.path() / "checkpoints" / "step-77");
   fs::create_directories(folder_.path() / "checkpoints" / "step-abc");
+  EXPECT_EQ(restored(), 1);
+}
+
+TEST_F(CheckpointTest, OneThatAwaitsItsEvaluationIsReplacedByTheOneThatHasIt) {
+  const auto save_with = [&](double seconds, bool awaits) {
+    checkpoints_.save({.batch = 2, .step = 1, .seconds = seconds, .awaits_evaluation = awaits}, adapter_,
+                      optimizer_, {});
+    const TrainState state = *checkpoints_.restore_newest(adapter_, optimizer_);
+    return std::pair(state.seconds, state.awaits_evaluation);
+  };
+  EXPECT_EQ(save_with(1, true), std::pair(1.0, true));
+  EXPECT_EQ(save_with(2, true), std::pair(1.0, true)) << "it is there already";
+  EXPECT_EQ(save_with(3, false), std::pair(3.0, false));
+  EXPECT_EQ(save_with(4, false), std::pair(3.0, false)) << "it is there already";
+  EXPECT_EQ(save_with(5, true), std::pair(3.0, false)) << "what is known is kept";
+}
+
+TEST_F(CheckpointTest, NumbersThatAreNotFiniteAreNotSaved) {
+  save(1);
+  at::Tensor parameters = adapter_.parameters(), moment = optimizer_.second_moment();
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+                          -std::numeric_limits<float>::infinity()})
+    for (const bool in_adapter : {true, false}) {
+      float& number = (in_adapter ? parameters : moment).data_ptr<float>()[0];
+      const float sound = std::exchange(number, bad);
+      try {
+        checkpoints_.save({.batch = 2, .step = 2}, adapter_, optimizer_, {});
+        FAIL() << bad << " was saved";
+      } catch (const Error& error) {
+        EXPECT_EQ(error.kind(), ErrorKind::kInput);
+        const std::string text = error.what(),
+                          place = in_adapter ? adapter_.entries()[0].name : "second_moment";
+        for (const std::string& part :
+             {std::string("step 2: numbers are not finite after this step (1, the first in "), place,
+              checkpoints_.path_of(1).string() + " is the last sound", std::string("learning_rate"),
+              std::string("max_grad_norm")})
+          EXPECT_NE(text.find(part), std::string::npos) << part << " is not in: " << text;
+      }
+      number = sound;
+    }
+  for (const auto& entry : fs::directory_iterator(folder_.path() / "checkpoints"))
+    EXPECT_EQ(entry.path().filename().string(), "step-1");
   EXPECT_EQ(restored(), 1);
 }
 

@@ -199,7 +199,7 @@ TEST(BuildForest, LongAndShortExamplesShareNothing) {
   EXPECT_EQ(forest.unique_tokens(), border + 16 + 4 + 8);  // rows 1 and 3
   for (int64_t t = 0; t < forest.unique_tokens(); ++t)
     EXPECT_EQ(forest.example_lengths[static_cast<size_t>(t)] > 20, t >= border) << t;
-  for (const auto& members : deal(all, {true, 40, 20})) EXPECT_EQ(members.size(), 2u);
+  for (const auto& members : deal(all, {.max_tokens = 40, .split_length = 20})) EXPECT_EQ(members.size(), 2u);
 }
 
 TEST(Deal, CoversEveryExampleOnceWithinTheLimit) {
@@ -209,7 +209,8 @@ TEST(Deal, CoversEveryExampleOnceWithinTheLimit) {
       for (const int64_t limit : {1, 30, 64, 200, 100000}) {
         std::set<size_t> seen;
         size_t count = 0;
-        for (const std::vector<size_t>& members : deal(pointers(rows), {share, limit})) {
+        for (const std::vector<size_t>& members :
+             deal(pointers(rows), {.share_prefixes = share, .max_tokens = limit})) {
           ASSERT_FALSE(members.empty());
           std::vector<const Example*> part;
           for (const size_t i : members) {
@@ -240,9 +241,9 @@ TEST(EachForest, SharesWhereItSavesATwentieth) {
     }
     ASSERT_EQ(rows[0].input_length(), 100);
     const bool pays = common >= 10;  // of 200 tokens
-    EXPECT_EQ(sharing_pays(pointers(rows), {true, 1000}), pays);
-    EXPECT_FALSE(sharing_pays(pointers(rows), {false, 1000}));
-    each_forest(pointers(rows), {true, 1000}, [&](const Forest& forest, const auto&) {
+    EXPECT_EQ(sharing_pays(pointers(rows), {.max_tokens = 1000}), pays);
+    EXPECT_FALSE(sharing_pays(pointers(rows), {.share_prefixes = false, .max_tokens = 1000}));
+    each_forest(pointers(rows), {.max_tokens = 1000}, [&](const Forest& forest, const auto&) {
       EXPECT_EQ(forest.unique_tokens(), pays ? 200 - common : 200);
     });
   }
@@ -250,14 +251,14 @@ TEST(EachForest, SharesWhereItSavesATwentieth) {
 
 TEST(Deal, OneForestWhenAllFits) {
   const std::vector<Example> rows = ragged_examples(40, 1, 50);
-  EXPECT_EQ(deal(pointers(rows), {true, 100000}).size(), 1u);
-  EXPECT_EQ(deal(pointers(rows), {true, 1}).size(), 40u);
+  EXPECT_EQ(deal(pointers(rows), {.max_tokens = 100000}).size(), 1u);
+  EXPECT_EQ(deal(pointers(rows), {.max_tokens = 1}).size(), 40u);
 }
 
 TEST(Deal, KeepsTheOrderWithoutSharing) {
   const std::vector<Example> rows = ragged_examples(12, 2, 50);
   size_t next = 0;
-  for (const auto& members : deal(pointers(rows), {false, 40}))
+  for (const auto& members : deal(pointers(rows), {.share_prefixes = false, .max_tokens = 40}))
     for (const size_t i : members) EXPECT_EQ(i, next++);
 }
 

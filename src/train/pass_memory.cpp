@@ -17,12 +17,13 @@ constexpr int64_t kFloat = 4;  // bytes of a number
 
 // Numbers in a layer of a pass: `rows` are the tokens that go on after attention, fewer in the last layer.
 struct LayerNumbers {
-  int64_t input = 0;     // x
-  int64_t kept = 0;      // matrices kept beside x, when nothing is computed again (ops/kept_rows.h)
-  int64_t gate_up = 0;   // of it: what RecomputeLevel::kCheap computes again
-  int64_t floats = 0;    // kept as they are in any precision: factors of rows, the adapter's u
-  int64_t backward = 0;  // held while the layer is differentiated, beside matrices that are kept as they are
-  int64_t reading = 0;   // held while it is computed, nothing kept
+  int64_t input = 0;    // x
+  int64_t kept = 0;     // matrices kept beside x, when nothing is computed again (ops/kept_rows.h)
+  int64_t gate_up = 0;  // of it: what RecomputeLevel::kCheap computes again
+  int64_t floats = 0;   // kept as they are in any precision: factors of rows, the adapter's u
+  int64_t backward =
+      0;  // held while the layer is differentiated, beside what is kept: also what is restored of that
+  int64_t reading = 0;  // held while it is computed, nothing kept
 };
 
 bool rounds(const PassModel& model) {
@@ -85,8 +86,7 @@ LayerNumbers layer_numbers(const PassModel& model, int64_t layer, int64_t tokens
     n.floats += rows * heads;
   }
   if (attends) {
-    n.kept += rows * q;  // what attention gave
-    n.floats += rows * (has(Module::kO) ? model.r : 0);
+    if (has(Module::kO)) n.kept += rows * q, n.floats += rows * model.r;  // what attention gave
     if (after) n.kept += rows * d, n.floats += rows;
   }
   if (feeds) {
@@ -102,18 +102,21 @@ LayerNumbers layer_numbers(const PassModel& model, int64_t layer, int64_t tokens
   const int64_t mlp = rows * (3 * d + 2 * ff);
   // Attention: gradients of its result, of q, k, v, and of both residual paths. Several threads may gather those of k and v
   // in several sums first.
-  const int64_t gathered = model.threads > 1 ? ops::attention_sums(model.threads) * 2 * kv : 0;
-  const int64_t attention = rows * 2 * q + tokens * (2 * kv + gathered + 2 * d);
-  // What the one and the other keep as bfloat16 they restore first.
-  n.backward = rounds(model) ? std::max(mlp + rows * (2 * ff + d), attention + rows * q + tokens * 2 * kv)
-                             : std::max(mlp, attention);
+  const int64_t gathered = (model.threads > 1 ? ops::attention_sums(model.threads) : 1) * 2 * kv;
+  const ops::AttentionShape shape{heads, c.num_key_value_heads, c.head_dim, 1};
+  const auto copies = [&](bool back) {
+    return ops::attention_copies(shape, rows, tokens, model.precision, back);
+  };
+  const int64_t attention = rows * 2 * q + tokens * (gathered + 2 * d) + copies(true);
+  n.backward = std::max(mlp + (rounds(model) ? rows * (2 * ff + d) : 0), attention);
   // Beside x: what attention gave, the sum, its norm; gate, up, the gated numbers, the result. Or q, k and v, turned and not,
   // and what attention gives.
   const bool plain = c.norm_placement == NormPlacement::kBefore && c.residual_multiplier == 1;
   const PanelNumbers panels(model, tokens, false);
   const int64_t residual = rows * (q + ((plain ? 2 : 3) + (before ? 1 : 0)) * d);
   n.reading = std::max({residual + rows * 2 * ff + panels.gate_up, residual + rows * 3 * ff + panels.down,
-                        tokens * (d + q + 2 * kv) + panels.attention, tokens * (2 * q + 3 * kv) + rows * q});
+                        tokens * (d + q + 2 * kv) + panels.attention,
+                        tokens * (2 * q + 3 * kv) + rows * q + copies(false)});
   return n;
 }
 
@@ -184,7 +187,8 @@ PassBytes training_pass(const PassModel& model, const PassSize& size, Recompute 
       const int64_t x = size.tokens * c.hidden_size;
       kept += bytes_of(x, 0);
       highest =
-          std::max(highest, kept + bytes_of(n.kept, n.floats + n.backward + (rounds(model) ? x : 0)));
+          std::max(highest, kept + (rounds(model) ? bytes_of(n.kept + n.input, n.floats + n.backward + x)
+                                                  : bytes_of(n.kept, n.floats + n.backward)));
     } else {
       const int64_t again = recompute.of_layer(layer) == RecomputeLevel::kCheap ? n.gate_up : 0;
       kept += bytes_of(n.input + n.kept - again, n.floats);

@@ -9,7 +9,9 @@ namespace lora {
 namespace {
 
 ForestOptions forest_options(const ModelConfig& model, const TrainOptions& options) {
-  return {options.share_prefixes, options.micro_batch_tokens, model.long_rope_length()};
+  return {.share_prefixes = options.share_prefixes,
+          .max_tokens = options.micro_batch_tokens,
+          .split_length = model.long_rope_length()};
 }
 
 void add(const ModelConfig& model, const Forest& forest, RunPasses& passes) {

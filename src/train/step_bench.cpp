@@ -109,8 +109,10 @@ class Bench {
         options_(options),
         profile_(profile),
         said_(said),
-        forests_{options.share_prefixes, options.micro_batch_tokens, decoder.config().long_rope_length(),
-                 options.recompute},
+        forests_{.share_prefixes = options.share_prefixes,
+                 .max_tokens = options.micro_batch_tokens,
+                 .split_length = decoder.config().long_rope_length(),
+                 .recompute = options.recompute},
         adapter_(Adapter::create(decoder.config(), adapter, options.seed)),
         optimizer_(make_optimizer(
             options.optim, adapter_,

@@ -9,7 +9,6 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/hash.h"
-#include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/profile.h"
 #include "train/batches.h"
@@ -42,8 +41,10 @@ class Run {
         length_(batches_.length()),
         schedule_{options.lr_scheduler_type, options.learning_rate, options.warmup_steps, length_.total_steps,
                   options.num_decay_steps},
-        forests_{options.share_prefixes, options.micro_batch_tokens, 0, options.recompute,
-                 options.pass_bytes},
+        forests_{.share_prefixes = options.share_prefixes,
+                 .max_tokens = options.micro_batch_tokens,
+                 .recompute = options.recompute,
+                 .pass_bytes = options.pass_bytes},
         optimizer_(make_optimizer(
             options.optim, adapter,
             {options.adam_beta1, options.adam_beta2, options.adam_epsilon, options.weight_decay},
@@ -54,10 +55,13 @@ class Run {
 
   TrainReport run() {
     resume();
-    if (state_.step == 0 && !valid_rows_.empty()) state_.first_eval_loss = evaluate();
+    if (state_.step == 0 && !valid_rows_.empty())
+      state_.first_eval_loss = evaluate();
+    else if (state_.awaits_evaluation)
+      conclude();
     while (state_.step < length_.total_steps) {
       step();
-      if (interrupt_requested()) stop();
+      if (run_.stop()) stop();
     }
     return finish();
   }
@@ -70,7 +74,8 @@ class Run {
       if (state_.best_step > 0 && state_.step < length_.total_steps && !checkpoints_.holds(state_.best_step))
         forget_best();
     }
-    metrics_.keep_until(state_.step);
+    // The line of a step that awaits its held-out loss is still to come.
+    metrics_.keep_until(state_.awaits_evaluation ? state_.step - 1 : state_.step);
     began_ =
         std::chrono::steady_clock::now() - std::chrono::duration_cast<std::chrono::steady_clock::duration>(
                                                std::chrono::duration<double>(state_.seconds));
@@ -99,21 +104,23 @@ class Run {
     if (!result.finite) return note_bad(result);
     state_.bad_in_a_row = 0;
     ++state_.step;
-    add_to_window(result);
-    last_grad_norm_ = result.grad_norm;
-
-    const bool last = state_.step == length_.total_steps;
-    const bool evaluates = state_.step % eval_steps_ == 0 || last;
-    std::optional<double> eval_loss;
-    if (evaluates && !valid_rows_.empty()) eval_loss = evaluate();
-    state_.seconds = seconds();
-    if (state_.step % options_.logging_steps == 0 || evaluates)
-      log(learning_rate, result.grad_norm, eval_loss);
-    if (evaluates) save(eval_loss);
+    note(result);
+    conclude();
     show(result);
   }
 
+  // What follows a step. A run that was stopped while its held-out loss was computed goes on here.
+  void conclude() {
+    const bool evaluates = state_.step % eval_steps_ == 0 || state_.step == length_.total_steps;
+    std::optional<double> eval_loss;
+    if (evaluates && !valid_rows_.empty()) eval_loss = evaluate();
+    state_.seconds = seconds();
+    if (state_.step % options_.logging_steps == 0 || evaluates) log(eval_loss);
+    if (evaluates) save(eval_loss);
+  }
+
   void note_bad(const StepResult& result) {
+    require_finite(state_.step);  // where the step before broke the adapter, no row is to blame
     ++state_.bad_in_a_row;
     std::string lines;
     for (const size_t line : result.bad_lines) lines += (lines.empty() ? "" : ", ") + std::to_string(line);
@@ -126,24 +133,24 @@ class Run {
     warn(fmt::format("step {}: {}; the batch was left out", state_.step + 1, what));
   }
 
+  // Stops between passes when asked to; the loss is then computed anew when the run goes on.
   double evaluate() {
     const ProfileScope scope("evaluate");
-    const std::vector<Score> scores =
-        score(decoder_, &adapter_, valid_rows_, forests_, [&](size_t done) { show_evaluation(done); });
+    state_.awaits_evaluation = true;
+    const std::vector<Score> scores = score(decoder_, &adapter_, valid_rows_, forests_, [&](size_t done) {
+      progress_.update(fmt::format("step {}/{}  held-out loss: {} of {} rows", state_.step,
+                                   length_.total_steps, done, valid_rows_.size()));
+      if (done < valid_rows_.size() && run_.stop()) stop();
+    });
+    state_.awaits_evaluation = false;
     const Score sum = total(scores);
     if (!std::isfinite(sum.nll)) refuse_held_out(scores);
     return sum.nll / static_cast<double>(sum.tokens);
   }
 
-  // A checkpoint is saved after the held-out loss, so a stop waits for it.
-  void show_evaluation(size_t done) {
-    progress_.update(fmt::format("step {}/{}  held-out loss: {} of {} rows{}", state_.step,
-                                 length_.total_steps, done, valid_rows_.size(),
-                                 interrupt_requested() ? "; then a checkpoint is saved" : ""));
-  }
-
   // The best adapter cannot be told by a loss that is not a number.
   [[noreturn]] void refuse_held_out(const std::vector<Score>& scores) const {
+    require_finite(state_.step);
     std::string lines;
     for (size_t i = 0; i < scores.size(); ++i)
       if (!std::isfinite(scores[i].nll))
@@ -162,26 +169,35 @@ class Run {
                    : "There is no checkpoint yet.");
   }
 
-  void add_to_window(const StepResult& r) {
-    window_.loss += r.loss * r.weight;
-    window_weight_ += r.weight;
-    window_.examples += r.examples;
-    window_.tokens += r.tokens;
-    window_.unique_tokens += r.unique_tokens;
-    window_.supervised_tokens += r.supervised_tokens;
+  // Of the adapter that this step made, and of what the optimizer goes on with.
+  void require_finite(int64_t step) const { checkpoints_.require_finite(step, adapter_, optimizer_.get()); }
+
+  void note(const StepResult& r) {
+    UnloggedSteps& steps = state_.unlogged;
+    steps.loss += r.loss * r.weight;
+    steps.weight += r.weight;
+    steps.grad_norm = r.grad_norm;
+    steps.examples += r.examples;
+    steps.tokens += r.tokens;
+    steps.unique_tokens += r.unique_tokens;
+    steps.supervised_tokens += r.supervised_tokens;
   }
 
-  void log(double learning_rate, double grad_norm, std::optional<double> eval_loss) {
-    window_.step = state_.step;
-    window_.epoch = static_cast<double>(state_.batch) / static_cast<double>(length_.steps_per_epoch);
-    window_.loss /= window_weight_;
-    window_weight_ = 0;
-    window_.eval_loss = eval_loss;
-    window_.learning_rate = learning_rate;
-    window_.grad_norm = grad_norm;
-    window_.seconds = state_.seconds;
-    metrics_.append(window_);
-    window_ = {};
+  void log(std::optional<double> eval_loss) {
+    const UnloggedSteps& steps = state_.unlogged;
+    metrics_.append(
+        {.step = state_.step,
+         .epoch = static_cast<double>(state_.batch) / static_cast<double>(length_.steps_per_epoch),
+         .loss = steps.loss / steps.weight,
+         .eval_loss = eval_loss,
+         .learning_rate = schedule_.at(state_.step - 1),
+         .grad_norm = steps.grad_norm,
+         .examples = steps.examples,
+         .tokens = steps.tokens,
+         .unique_tokens = steps.unique_tokens,
+         .supervised_tokens = steps.supervised_tokens,
+         .seconds = state_.seconds});
+    state_.unlogged = {};
   }
 
   void save(std::optional<double> eval_loss) {
@@ -196,13 +212,12 @@ class Run {
 
   [[noreturn]] void stop() {
     state_.seconds = seconds();
-    // The steps since the last line would otherwise be missing from the record.
-    if (window_.examples > 0) log(schedule_.at(state_.step - 1), last_grad_norm_, std::nullopt);
     checkpoints_.save(state_, adapter_, *optimizer_, run_.record);
     throw Error(ErrorKind::kInterrupted,
                 {.where = run_.output_dir.string(),
-                 .found = fmt::format("stopped after step {} of {}; a checkpoint is saved", state_.step,
-                                      length_.total_steps),
+                 .found = fmt::format("stopped after step {} of {}{}; a checkpoint is saved", state_.step,
+                                      length_.total_steps,
+                                      state_.awaits_evaluation ? ", before its held-out loss was known" : ""),
                  .fix = "Give the same command again to go on."});
   }
 
@@ -210,6 +225,7 @@ class Run {
     progress_.clear();
     // The adapter that is kept is the best one, not the last.
     if (state_.best_step != state_.step) checkpoints_.read_adapter(state_.best_step, adapter_);
+    checkpoints_.require_finite(state_.best_step, adapter_);
     const fs::path final_path = run_.output_dir / "adapter",
                    temporary = run_.output_dir / "incomplete-adapter";
     fs::remove_all(temporary);
@@ -263,9 +279,6 @@ class Run {
   const int64_t eval_steps_;
 
   TrainState state_;
-  MetricsLine window_;
-  double window_weight_ = 0;  // of its supervised tokens
-  double last_grad_norm_ = 0;
   std::chrono::steady_clock::time_point began_{};
   struct {
     std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/interrupt.h"
 #include "base/progress.h"
 #include "deploy/peft.h"
 #include "model/adapter.h"
@@ -21,6 +22,7 @@ struct TrainingRun {
   std::string run_hash;              // see CheckpointFolder
   AdapterRecord record;
   std::function<bool(int64_t)> keeps_checkpoint = {};  // see CheckpointFolder
+  std::function<bool()> stop = interrupt_requested;    // asked after steps, and between passes over `valid`
 };
 
 struct TrainReport {
@@ -33,8 +35,9 @@ struct TrainReport {
 
 // Trains `adapter` on `train`; with `valid` rows the adapter of the lowest held-out loss is kept, else the last. Goes on
 // from the newest valid checkpoint in output_dir. At the end output_dir/adapter holds the kept adapter, and so does
-// `adapter`. Errors: kInterrupted after Ctrl-C, with a checkpoint saved; kInput when losses are not finite three times in
-// a row (with the rows' lines); kMachine when the disk fails.
+// `adapter`. Errors: kInterrupted when told to stop (Ctrl-C), with a checkpoint saved; kInput when losses are not finite
+// three times in a row (with the rows' lines), or a number of the adapter is not, which is then not saved; kMachine when
+// the disk fails.
 TrainReport train(const Decoder& decoder, Adapter& adapter, const std::vector<Example>& train_rows,
                   const std::vector<Example>& valid_rows, const TrainOptions& options, const TrainingRun& run,
                   Progress& progress);

@@ -9,8 +9,10 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
@@ -61,13 +63,25 @@ class Trainer : public ::testing::Test {
   }
   TrainReport run(Adapter& adapter, const std::string& name, const TrainOptions& options) {
     Progress silent(Progress::Style::kSilent);
-    const TrainingRun run{folder_.path() / name, "run-hash", {"base", "b", "t", {}}};
+    const TrainingRun run{.output_dir = folder_.path() / name,
+                          .run_hash = "run-hash",
+                          .record = {"base", "b", "t", {}},
+                          .stop = stop_};
     fs::create_directories(run.output_dir);
     return train(decoder_, adapter, rows_, valid_, options, run, silent);
   }
   TrainReport run(const std::string& name, const TrainOptions& options) {
     Adapter adapter = fresh();
     return run(adapter, name, options);
+  }
+  bool stopped(const std::string& name, const TrainOptions& options) {
+    try {
+      run(name, options);
+      return false;
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::kInterrupted) throw;
+      return true;
+    }
   }
   // Of 30 steps that learn four rows by heart: the best adapter is not the last.
   TrainOptions past_the_best() {
@@ -84,6 +98,7 @@ class Trainer : public ::testing::Test {
   Decoder decoder_{testing::tiny_config(), weights_};
   std::vector<Example> rows_ = ragged_examples(13, 1, 61);  // 4 steps an epoch, the last of one row
   std::vector<Example> valid_ = ragged_examples(5, 2, 61);
+  std::function<bool()> stop_ = interrupt_requested;
 };
 
 TEST_F(Trainer, TwoRunsGiveTheSameBytesAndAnotherSeedOthers) {
@@ -122,6 +137,7 @@ TEST_F(Trainer, ResumeAfterAKillGivesTheStraightRunsBytes) {
 
 // Ctrl-C after every single step. In a process of its own, since a noted interrupt stays noted.
 TEST_F(Trainer, InterruptedAfterEveryStepGivesTheStraightRunsBytes) {
+  valid_.clear();  // their loss would never be known to the end
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   const auto all = [&] {
     const TrainOptions options = options_of(11);
@@ -144,6 +160,61 @@ TEST_F(Trainer, InterruptedAfterEveryStepGivesTheStraightRunsBytes) {
     std::exit(!same ? 2 : sittings != 12 ? 3 : 0);
   };
   EXPECT_EXIT(all(), ::testing::ExitedWithCode(0), "");
+}
+
+// At each place where a run asks whether to stop: after its steps, and between the passes of its held-out losses. A line
+// of the record is of several steps, which a stop must not part.
+TEST_F(Trainer, StoppedAnywhereGivesTheStraightRunsBytes) {
+  TrainOptions options = options_of(3);
+  options.logging_steps = 3;
+  options.micro_batch_tokens = 1;  // each held-out row is a pass
+  int asked = 0, stops_at = -1;
+  stop_ = [&] { return asked++ == stops_at; };
+  const TrainReport straight = run("straight", options);
+  const int places = asked;
+  ASSERT_EQ(places, 3 * 4 + 3) << "after steps 0, 2 and 3, between five rows; and after each step";
+  const auto expect_straight = [&](const std::string& name) {
+    asked = 0;
+    stops_at = -1;
+    const TrainReport report = run(name, options);
+    EXPECT_EQ(bytes(name + "/adapter/adapter_model.safetensors"),
+              bytes("straight/adapter/adapter_model.safetensors"))
+        << name;
+    EXPECT_EQ(metrics_of(folder_.path() / name), metrics_of(folder_.path() / "straight")) << name;
+    EXPECT_EQ(report.first_eval_loss, straight.first_eval_loss) << name;
+    EXPECT_EQ(report.best_eval_loss, straight.best_eval_loss) << name;
+    EXPECT_EQ(report.best_step, straight.best_step) << name;
+  };
+  for (int place = 0; place < places; ++place) {
+    const std::string name = "stopped" + std::to_string(place);
+    asked = 0;
+    stops_at = place;
+    EXPECT_TRUE(stopped(name, options)) << name;
+    expect_straight(name);
+  }
+
+  // Again and again.
+  int sittings = 0;
+  do {
+    asked = 0;
+    stops_at = 5;
+  } while (++sittings < 20 && stopped("often", options));
+  EXPECT_GT(sittings, 2);
+  EXPECT_LT(sittings, 20);
+  EXPECT_EQ(bytes("often/adapter/adapter_model.safetensors"),
+            bytes("straight/adapter/adapter_model.safetensors"));
+  EXPECT_EQ(metrics_of(folder_.path() / "often"), metrics_of(folder_.path() / "straight"));
+
+  // Killed when the held-out loss of step 2 was in the record, and its checkpoint was not there yet.
+  asked = 0;
+  stops_at = 4 + 2 + 1;
+  ASSERT_TRUE(stopped("killed", options));
+  const fs::path checkpoints = folder_.path() / "killed/checkpoints", kept = folder_.path() / "kept";
+  fs::copy(checkpoints, kept, fs::copy_options::recursive);
+  expect_straight("killed");
+  fs::remove_all(checkpoints);
+  fs::rename(kept, checkpoints);
+  expect_straight("killed");
 }
 
 TEST_F(Trainer, TheRecordIsCompleteAndTheLearningRateFollowsTheSchedule) {
@@ -234,7 +305,7 @@ TEST_F(Trainer, TheBestAdapterIsKeptNotTheLast) {
             bytes("a/checkpoints/step-" + std::to_string(best_step) + "/adapter_model.safetensors"));
   EXPECT_NE(bytes("a/adapter/adapter_model.safetensors"),
             bytes("a/checkpoints/step-30/adapter_model.safetensors"));
-  const Score sum = total(score(decoder_, &adapter, valid_, {true, options.micro_batch_tokens}));
+  const Score sum = total(score(decoder_, &adapter, valid_, {.max_tokens = options.micro_batch_tokens}));
   EXPECT_DOUBLE_EQ(sum.nll / static_cast<double>(sum.tokens), best)
       << "the adapter in memory is the kept one too";
 }
@@ -283,6 +354,34 @@ TEST_F(Trainer, WithoutHeldOutRowsTheLastIsKept) {
 TEST_F(Trainer, NoRowsAreRefused) {
   rows_.clear();
   EXPECT_THROW(run("a", options_of(3)), Error);
+}
+
+// A step of infinite length, after sound ones. It is noticed when the adapter is to be saved, or before that by the loss
+// of the next batch or of the held-out rows, which are not to blame.
+TEST_F(Trainer, AnAdapterThatAStepBrokeIsNotSaved) {
+  const std::vector<Example> held_out = std::exchange(valid_, {});
+  TrainOptions options = options_of(4);
+  run("a", options);
+  const std::string before = bytes("a/adapter/adapter_model.safetensors");
+  options.max_steps = 6;
+  options.learning_rate = std::numeric_limits<double>::infinity();
+  options.lr_scheduler_type = LrScheduler::kConstant;
+  for (const auto& [every, has_held_out] : {std::pair{1, false}, {6, false}, {1, true}}) {
+    options.eval_steps = every;
+    valid_ = has_held_out ? held_out : std::vector<Example>();
+    try {
+      run("a", options);
+      FAIL() << "it was saved";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::kInput);
+      const std::string text = error.what();
+      for (const char* part : {"step 5: ", "not finite", "lora_A", "checkpoints/step-4 is the last sound",
+                               "learning_rate", "max_grad_norm"})
+        EXPECT_NE(text.find(part), std::string::npos) << part << " is not in: " << text;
+    }
+    EXPECT_FALSE(fs::exists(folder_.path() / "a/checkpoints/step-5"));
+    EXPECT_EQ(bytes("a/adapter/adapter_model.safetensors"), before);
+  }
 }
 
 class BadRows : public Trainer {

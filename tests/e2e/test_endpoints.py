@@ -1,13 +1,17 @@
 """Endpoints within `lora run` and `lora eval`: contestants beside base and tuned, and a judge over all of them."""
 import contextlib
+import itertools
 import json
 import os
+import signal
+import threading
+import time
 
 import pytest
 
 import judge_server as faults
 from judge_server import Server, honest
-from program import error_line, hashes, lora
+from program import error_line, finish, hashes, lora, start
 
 KEY = "sk-very-secret-0123456789"
 ENVIRONMENT = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()} | {"ENDPOINT_KEY": KEY}
@@ -111,3 +115,132 @@ def test_a_judge_that_decides(tiny, rows, held_out, server, tmp_path):
     told = json.loads(done.stdout)["evaluation"]
     assert told["verdict"] == "won" and told["decided_by"] == "judge"
     assert json.loads((out / "finished.json").read_text())["verdict"] == "won"
+
+
+# --- stopped while the judge is asked ---
+def evaluation(tiny, trained, data, config, out):
+    return ("eval", tiny, data, "--adapter", trained / "adapter", "--output-dir", out, "--config", config, "--threads", 1)
+
+
+def judgements(server):
+    """How often the judge was asked; contestants are shown no two answers."""
+    return sum(faults.read_case(body).first is not None for _, _, body in list(server.requests))
+
+
+def results(folder):
+    """What an evaluation wrote, but for what holds times, and the cache."""
+    timed = ("timing.json", "endpoints.json", "report.html")
+    return {name: what for name, what in hashes(folder).items() if name not in timed and not name.startswith("endpoint_cache")}
+
+
+def stop_while_judging(server, command, after, which):
+    """Stops the command once it has so many judgements, and its four connections wait for more."""
+    speak, asked, release = server.judge, itertools.count(), threading.Event()
+
+    def hold_back(case):
+        if case.first is not None and next(asked) >= after:
+            release.wait(120)
+        return speak(case)
+
+    server.judge = hold_back
+    try:
+        process = start(*command, env=ENVIRONMENT)
+        deadline = time.monotonic() + 120
+        while judgements(server) < after + 4 and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(which)
+        return finish(process)
+    finally:
+        release.set()
+        server.judge = speak
+
+
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGKILL])
+def test_an_evaluation_stopped_while_it_is_judged_is_gone_on_with(tiny, trained, rows, held_out, server, tmp_path, which):
+    config, straight, out = write_config(tmp_path / "c.toml", server), tmp_path / "straight", tmp_path / "out"
+    undisturbed = lora(*evaluation(tiny, trained, held_out, config, straight), env=ENVIRONMENT)
+    assert undisturbed.returncode in (0, 1), undisturbed.stderr
+    whole = judgements(server)
+    assert "taken from" not in undisturbed.stderr and not (straight / "unfinished.json").exists()
+
+    server.requests.clear()
+    stopped = stop_while_judging(server, evaluation(tiny, trained, held_out, config, out), 20, which)
+    if which == signal.SIGINT:
+        assert stopped.returncode == 130 and "Give the same command again" in stopped.stderr, stopped.stderr
+    else:
+        assert stopped.returncode == -signal.SIGKILL
+    assert (out / "answers.jsonl").exists() and not (out / "judge.json").exists() and not (out / "report.html").exists()
+    before = hashes(out)
+    server.requests.clear()
+    assert "an unfinished evaluation of another" in error_line(lora(*evaluation(tiny, trained, rows, config, out), env=ENVIRONMENT), 2)
+    assert hashes(out) == before and not server.requests
+
+    done = lora(*evaluation(tiny, trained, held_out, config, out), env=ENVIRONMENT)
+    assert done.returncode == undisturbed.returncode, done.stderr
+    assert judgements(server) == len(server.requests) == whole - 20, "only what is missing"
+    assert f"{whole} answers of the judge, {whole - 20} asked now, 20 taken from {out}/endpoint_cache" in done.stderr
+    assert f"large: 8 answers, 8 taken from {out}/endpoint_cache" in done.stderr
+    assert results(out) == results(straight) and (out / "report.html").exists() and no_key_in(out)
+    assert "not empty" in error_line(lora(*evaluation(tiny, trained, held_out, config, out), env=ENVIRONMENT), 2)
+
+
+def test_an_evaluation_whose_judge_fails_on_the_way_is_gone_on_with(tiny, trained, held_out, server, tmp_path):
+    config = write_config(tmp_path / "c.toml", server, judge="concurrency = 1\n")
+    straight, out = tmp_path / "straight", tmp_path / "out"
+    undisturbed = lora(*evaluation(tiny, trained, held_out, config, straight), env=ENVIRONMENT)
+    whole = judgements(server)
+    asked = itertools.count()
+
+    def fail_after_twenty(h, body):
+        case = faults.read_case(body)
+        if case.first is not None and next(asked) >= 20:
+            faults.status(503, "no more today")(h, body)
+        else:
+            h.complete(server.judge(case))
+
+    server.always = fail_after_twenty
+    failed = lora(*evaluation(tiny, trained, held_out, config, out), env=ENVIRONMENT)
+    assert failed.returncode == undisturbed.returncode, failed.stderr  # the checks decide
+    assert "no judge was heard" in failed.stderr and "503" in failed.stderr and "give the same command again" in failed.stderr
+    assert json.loads((out / "judge.json").read_text())["usable"] is False and (out / "report.html").exists()
+
+    server.always = None
+    server.requests.clear()
+    done = lora(*evaluation(tiny, trained, held_out, config, out), env=ENVIRONMENT)
+    assert done.returncode == undisturbed.returncode, done.stderr
+    assert judgements(server) == len(server.requests) == whole - 20, "only what is missing"
+    assert f"20 taken from {out}/endpoint_cache" in done.stderr
+    assert results(out) == results(straight) and not (out / "unfinished.json").exists()
+
+
+@pytest.mark.parametrize("change", ['rubric = "The shorter answer is the better one."\n', "temperature = 0.5\n", "max_tokens = 99\n"])
+def test_judgements_on_another_request_are_not_taken(tiny, trained, held_out, server, tmp_path, change):
+    config, out = write_config(tmp_path / "c.toml", server), tmp_path / "out"
+    assert stop_while_judging(server, evaluation(tiny, trained, held_out, config, out), 20, signal.SIGINT).returncode == 130
+    write_config(config, server, judge=change)
+    server.requests.clear()
+    done = lora(*evaluation(tiny, trained, held_out, config, out), env=ENVIRONMENT)
+    assert done.returncode in (0, 1), done.stderr
+    asked = json.loads((out / "judge.json").read_text())["endpoint"]["answers"]
+    assert judgements(server) == asked and f"{asked} answers of the judge, {asked} asked now;" in done.stderr
+
+
+def test_a_run_stopped_while_it_is_judged_is_gone_on_with(tiny, rows, held_out, server, tmp_path):
+    config, straight, out = write_config(tmp_path / "c.toml", server), tmp_path / "straight", tmp_path / "out"
+
+    def command(folder):
+        return ("run", config, "--model", tiny, "--train-data", rows, "--eval-data", held_out, "--output-dir", folder, "--max-steps", 2,
+                "--threads", 1)
+
+    undisturbed = lora(*command(straight), env=ENVIRONMENT)
+    assert undisturbed.returncode in (0, 1), undisturbed.stderr
+    whole = judgements(server)
+    server.requests.clear()
+    stopped = stop_while_judging(server, command(out), 20, signal.SIGINT)
+    assert stopped.returncode == 130 and not (out / "finished.json").exists(), stopped.stderr
+    server.requests.clear()
+    done = lora(*command(out), env=ENVIRONMENT)
+    assert done.returncode == undisturbed.returncode, done.stderr
+    assert judgements(server) == len(server.requests) == whole - 20, "only what is missing"
+    assert f"20 taken from {out}/eval/endpoint_cache" in done.stderr
+    assert results(out / "eval") == results(straight / "eval")

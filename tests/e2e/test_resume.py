@@ -5,12 +5,13 @@ import os
 import random
 import resource
 import signal
+import string
 import subprocess
 import time
 
 import pytest
 
-from program import adapter_bytes, error_line, finish, hashes, lora, start, succeed
+from program import adapter_bytes, chat, error_line, finish, hashes, lora, start, succeed, write_rows
 
 STEPS = 240
 
@@ -103,6 +104,39 @@ def test_interrupted(tmp_path, tiny, rows, straight, which):
     resumed = succeed(*command(tiny, rows, output_dir))
     assert f"step-{step}" in resumed.stderr
     expect_same(output_dir, straight)
+
+
+def test_interrupted_while_the_held_out_loss_is_computed(tmp_path, tiny):
+    """Of 200 rows, a pass each: a second or so, of which it waits for one pass. Its line is written when the
+    run goes on, once."""
+    chance = random.Random(3)
+
+    def words(count):
+        return " ".join("".join(chance.choices(string.ascii_lowercase, k=7)) for _ in range(count))
+
+    rows = write_rows(tmp_path / "many.jsonl", [chat(words(6), words(3)) for _ in range(240)])
+
+    def arguments(output_dir):
+        return ("train", "--model", tiny, "--train-data", rows, "--output-dir", output_dir, "--max-steps", 6,
+                "--eval-steps", 3, "--logging-steps", 2, "--learning-rate", "5e-3", "--lora-dropout", "0.1",
+                "--valid-size", 200, "--micro-batch-tokens", 16, "--threads", 1)
+
+    succeed(*arguments(tmp_path / "straight"))
+    output_dir = tmp_path / "interrupted"
+    process = start(*arguments(output_dir))
+    wait_for_steps(output_dir, 1, process)  # the line of step 2
+    time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    line = error_line_after_progress(finish(process), 130)
+    assert "stopped after step 3 of 6, before its held-out loss was known; a checkpoint is saved" in line
+    state = output_dir / "checkpoints" / "step-3" / "state.json"
+    assert json.loads(state.read_text())["awaits_evaluation"]
+    assert [x["step"] for x in record(output_dir)] == [2]
+    resumed = succeed(*arguments(output_dir))
+    assert "checkpoints/step-3" in resumed.stderr
+    assert not json.loads(state.read_text())["awaits_evaluation"]
+    assert [x["step"] for x in record(output_dir)] == [2, 3, 4, 6]
+    expect_same(output_dir, (tmp_path / "straight",))
 
 
 def error_line_after_progress(done, code):

@@ -9,7 +9,6 @@ What was measured is printed after the last test, beside its limit.
 import copy
 import json
 import os
-import pathlib
 import subprocess
 
 import numpy as np

@@ -24,14 +24,14 @@ namespace hn = hwy::HWY_NAMESPACE;
 template <class T>
 using Tag = hn::ScalableTag<T>;
 
-// Of the upper half of a float's bits and the lower half, which is rounded away.
+// The upper half of a float's bits, the nearest to it.
 uint16_t RoundBits(uint32_t bits) {
   const bool nan = (bits & 0x7fffffff) > 0x7f800000;
   return static_cast<uint16_t>((nan ? bits | 0x400000 : bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
 void RoundToBfloat16(const float* x, int64_t n, uint16_t* y) {
-  const hn::ScalableTag<float> d;
+  const Tag<float> d;
   const hn::RebindToUnsigned<decltype(d)> du;
   const hn::RebindToSigned<decltype(d)> di;
   const hn::Rebind<uint16_t, decltype(d)> half;
@@ -39,8 +39,9 @@ void RoundToBfloat16(const float* x, int64_t n, uint16_t* y) {
   const auto rounded = [&](const float* from) {
     const auto number = hn::LoadU(d, from);
     const auto bits = hn::BitCast(du, number);
-    const auto up = hn::Add(bits, hn::Add(hn::Set(du, 0x7fff), hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1))));
-    const auto nan = hn::MaskFromVec(hn::BitCast(du, hn::VecFromMask(d, hn::IsNaN(number))));
+    const auto up =
+        hn::Add(bits, hn::Add(hn::Set(du, 0x7fff), hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1))));
+    const auto nan = hn::RebindMask(du, hn::IsNaN(number));
     const auto kept = hn::ShiftRight<16>(hn::IfThenElse(nan, hn::Or(bits, hn::Set(du, 0x400000)), up));
     return hn::DemoteTo(half, hn::BitCast(di, kept));
   };
@@ -54,7 +55,7 @@ void RoundToBfloat16(const float* x, int64_t n, uint16_t* y) {
 }
 
 void WidenBfloat16(const uint16_t* x, int64_t n, float* y) {
-  const hn::ScalableTag<float> d;
+  const Tag<float> d;
   const hn::RebindToUnsigned<decltype(d)> du;
   const hn::Rebind<uint16_t, decltype(d)> half;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));

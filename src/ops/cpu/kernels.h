@@ -1,6 +1,6 @@
 // Element-wise and row-wise CPU kernels, vectorised for the processor found at run time (Google Highway).
 // Plain pointers over rows, one thread: the caller divides rows among threads. Every kernel exists in float, for
-// training, and in double, so that gradients can be checked in float64 on the same code.
+// training, and in double, so that gradients can be checked in float64 on the same code; but for rounding to bfloat16.
 #pragma once
 
 #include <cstdint>

@@ -13,13 +13,14 @@ namespace {
 constexpr int kVectors = 4;  // columns that are summed up at a time, in vectors
 constexpr int kSums = 24;    // registers that hold sums
 
-// As many rows as there are registers, but no more than a near cache has ways for.
+// As small_product.cpp, but for two sums of a number where registers are free, and sums of at most some hundred products: of numbers of
+// 8 bits their rounding does not show. As many rows as there are registers, but no more than a near cache has ways for.
 constexpr int rows_of(int vectors) {
   return std::min(12, kSums / vectors);
 }
 
 __mmask16 first(int64_t count) {
-  return static_cast<__mmask16>((1u << std::min<int64_t>(count, 16)) - 1);
+  return static_cast<__mmask16>((1u << std::clamp<int64_t>(count, 0, kPairs)) - 1);
 }
 
 [[LORA_BFLOAT16]] inline __m512i pairs_at(const Pair* from, __mmask16 mask) {
@@ -53,8 +54,8 @@ template <int M, int V>
 
 // A tile of `rows` rows, at most M.
 template <int M, int V>
-void tile_of(int64_t rows, int64_t k, const LeftFactor<Pair>& a, const Pair* b, int64_t b_stride, __mmask16 last,
-              bool accumulate, float* c, int64_t c_stride) {
+void tile_of(int64_t rows, int64_t k, const LeftFactor<Pair>& a, const Pair* b, int64_t b_stride,
+             __mmask16 last, bool accumulate, float* c, int64_t c_stride) {
   if constexpr (M > 0) {
     if (rows == M) return tile<M, V>(k, a, b, b_stride, last, accumulate, c, c_stride);
     tile_of<M - 1, V>(rows, k, a, b, b_stride, last, accumulate, c, c_stride);
@@ -66,13 +67,12 @@ template <int V>
 void strip(int64_t m, int64_t columns, int64_t k, const LeftFactor<Pair>& a, const Pair* b, int64_t b_stride,
            bool accumulate, float* c, int64_t c_stride) {
   if constexpr (V > 0) {
-    if (columns <= 16 * (V - 1))
-      return strip<V - 1>(m, columns, k, a, b, b_stride, accumulate, c, c_stride);
+    if (columns <= 16 * (V - 1)) return strip<V - 1>(m, columns, k, a, b, b_stride, accumulate, c, c_stride);
     const int64_t tiles = (m + rows_of(V) - 1) / rows_of(V);
     for (int64_t t = 0; t < tiles; ++t) {
       const int64_t row = m * t / tiles, rows = m * (t + 1) / tiles - row;
-      tile_of<rows_of(V), V>(rows, k, LeftFactor<Pair>{a.data + row * a.row, a.row, a.column}, b, b_stride, first(columns - 16 * (V - 1)),
-                             accumulate, c + row * c_stride, c_stride);
+      tile_of<rows_of(V), V>(rows, k, LeftFactor<Pair>{a.data + row * a.row, a.row, a.column}, b, b_stride,
+                             first(columns - 16 * (V - 1)), accumulate, c + row * c_stride, c_stride);
     }
   }
 }
@@ -98,9 +98,9 @@ void strip(int64_t m, int64_t columns, int64_t k, const LeftFactor<Pair>& a, con
 
 [[LORA_BFLOAT16]] void round_row(const float* x, int64_t n, Pair* to) {
   for (int64_t i = 0; i < n; i += 32)
-    _mm512_mask_storeu_epi32(to + i / 2, first((n - i + 1) / 2),
-                             bfloat16::rounded(bfloat16::some(x + i, n - i),
-                                               bfloat16::some(x + i + 16, n - i - 16)));
+    _mm512_mask_storeu_epi32(
+        to + i / 2, first((n - i + 1) / 2),
+        bfloat16::rounded(bfloat16::some(x + i, n - i), bfloat16::some(x + i + 16, n - i - 16)));
 }
 
 [[LORA_BFLOAT16]] void round_rows(const float* first_row, const float* second_row, int64_t n, Pair* to) {
@@ -113,11 +113,11 @@ void strip(int64_t m, int64_t columns, int64_t k, const LeftFactor<Pair>& a, con
 
 }  // namespace pairs
 
-void small_product(int64_t m, int64_t n, int64_t k, const LeftFactor<pairs::Pair>& a, const pairs::Pair* b, int64_t b_stride,
-                   bool accumulate, float* c, int64_t c_stride) {
-  for (int64_t j = 0; j < n; j += 16 * pairs::kVectors)
-    pairs::strip<pairs::kVectors>(m, std::min<int64_t>(16 * pairs::kVectors, n - j), k, a, b + j, b_stride, accumulate, c + j,
-                    c_stride);
+void small_product(int64_t m, int64_t n, int64_t k, const LeftFactor<pairs::Pair>& a, const pairs::Pair* b,
+                   int64_t b_stride, bool accumulate, float* c, int64_t c_stride) {
+  for (int64_t j = 0; j < n; j += pairs::kPairs * pairs::kVectors)
+    pairs::strip<pairs::kVectors>(m, std::min<int64_t>(pairs::kPairs * pairs::kVectors, n - j), k, a, b + j,
+                                  b_stride, accumulate, c + j, c_stride);
 }
 
 [[LORA_BFLOAT16]] void turn(const pairs::Pair* x, int64_t x_stride, int64_t rows, int64_t columns,
@@ -138,7 +138,7 @@ void small_product(int64_t m, int64_t n, int64_t k, const LeftFactor<pairs::Pair
 
 template <>
 int64_t small_product_columns<pairs::Pair>() {
-  return 16 * pairs::kVectors;
+  return pairs::kPairs * pairs::kVectors;
 }
 
 }  // namespace lora::ops::cpu

@@ -38,15 +38,12 @@ class SmallPairs : public ::testing::Test {
 
 // a b^T, with b turned; and a b, with two rows of b joined.
 TEST_F(SmallPairs, TheProductOfTwoMatrices) {
-  for (const auto& [m, n, k] : {std::array<int64_t, 3>{1, 1, 2},
-                                {5, 64, 6},
-                                {6, 65, 64},
-                                {13, 47, 34},
-                                {32, 130, 128},
-                                {96, 17, 66}})
+  for (const auto& [m, n, k] :
+       {std::array<int64_t, 3>{1, 1, 2}, {5, 64, 6}, {6, 65, 64}, {13, 47, 34}, {32, 130, 128}, {96, 17, 66}})
     for (const bool accumulate : {false, true}) {
-      const Tensor a = drawn(m, k + 4), b = drawn(n, k), c = drawn(k, n + n % 2), wide = at::randn({m, n + 9}),
-                   before = wide.clone(), left = a.slice(1, 2, 2 + k).to(at::kDouble);
+      const Tensor a = drawn(m, k + 4), b = drawn(n, k), c = drawn(k, n + n % 2),
+                   wide = at::randn({m, n + 9}), before = wide.clone(),
+                   left = a.slice(1, 2, 2 + k).to(at::kDouble);
       const LeftFactor<Pair> factor{of(a) + 1, (k + 4) / 2, 1};
       const auto check = [&](const Tensor& right, int64_t stride, const Tensor& product, const char* what) {
         wide.copy_(before);
@@ -74,7 +71,8 @@ TEST_F(SmallPairs, TheTransposeOfALeftFactor) {
   for (const auto& [rows, m, n] :
        {std::array<int64_t, 3>{1, 3, 16}, {7, 33, 64}, {32, 100, 80}, {33, 5, 48}}) {
     const Tensor p = at::randn({rows, m}).to(at::kBFloat16).to(at::kFloat), x = drawn(rows, n),
-                 sums = at::zeros({m, n}), left = room((rows + 1) / 2, m), right = room((rows + 1) / 2, whole(n));
+                 sums = at::zeros({m, n}), left = room((rows + 1) / 2, m),
+                 right = room((rows + 1) / 2, whole(n));
     for (int64_t i = 0; i < rows; i += 2) {
       const bool two = i + 1 < rows;
       const float* row = p.const_data_ptr<float>() + i * m;
