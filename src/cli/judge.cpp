@@ -4,6 +4,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/folder_lock.h"
 #include "base/interrupt.h"
 #include "base/progress.h"
 #include "cli/commands.h"
@@ -45,6 +46,7 @@ int execute(const Options& options, const OpenLocalJudge& open_local) {
                         .fix = "Give the file that `lora eval` was given with --data."});
   const RecordedAnswers recorded =
       read_recorded(found.results / "answers.jsonl", read_rows(rows_file).rows, rows_file.string());
+  const FolderLock lock(options.folder);  // `lora run` and `lora eval` lock it too
   Progress progress;
   const fs::path cache =
       config.cache_dir.empty() ? found.results / "endpoint_cache" : fs::path(config.cache_dir);

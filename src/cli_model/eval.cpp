@@ -65,6 +65,7 @@ int execute(const Options& options) {
                                                             others, questions, options.batch_size, progress);
   std::vector<LocalContestant> local{{&contestants[0], nullptr}, {&contestants[1], &adapter}};
   for (size_t i = 0; i < others.size(); ++i) local.push_back({&contestants[2 + i], &others[i].adapter});
+  clear_old_results(options.output_dir);
   measure_latency(session, local, questions, latency_options(config), options.output_dir, progress);
   const JudgedEvaluation judged = judge_with_endpoints(config.judging, options.model.model, questions,
                                                        contestants, metrics, options.output_dir, progress);

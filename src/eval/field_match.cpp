@@ -5,6 +5,7 @@
 #include <charconv>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <span>
 
 #include "data/plain_text.h"
@@ -54,7 +55,8 @@ bool equal_numbers(const FieldRule& rule, const json& reference, const json& ans
   const double allowed = std::max(rule.tolerance, rule.relative * std::abs(a));
   if (allowed == 0) return wanted->exact == got->exact;
   // A difference that is the tolerance but for rounding (0.3 - 0.2 against 0.1) is within it.
-  return std::abs(a - b) <= allowed + 1e-12 * std::max(std::abs(a), std::abs(b));
+  constexpr double kRounding = 4 * std::numeric_limits<double>::epsilon();
+  return std::abs(a - b) <= allowed + kRounding * std::max(std::abs(a), std::abs(b));
 }
 
 bool equal_sets(const FieldRule& rule, const json& reference, const json& answer) {

@@ -22,7 +22,8 @@ constexpr const char* kUnfinished = "unfinished.json";
 constexpr const char* kTiming = "timing.json";
 // No results: whoever takes the folder may have them.
 constexpr const char* kBesides[] = {kUnfinished, kTiming, "endpoint_cache"};
-constexpr const char* kResults[] = {"answers.jsonl", "summary.json", "questions.jsonl", "report.html"};
+constexpr const char* kResults[] = {"answers.jsonl", "summary.json", "questions.jsonl", "report.html",
+                                    "review.html"};
 constexpr const char* kHeard[] = {"endpoints.json", "judge.json", "judge.jsonl", "judge_transcripts.jsonl"};
 
 // What a kill left half-written beside a file's place counts as the file.
@@ -38,7 +39,10 @@ Json identity_json(const EvaluationIdentity& identity) {
           {"base", identity.base},
           {"adapter", identity.adapter},
           {"rows", identity.rows},
-          {"max_new_tokens", identity.max_new_tokens}};
+          {"max_new_tokens", identity.max_new_tokens},
+          {"text", identity.text},
+          {"base_quantization", identity.base_quantization},
+          {"float32_matmul_precision", identity.float32_matmul_precision}};
 }
 
 // Whether results lie there that are not whole. Errors: kInput when anything else does.
@@ -47,6 +51,7 @@ bool holds_unfinished_results(const fs::path& folder) {
   const bool is_folder = fs::is_directory(folder);
   const bool is_unfinished = fs::is_regular_file(folder / kUnfinished);
   bool results = false, others = !is_folder;
+  std::string other;
   if (is_folder)
     for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
       const std::string name = entry.path().filename().string();
@@ -54,12 +59,13 @@ bool holds_unfinished_results(const fs::path& folder) {
       if (is_unfinished && (is_one_of(name, kResults) || is_one_of(name, kHeard)))
         results = true;
       else
-        others = true;
+        others = true, other = name;
     }
   if (others)
-    throw Error::input({.where = folder.string(),
-                        .found = "the folder is not empty",
-                        .fix = "Choose another --output-dir; nothing is overwritten."});
+    throw Error::input(
+        {.where = folder.string(),
+         .found = other.empty() ? "the folder is not empty" : "the folder is not empty: it holds " + other,
+         .fix = "Choose another --output-dir; nothing is overwritten."});
   return results;
 }
 
@@ -73,7 +79,10 @@ EvaluationIdentity evaluation_identity(const Session& session, const fs::path& a
           .adapter = sha256_hex(sha256_file(adapter / "adapter_config.json") +
                                 sha256_file(adapter / "adapter_model.safetensors")),
           .rows = sha256_hex(text),
-          .max_new_tokens = max_new_tokens};
+          .max_new_tokens = max_new_tokens,
+          .text = session.renderer().fingerprint(),
+          .base_quantization = session.record().base_quantization,
+          .float32_matmul_precision = std::string(precision_name(session.decoder().weights().precision()))};
 }
 
 void require_evaluation_folder(const fs::path& folder) {
@@ -95,17 +104,21 @@ FolderLock open_evaluation_folder(const fs::path& folder, const EvaluationIdenti
     if (!(old == now))
       throw Error::input({.where = folder.string(),
                           .found = "the folder holds an unfinished evaluation of another base or adapter, "
-                                   "other rows or max_new_tokens",
+                                   "other rows, max_new_tokens, template, quantization or precision",
                           .fix = "Choose another --output-dir, or remove the folder."});
   }
   for (const char* file : kBesides) remove_left_temporaries(folder / file);
   for (const char* file : kResults) remove_left_temporaries(folder / file);
   for (const char* file : kHeard) remove_left_temporaries(folder / file);
-  // Not every evaluation writes these: with a configuration that was changed since, old ones would stay.
-  fs::remove(folder / kTiming, code);
-  for (const char* file : kHeard) fs::remove(folder / file, code);
   write_record(record, now);
   return lock;
+}
+
+void clear_old_results(const fs::path& folder) {
+  std::error_code code;
+  for (const char* file : {kTiming, "summary.json", "report.html", "review.html"})
+    fs::remove(folder / file, code);
+  for (const char* file : kHeard) fs::remove(folder / file, code);
 }
 
 void finish_evaluation_folder(const fs::path& folder) {

@@ -55,8 +55,11 @@ TEST_F(EvaluationFolderTest, OneThatWasStoppedIsGoneOnWithByTheSameAlone) {
   EXPECT_NE(refusal(other_).find("another base or adapter"), std::string::npos);
   EXPECT_TRUE(holds("judge.json"));
   take(one_);
-  EXPECT_TRUE(holds("answers.jsonl") && holds("summary.json") && holds("endpoint_cache/0123.json"));
-  EXPECT_FALSE(holds("judge.json") || holds("endpoints.json") || holds("timing.json"));
+  EXPECT_TRUE(holds("judge.json") && holds("summary.json")) << "until there is something in its place";
+  clear_old_results(folder_);
+  EXPECT_TRUE(holds("answers.jsonl") && holds("endpoint_cache/0123.json") && holds("unfinished.json"));
+  EXPECT_FALSE(holds("judge.json") || holds("endpoints.json") || holds("timing.json") ||
+               holds("summary.json"));
 }
 
 TEST_F(EvaluationFolderTest, AWholeOneIsNotOverwritten) {
@@ -79,8 +82,23 @@ TEST_F(EvaluationFolderTest, WithoutResultsAnyoneMayHaveIt) {
 TEST_F(EvaluationFolderTest, WhatIsNotItsOwnIsLeftAlone) {
   take(one_);
   write("thesis.txt", "mine");
-  EXPECT_NE(refusal(one_).find("not empty"), std::string::npos);
+  EXPECT_NE(refusal(one_).find("not empty: it holds thesis.txt"), std::string::npos);
   EXPECT_TRUE(holds("thesis.txt"));
+}
+
+// Each changes what local answers rest on. A page for people to vote on is ours.
+TEST_F(EvaluationFolderTest, WhatAnswersRestOnIsItsIdentity) {
+  take(one_);
+  write("answers.jsonl");
+  write("review.html");
+  EvaluationIdentity text = one_, packed = one_, precise = one_, longer = one_;
+  text.text = "another template";
+  packed.base_quantization = "bitsandbytes nf4";
+  precise.float32_matmul_precision = "medium";
+  longer.max_new_tokens = 9;
+  for (const EvaluationIdentity& other : {text, packed, precise, longer})
+    EXPECT_FALSE(refusal(other).empty());
+  take(one_);
 }
 
 TEST_F(EvaluationFolderTest, ARecordThatIsTornIsNotBelieved) {

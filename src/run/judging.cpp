@@ -62,7 +62,7 @@ bool ask_endpoints(const JudgingConfig& config, const Questions& questions,
   return all_heard;
 }
 
-// Whether the judge was heard, believed or not, or none is wanted.
+// Whether the judge was heard on all that it was asked, believed or not, or none is wanted.
 bool put_before_judge(const JudgingConfig& config, const std::string& base_model, const Questions& questions,
                       const std::filesystem::path& cache, const std::filesystem::path& folder,
                       Evaluation& evaluation, Progress& progress) {
@@ -81,10 +81,11 @@ bool put_before_judge(const JudgingConfig& config, const std::string& base_model
     progress.print(judgement_text(run.judgement));
     if (run.verdict) progress.print(run.verdict->sentence);
     progress.print(judge->use_in_words());
-    if (!settings.decides) return true;
+    const bool all_heard = run.judgement.failed == 0;
+    if (!settings.decides) return all_heard;
     if (!run.verdict) {
       progress.print("note: the judge was to decide and is not used, so the checks alone decide");
-      return true;
+      return all_heard;
     }
     evaluation.verdict = run.verdict->verdict;
     evaluation.enough_examples = run.verdict->enough_examples;
@@ -92,7 +93,7 @@ bool put_before_judge(const JudgingConfig& config, const std::string& base_model
     evaluation.sentence =
         fmt::format("{} By the checks alone: {}", run.verdict->sentence, evaluation.sentence);
     write_record(folder / "summary.json", summary_json(evaluation));
-    return true;
+    return all_heard;
   } catch (const Error& error) {
     const std::string why = excused(error);
     progress.print(

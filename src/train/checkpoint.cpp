@@ -228,9 +228,20 @@ void CheckpointFolder::read_adapter(int64_t step, Adapter& adapter) const {
 }
 
 std::optional<TrainState> CheckpointFolder::restore_newest(Adapter& adapter, Optimizer& optimizer) const {
-  // What a killed sitting was writing.
+  // What a killed sitting was writing; whole where only its name was missing.
+  constexpr std::string_view kIncomplete = "incomplete-";
+  std::vector<fs::path> left;
   for (const auto& entry : fs::directory_iterator(root_))
-    if (entry.path().filename().string().starts_with("incomplete-")) fs::remove_all(entry.path());
+    if (entry.path().filename().string().starts_with(kIncomplete)) left.push_back(entry.path());
+  for (const fs::path& folder : left) {
+    const fs::path place = root_ / folder.filename().string().substr(kIncomplete.size());
+    if (valid_state(folder) && !valid_state(place)) {
+      fs::remove_all(place);
+      publish_directory(folder, place);
+    } else {
+      fs::remove_all(folder);
+    }
+  }
   std::vector<int64_t> steps = steps_on_disk();
   for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
     const fs::path folder = path_of(*step);

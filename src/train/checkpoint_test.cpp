@@ -150,12 +150,25 @@ TEST_F(CheckpointTest, ATornOneIsWrittenAgain) {
 TEST_F(CheckpointTest, AnUnfinishedFolderIsPassedOver) {
   save(1);
   save(2);
-  fs::rename(checkpoints_.path_of(2), folder_.path() / "checkpoints" / "incomplete-step-2");
+  const fs::path unfinished = folder_.path() / "checkpoints" / "incomplete-step-2";
+  fs::rename(checkpoints_.path_of(2), unfinished);
+  fs::remove(unfinished / "state.json");  // which is written last
   EXPECT_EQ(restored(), 1);
-  EXPECT_FALSE(fs::exists(folder_.path() / "checkpoints" / "incomplete-step-2"));
+  EXPECT_FALSE(fs::exists(unfinished));
   fs::create_directories(folder_.path() / "checkpoints" / "step-77");
   fs::create_directories(folder_.path() / "checkpoints" / "step-abc");
   EXPECT_EQ(restored(), 1);
+}
+
+// Killed where the one that awaits its evaluation is gone and the one that has it is not named yet.
+TEST_F(CheckpointTest, AWholeOneWithoutItsNameIsTaken) {
+  save(1);
+  save(2);
+  const fs::path unnamed = folder_.path() / "checkpoints" / "incomplete-step-2";
+  fs::rename(checkpoints_.path_of(2), unnamed);
+  fs::create_directories(checkpoints_.path_of(2));  // half removed
+  EXPECT_EQ(restored(), 2);
+  EXPECT_FALSE(fs::exists(unnamed));
 }
 
 TEST_F(CheckpointTest, OneThatAwaitsItsEvaluationIsReplacedByTheOneThatHasIt) {

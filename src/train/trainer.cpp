@@ -71,8 +71,8 @@ class Run {
     if (const auto state = checkpoints_.restore_newest(adapter_, *optimizer_)) {
       state_ = *state;
       progress_.print(fmt::format("going on from {}", checkpoints_.path_of(state_.step).string()));
-      if (state_.best_step > 0 && state_.step < length_.total_steps && !checkpoints_.holds(state_.best_step))
-        forget_best();
+      const bool goes_on = state_.step < length_.total_steps || state_.awaits_evaluation;
+      if (state_.best_step > 0 && goes_on && !checkpoints_.holds(state_.best_step)) forget_best();
     }
     // The line of a step that awaits its held-out loss is still to come.
     metrics_.keep_until(state_.awaits_evaluation ? state_.step - 1 : state_.step);

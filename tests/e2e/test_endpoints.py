@@ -213,6 +213,31 @@ def test_an_evaluation_whose_judge_fails_on_the_way_is_gone_on_with(tiny, traine
     assert results(out) == results(straight) and not (out / "unfinished.json").exists()
 
 
+def test_an_evaluation_that_lacks_a_few_judgements_is_gone_on_with(tiny, trained, held_out, server, tmp_path):
+    config = write_config(tmp_path / "c.toml", server, judge="concurrency = 1\n")
+    straight, out = tmp_path / "straight", tmp_path / "out"
+    lora(*evaluation(tiny, trained, held_out, config, straight), env=ENVIRONMENT)
+    whole, asked = judgements(server), itertools.count()
+
+    def fail_at_the_end(h, body):  # too few in a row to give up
+        case = faults.read_case(body)
+        if case.first is not None and next(asked) >= whole - 1:
+            faults.status(503, "no more today")(h, body)
+        else:
+            h.complete(server.judge(case))
+
+    server.always = fail_at_the_end
+    lacking = lora(*evaluation(tiny, trained, held_out, config, out), env=ENVIRONMENT)
+    assert lacking.returncode in (0, 1) and "give the same command again" in lacking.stderr, lacking.stderr
+    assert (out / "unfinished.json").exists() and (out / "report.html").exists()
+
+    server.always = None
+    server.requests.clear()
+    done = lora(*evaluation(tiny, trained, held_out, config, out), env=ENVIRONMENT)
+    assert judgements(server) == len(server.requests) == 1, "only what is missing"
+    assert results(out) == results(straight) and not (out / "unfinished.json").exists(), done.stderr
+
+
 @pytest.mark.parametrize("change", ['rubric = "The shorter answer is the better one."\n', "temperature = 0.5\n", "max_tokens = 99\n"])
 def test_judgements_on_another_request_are_not_taken(tiny, trained, held_out, server, tmp_path, change):
     config, out = write_config(tmp_path / "c.toml", server), tmp_path / "out"
