@@ -11,7 +11,7 @@ namespace {
 class TreeBuilder {
  public:
   TreeBuilder(const std::vector<std::vector<int32_t>>& prompts, int64_t min_run)
-      : prompts_(prompts), min_run_(min_run), order_(prompts.size()) {
+      : min_run_(min_run), order_(prompts.size()) {
     std::iota(order_.begin(), order_.end(), size_t{0});
     std::ranges::stable_sort(order_, [&](size_t a, size_t b) { return prompts[a] < prompts[b]; });
     // agree_[i]: tokens that the i-th prompt and the one before it begin with, the last of neither counted.
@@ -64,7 +64,6 @@ class TreeBuilder {
     open.push_back({group.first, end, group.parent, group.laid});
   }
 
-  const std::vector<std::vector<int32_t>>& prompts_;
   int64_t min_run_;
   std::vector<size_t> order_;
   std::vector<int64_t> agree_;

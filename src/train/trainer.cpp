@@ -32,7 +32,6 @@ class Run {
       Progress& progress)
       : decoder_(decoder),
         adapter_(adapter),
-        train_rows_(train_rows),
         valid_rows_(valid_rows),
         options_(options),
         run_(run),
@@ -265,7 +264,7 @@ class Run {
 
   const Decoder& decoder_;
   Adapter& adapter_;
-  const std::vector<Example>&train_rows_, &valid_rows_;
+  const std::vector<Example>& valid_rows_;
   const TrainOptions& options_;
   const TrainingRun& run_;
   Progress& progress_;

@@ -39,7 +39,7 @@ int64_t RowsAcross(int64_t m) {
 #if HWY_TARGET != HWY_SCALAR
 // The sums of four vectors, as a vector of four, with far fewer steps than one after the other.
 template <class D, class V>
-HWY_INLINE auto SumOfBlocks(D d, V v) {
+HWY_INLINE auto SumOfBlocks(D, V v) {
   if constexpr (hn::MaxLanes(D()) == 4) {
     return v;
   } else {
