@@ -182,6 +182,7 @@ TEST(FieldMatch, NumbersWithinATolerance) {
   near.tolerance = 0.1;
   EXPECT_TRUE(field_matches(near, 0.3, 0.2)) << "0.3 - 0.2 is a little more than 0.1 in binary";
   EXPECT_FALSE(field_matches(near, 0.3, 0.19));
+  EXPECT_FALSE(field_matches(near, 1e12, 1e12 + 0.5)) << "of a large number too";
   near = exact;
   near.relative = 0.01;
   EXPECT_TRUE(field_matches(near, 200, 202));

@@ -4,6 +4,7 @@
 
 #include "ops/cpu/kernels.h"
 #include "ops/rows.h"
+#include "weights/unpack_kernels.h"
 
 namespace lora::ops {
 namespace {
@@ -37,7 +38,9 @@ void KeptRows::keep(const Tensor& x, int64_t begin, int64_t end) const {
 
 void KeptRows::restore(int64_t begin, int64_t end, const Tensor& x) const {
   const int64_t d = rows_.size(1);
-  if (rounds()) cpu::widen_bfloat16(bits() + begin * d, (end - begin) * d, x.data_ptr<float>() + begin * d);
+  if (rounds())
+    kernels::unpack(DType::kBF16, reinterpret_cast<const uint8_t*>(bits() + begin * d),
+                    static_cast<size_t>((end - begin) * d), x.data_ptr<float>() + begin * d);
 }
 
 Tensor KeptRows::restored() const {

@@ -8,9 +8,10 @@
 #include <hwy/contrib/math/math-inl.h>
 #include <hwy/highway.h>
 
+#include <c10/util/BFloat16.h>
+
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "ops/cpu/part_vector-inl.h"
 
@@ -24,12 +25,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 template <class T>
 using Tag = hn::ScalableTag<T>;
 
-// The upper half of a float's bits, the nearest to it.
-uint16_t RoundBits(uint32_t bits) {
-  const bool nan = (bits & 0x7fffffff) > 0x7f800000;
-  return static_cast<uint16_t>((nan ? bits | 0x400000 : bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
+// The nearest bfloat16, of two the even one.
 void RoundToBfloat16(const float* x, int64_t n, uint16_t* y) {
   const Tag<float> d;
   const hn::RebindToUnsigned<decltype(d)> du;
@@ -47,25 +43,7 @@ void RoundToBfloat16(const float* x, int64_t n, uint16_t* y) {
   };
   int64_t i = 0;
   for (; i + lanes <= n; i += lanes) hn::StoreU(rounded(x + i), half, y + i);
-  for (; i < n; ++i) {
-    uint32_t bits;
-    std::memcpy(&bits, x + i, sizeof bits);
-    y[i] = RoundBits(bits);
-  }
-}
-
-void WidenBfloat16(const uint16_t* x, int64_t n, float* y) {
-  const Tag<float> d;
-  const hn::RebindToUnsigned<decltype(d)> du;
-  const hn::Rebind<uint16_t, decltype(d)> half;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  int64_t i = 0;
-  for (; i + lanes <= n; i += lanes)
-    hn::StoreU(hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(du, hn::LoadU(half, x + i)))), d, y + i);
-  for (; i < n; ++i) {
-    const uint32_t bits = static_cast<uint32_t>(x[i]) << 16;
-    std::memcpy(y + i, &bits, sizeof bits);
-  }
+  for (; i < n; ++i) y[i] = c10::BFloat16(x[i]).x;
 }
 
 template <class T>
@@ -545,15 +523,11 @@ HWY_EXPORT(SoftmaxBackwardD);
 HWY_EXPORT(DotF);
 HWY_EXPORT(DotD);
 HWY_EXPORT(RoundToBfloat16);
-HWY_EXPORT(WidenBfloat16);
 HWY_EXPORT(DropoutRowF);
 HWY_EXPORT(DropoutRowD);
 
 void round_to_bfloat16(const float* x, int64_t n, uint16_t* y) {
   HWY_DYNAMIC_DISPATCH(RoundToBfloat16)(x, n, y);
-}
-void widen_bfloat16(const uint16_t* x, int64_t n, float* y) {
-  HWY_DYNAMIC_DISPATCH(WidenBfloat16)(x, n, y);
 }
 void rms_norm(const float* x, const float* w, float eps, int64_t rows, int64_t d, float* y, float* rstd) {
   HWY_DYNAMIC_DISPATCH(RmsNormF)(x, w, eps, rows, d, y, rstd);

@@ -67,9 +67,9 @@ double max_row(const double* s, int64_t n);
 void softmax_row_backward(const float* p, int64_t n, float delta, float scale, float* dp);
 void softmax_row_backward(const double* p, int64_t n, double delta, double scale, double* dp);
 
-// The nearest bfloat16 of each of n numbers, of two the even one; what is not finite stays so. And back.
+// The nearest bfloat16 of each of n numbers, of two the even one; what is not finite stays so. Back goes
+// kernels::unpack().
 void round_to_bfloat16(const float* x, int64_t n, uint16_t* y);
-void widen_bfloat16(const uint16_t* x, int64_t n, float* y);
 
 // a . b over n numbers.
 float dot(const float* a, const float* b, int64_t n);
