@@ -1,6 +1,8 @@
 #include "ops/cpu/small_pairs.h"
 
 #include "ops/cpu/bfloat16_pairs.h"
+#include "ops/cpu/small_tiles.h"
+#include "ops/cpu/tiles.h"
 
 #if defined(__x86_64__) && defined(__linux__)
 
@@ -115,6 +117,7 @@ void strip(int64_t m, int64_t columns, int64_t k, const LeftFactor<Pair>& a, con
 
 void small_product(int64_t m, int64_t n, int64_t k, const LeftFactor<pairs::Pair>& a, const pairs::Pair* b,
                    int64_t b_stride, bool accumulate, float* c, int64_t c_stride) {
+  if (tiles::available()) return tiles::small_product(m, n, k, a, b, b_stride, accumulate, c, c_stride);
   for (int64_t j = 0; j < n; j += pairs::kPairs * pairs::kVectors)
     pairs::strip<pairs::kVectors>(m, std::min<int64_t>(pairs::kPairs * pairs::kVectors, n - j), k, a, b + j,
                                   b_stride, accumulate, c + j, c_stride);

@@ -1,5 +1,5 @@
 // The products of small_product.h over pairs of bfloat16 (AVX512_BF16), as attention has them with MatmulPrecision::kMedium: short, with
-// strides, in a near cache; sums are floats. One thread. Only where pairs::available().
+// strides, in a near cache; sums are floats. On matrix tiles where there are some (small_tiles.h). One thread. Only where pairs::available().
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,8 @@ void round_row(const float* x, int64_t n, Pair* to);
 
 }  // namespace pairs
 
-// As those of small_product.h. A pair of a and one of b give two products; a row of pairs turned is a column of pairs. Rows of b are
-// read in whole vectors: kPairs pairs at a time, whose numbers beyond n do not matter but must be there.
+// As those of small_product.h; a.row or a.column is 1. A pair of a and one of b give two products; a row of pairs turned is a column of
+// pairs. Rows of b are read in whole vectors: kPairs pairs at a time, whose numbers beyond n do not matter but must be there.
 void small_product(int64_t m, int64_t n, int64_t k, const LeftFactor<pairs::Pair>& a, const pairs::Pair* b,
                    int64_t b_stride, bool accumulate, float* c, int64_t c_stride);
 void turn(const pairs::Pair* x, int64_t x_stride, int64_t rows, int64_t columns, pairs::Pair* turned,

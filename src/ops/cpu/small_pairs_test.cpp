@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "ops/cpu/pairs.h"
+#include "ops/cpu/tiles.h"
 
 namespace lora::ops::cpu {
 namespace {
@@ -17,12 +18,16 @@ using at::Tensor;
 using pairs::kPairs;
 using pairs::Pair;
 
-class SmallPairs : public ::testing::Test {
+// Parameter: whether on tiles.
+class SmallPairs : public ::testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
     if (!pairs::available()) GTEST_SKIP() << "this processor multiplies no pairs of bfloat16";
+    if (GetParam() && !tiles::available()) GTEST_SKIP() << "this processor multiplies no tiles";
+    tiles::switch_off(!GetParam());
     at::manual_seed(4);
   }
+  void TearDown() override { tiles::switch_off(false); }
   // bfloat16 (rows, columns), columns even: pairs side by side.
   static Tensor drawn(int64_t rows, int64_t columns) { return at::randn({rows, columns}).to(at::kBFloat16); }
   static const Pair* of(const Tensor& x) { return static_cast<const Pair*>(x.const_data_ptr()); }
@@ -36,8 +41,11 @@ class SmallPairs : public ::testing::Test {
   static int64_t whole(int64_t columns) { return (columns + kPairs - 1) / kPairs * kPairs; }
 };
 
+INSTANTIATE_TEST_SUITE_P(OnVectors, SmallPairs, ::testing::Values(false));
+INSTANTIATE_TEST_SUITE_P(OnTiles, SmallPairs, ::testing::Values(true));
+
 // a b^T, with b turned; and a b, with two rows of b joined.
-TEST_F(SmallPairs, TheProductOfTwoMatrices) {
+TEST_P(SmallPairs, TheProductOfTwoMatrices) {
   for (const auto& [m, n, k] :
        {std::array<int64_t, 3>{1, 1, 2}, {5, 64, 6}, {6, 65, 64}, {13, 47, 34}, {32, 130, 128}, {96, 17, 66}})
     for (const bool accumulate : {false, true}) {
@@ -67,9 +75,9 @@ TEST_F(SmallPairs, TheProductOfTwoMatrices) {
 }
 
 // p^T x, as gradients of keys are summed: p of floats, two of its rows as pairs, an odd number of rows.
-TEST_F(SmallPairs, TheTransposeOfALeftFactor) {
+TEST_P(SmallPairs, TheTransposeOfALeftFactor) {
   for (const auto& [rows, m, n] :
-       {std::array<int64_t, 3>{1, 3, 16}, {7, 33, 64}, {32, 100, 80}, {33, 5, 48}}) {
+       {std::array<int64_t, 3>{1, 3, 16}, {7, 33, 64}, {32, 100, 80}, {33, 5, 48}, {150, 20, 64}, {257, 17, 30}}) {
     const Tensor p = at::randn({rows, m}).to(at::kBFloat16).to(at::kFloat), x = drawn(rows, n),
                  sums = at::zeros({m, n}), left = room((rows + 1) / 2, m),
                  right = room((rows + 1) / 2, whole(n));
@@ -86,7 +94,7 @@ TEST_F(SmallPairs, TheTransposeOfALeftFactor) {
   }
 }
 
-TEST_F(SmallPairs, ARowOfOddLengthEndsWithAZero) {
+TEST_P(SmallPairs, ARowOfOddLengthEndsWithAZero) {
   for (const int64_t n : {1, 2, 15, 31, 32, 33, 47, 100}) {
     const Tensor x = at::randn({n}), to = room(1, (n + 1) / 2 + 1);
     pairs::round_row(x.const_data_ptr<float>(), n, of_room(to));

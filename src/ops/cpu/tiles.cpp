@@ -14,9 +14,7 @@
 #include <vector>
 
 #include "ops/cpu/bfloat16_pairs.h"
-
-// What a function that works on tiles, or makes them, may use.
-#define LORA_TILES gnu::target("avx512f,avx512bw,avx512bf16,amx-tile,amx-bf16")
+#include "ops/cpu/tile_unit.h"
 
 namespace lora::ops::cpu::tiles {
 namespace {
@@ -90,24 +88,6 @@ template <int Parts>
 template <int Parts>
 char* right_block(float* panels, int64_t panel, int64_t k, int64_t block) {
   return reinterpret_cast<char*>(panels) + (panel * blocks_of(k) + block) * kBlockBytes<Parts>;
-}
-
-// Eight tiles of 16 rows of 64 bytes, as the processor reads it. In constant memory, whole: compilers believe that only the first
-// bytes are read.
-struct alignas(64) Configuration {
-  uint8_t palette = 1, start_row = 0;
-  std::array<uint8_t, 14> reserved{};
-  std::array<uint16_t, 16> row_bytes{64, 64, 64, 64, 64, 64, 64, 64};
-  std::array<uint8_t, 16> rows{16, 16, 16, 16, 16, 16, 16, 16};
-};
-constexpr Configuration kConfiguration;
-
-[[LORA_TILES]] void configure() {
-  _tile_loadconfig(&kConfiguration);
-}
-
-[[LORA_TILES]] void release() {
-  _tile_release();
 }
 
 // Tiles 0 to 3 are sums: rows 0 and 16, columns 0 and 16; 4 and 5 rows of the left factor, 6 and 7 columns of the right one.
@@ -311,7 +291,8 @@ void sum_of_products(std::span<const PanelFactor<float>> factors, int64_t m, int
   int64_t all = 0;
   for (const PanelFactor<float>& factor : factors) all += blocks_of(factor.k);
   const int64_t passes = (all + kPass<Parts> - 1) / kPass<Parts>;
-  configure();
+  static constexpr tile_unit::Shapes kWhole;
+  tile_unit::configure(kWhole);
   for (int64_t i = 0; i < passes; ++i) {
     const int64_t begin = all * i / passes, end = all * (i + 1) / passes;
     Pass pass{{}, end - begin, reinterpret_cast<char*>(room)};
@@ -335,7 +316,7 @@ void sum_of_products(std::span<const PanelFactor<float>> factors, int64_t m, int
                         std::min(kColumns, n - panel * kColumns), accumulate || i > 0,
                         c + group * kRows * c_stride + panel * kColumns, c_stride);
   }
-  release();
+  tile_unit::release();
 }
 
 // body(std::integral_constant<int, Parts>) with the parts that numbers of a precision are taken for.
