@@ -15,6 +15,7 @@
 namespace lora::ops::tiled_attention {
 
 using cpu::pairs::Pair;
+using cpu::pairs::whole_vectors;
 
 // What products of E add up to.
 template <class E>
@@ -26,11 +27,6 @@ struct Room {
   std::vector<Sum<E>> p, dp, slope;
   std::vector<E> left, right;  // factors, laid out
 };
-
-// How far apart rows of so many pairs stand.
-inline int64_t whole_vectors(int64_t columns) {
-  return (columns + cpu::pairs::kPairs - 1) / cpu::pairs::kPairs * cpu::pairs::kPairs;
-}
 
 // So many numbers of a room, which only grows.
 template <class T>

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <span>
+#include <utility>
 
 #include "base/hash.h"
 #include "base/profile.h"
@@ -12,6 +14,7 @@
 #include "ops/cpu/panels.h"
 #include "ops/cpu/small_product.h"
 #include "ops/frozen_linear.h"
+#include "ops/low_rank.h"
 #include "ops/row_blocks.h"
 #include "ops/weight_panels.h"
 
@@ -65,15 +68,67 @@ Tensor turned(const Tensor& x, int64_t begin, int64_t end) {
   return result;
 }
 
-// u of a block's rows. turned_A: (in, r).
+// Rows of a block that the thin products take at a time: as pairs they stay in a second-level cache until the last adapter has read
+// them.
+constexpr int64_t kThinRows = 64;
+
+// body(rows of the block, the number of those before them), once at least: all rows, or kThinRows at a time.
+template <class Body>
+void for_thin_rows(const RowBlock& block, bool in_pairs, const Body& body) {
+  RowBlock rows = block;
+  do {
+    if (in_pairs) rows.end = std::min(rows.begin + kThinRows, block.end);
+    body(std::as_const(rows), rows.begin - block.begin);
+    rows.begin = rows.end;
+    rows.end = block.end;
+    rows.first = false;
+  } while (rows.begin < block.end);
+}
+
+// What a thread reads by thin products.
 template <class T>
-void low_rank_rows(const T* h, int64_t in, const RowBlock& block, const TokenKeys& keys, const Tensor& room,
-                   const Tensor& turned_A, SavedProjection& p) {
+struct ThinRooms {
+  ThinRows<T> h, dropped, dy;
+};
+
+template <class T>
+std::vector<ThinRooms<T>> thin_rooms(const Tensor& h) {
+  return std::vector<ThinRooms<T>>(static_cast<size_t>(row_workers(h.size(0))));
+}
+
+// What LoRA reads of rows of h: these, or what this module's mask leaves of them.
+template <class T>
+ThinRows<T>& thin_input(ThinRooms<T>& rooms, const LoraTerm& term, const TokenKeys& keys,
+                        const RowBlock& rows, const Tensor& room) {
+  if (term.dropout == 0) return rooms.h;
+  const int64_t in = rooms.h.columns();
+  rooms.dropped.read(lora_input(rooms.h.data(), term, keys, rows, in, room), in, rows.rows(), in);
+  return rooms.dropped;
+}
+
+// u of a block's rows. adapters: of those of the group that have one.
+template <class T>
+void low_rank_forward_rows(const T* h, int64_t in, const RowBlock& block, const TokenKeys& keys,
+                           const Tensor& room, const std::vector<std::optional<LowRank<T>>>& adapters,
+                           bool in_pairs, ThinRooms<T>& rooms, SavedGroup& group) {
   const ProfilePart part("adapter");
-  const int64_t r = p.u.size(1);
-  const T* x = lora_input(h, *p.lora, keys, block, in, room);
-  cpu::small_product(block.rows(), r, in, {x, in, 1}, turned_A.const_data_ptr<T>(), r, false,
-                     row<T>(p.u, block.begin), r);
+  for_thin_rows(block, in_pairs, [&](const RowBlock& rows, int64_t before) {
+    rooms.h.read(h + before * in, in, rows.rows(), in);
+    for (size_t i = 0; i < group.size(); ++i)
+      if (adapters[i])
+        adapters[i]->forward(thin_input(rooms, *group[i].lora, keys, rows, room),
+                             row<T>(group[i].u, rows.begin));
+  });
+}
+
+template <class T>
+std::vector<std::optional<LowRank<T>>> low_ranks(const SavedGroup& group, typename LowRank<T>::Pass pass) {
+  const MatmulPrecision precision = precision_of(group);
+  std::vector<std::optional<LowRank<T>>> adapters;
+  for (const SavedProjection& p : group)
+    adapters.push_back(p.has_lora() ? std::make_optional<LowRank<T>>(*p.lora, precision, pass)
+                                    : std::nullopt);
+  return adapters;
 }
 
 // What a block of y holds before its products: y's rows, columns part.begin … part.end. Returns whether there is anything.
@@ -134,10 +189,11 @@ void forward(const ProductInput& input, const SavedGroup& group, SavedGroup* sav
   const int64_t in = h.size(1);
   const Tensor room = saved ? dropout_room(group, h) : Tensor();
   std::vector<const FrozenMatrix*> matrices;
-  std::vector<Tensor> B, turned_A;
-  if (saved)
-    for (const SavedProjection& p : group)
-      turned_A.push_back(p.has_lora() ? turned<T>(p.lora->A, 0, p.lora->A.size(0)) : Tensor());
+  std::vector<Tensor> B;
+  std::vector<std::optional<LowRank<T>>> adapters;
+  if (saved) adapters = low_ranks<T>(group, LowRank<T>::Pass::kForward);
+  const bool in_pairs = low_rank_in_pairs<T>(precision_of(group));
+  std::vector<ThinRooms<T>> thin = thin_rooms<T>(h);
   if (!ys.empty())
     for (const SavedProjection& p : group) matrices.push_back(&p.weight);
   const MatmulPrecision precision = precision_of(matrices);
@@ -149,8 +205,8 @@ void forward(const ProductInput& input, const SavedGroup& group, SavedGroup* sav
       if (chunk.first) {
         if (input.make) input.make(block.begin, block.end);
         if (saved)
-          for (size_t i = 0; i < group.size(); ++i)
-            if (group[i].has_lora()) low_rank_rows(x, in, block, keys, room, turned_A[i], (*saved)[i]);
+          low_rank_forward_rows(x, in, block, keys, room, adapters, in_pairs,
+                                thin[static_cast<size_t>(block.thread)], *saved);
       }
       for (const WeightPart<T>& part : chunk.parts) {
         const SavedProjection& p = group[part.matrix];
@@ -217,23 +273,28 @@ Tensor panels_of_A(const SavedProjection& p, MatmulPrecision precision) {
   return panels;
 }
 
-// What a block adds to the gradients of A and B. du (rows, r): the gradient of u, written.
+// What a block adds to the gradients of A and B. du, one (rows, r) for each: the gradients of u, written.
 template <class T>
-void low_rank_backward(const T* h, int64_t in, const RowBlock& block, const SavedProjection& p,
-                       const Tensor& dy, const TokenKeys& keys, const Tensor& room, const GradientSums& sums,
-                       std::vector<T>& du) {
-  const ProfilePart adapter("adapter");
-  const LoraTerm& term = *p.lora;
-  const int64_t n = block.rows(), r = p.u.size(1), out = dy.size(1), dy_stride = dy.stride(0);
-  const T* g = row<T>(dy, block.begin);
-  du.resize(static_cast<size_t>(n * r));
-  cpu::small_product(n, r, out, {g, dy_stride, 1}, term.B.template const_data_ptr<T>(), r, false, du.data(),
-                     r);
-  for (T& number : du) number *= static_cast<T>(term.scale);
-  cpu::small_product(r, out, n, {row<T>(p.u, block.begin), 1, r}, g, dy_stride, !block.first,
-                     row<T>(sums.B, block.strip), out);
-  const T* x = lora_input(h, term, keys, block, in, room);
-  cpu::small_product(r, in, n, {du.data(), 1, r}, x, in, !block.first, row<T>(sums.A, block.strip), in);
+void low_rank_backward_rows(const T* h, int64_t in, const RowBlock& block, const SavedGroup& group,
+                            const std::vector<Tensor>& dys, const TokenKeys& keys, const Tensor& room,
+                            const std::vector<std::optional<LowRank<T>>>& adapters, bool in_pairs,
+                            ThinRooms<T>& rooms, const std::vector<GradientSums>& sums,
+                            std::vector<std::vector<T>>& du) {
+  const ProfilePart part("adapter");
+  for (size_t i = 0; i < group.size(); ++i)
+    if (adapters[i]) du[i].resize(static_cast<size_t>(block.rows() * group[i].u.size(1)));
+  for_thin_rows(block, in_pairs, [&](const RowBlock& rows, int64_t before) {
+    rooms.h.read(h + before * in, in, rows.rows(), in);
+    for (size_t i = 0; i < group.size(); ++i) {
+      if (!adapters[i]) continue;
+      const SavedProjection& p = group[i];
+      const int64_t r = p.u.size(1);
+      rooms.dy.read(row<T>(dys[i], rows.begin), dys[i].stride(0), rows.rows(), dys[i].size(1));
+      adapters[i]->backward(thin_input(rooms, *p.lora, keys, rows, room), rooms.dy, row<T>(p.u, rows.begin),
+                            !rows.first, du[i].data() + before * r, row<T>(sums[i].A, block.strip),
+                            row<T>(sums[i].B, block.strip));
+    }
+  });
 }
 
 // dh += du A where dropout stands between.
@@ -255,6 +316,9 @@ std::vector<LoraGradients> backward(const ProductInput& input, const SavedGroup&
   const Tensor& h = input.h;
   const int64_t in = h.size(1), strips = row_strip_count(h.size(0));
   const Tensor room = dropout_room(group, h);
+  const std::vector<std::optional<LowRank<T>>> adapters = low_ranks<T>(group, LowRank<T>::Pass::kBackward);
+  const bool in_pairs = low_rank_in_pairs<T>(precision_of(group));
+  std::vector<ThinRooms<T>> thin = thin_rooms<T>(h);
   std::vector<GradientSums> sums(group.size());
   for (size_t i = 0; i < group.size(); ++i) {
     if (!group[i].has_lora()) continue;
@@ -274,10 +338,8 @@ std::vector<LoraGradients> backward(const ProductInput& input, const SavedGroup&
       std::vector<std::vector<T>> du(group.size());
       if (chunk.first) {
         if (input.make) input.make(block.begin, block.end);
-        for (size_t i = 0; i < group.size(); ++i)
-          if (group[i].has_lora())
-            low_rank_backward(row<T>(h, block.begin), in, block, group[i], dys[i], keys, room, sums[i],
-                              du[i]);
+        low_rank_backward_rows(row<T>(h, block.begin), in, block, group, dys, keys, room, adapters, in_pairs,
+                               thin[static_cast<size_t>(block.thread)], sums, du);
       }
       if (!dh.defined()) return;
       T* to = row<T>(dh, block.begin);

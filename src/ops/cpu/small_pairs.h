@@ -12,6 +12,10 @@ namespace pairs {
 // Two bfloat16 that are multiplied together, the first in the lower half.
 using Pair = uint32_t;
 constexpr int64_t kPairs = 16;  // of a vector
+// How far apart rows of so many pairs stand, where they are read in whole vectors.
+constexpr int64_t whole_vectors(int64_t columns) {
+  return (columns + kPairs - 1) / kPairs * kPairs;
+}
 
 // Two rows of bfloat16 as one of pairs: (1, columns). Without a second one, which is null, its numbers are 0.
 void join_rows(const Pair* first, const Pair* second, int64_t columns, Pair* to);
