@@ -336,7 +336,7 @@ int64_t attention_room(const AttentionShape& shape, int64_t queries, int64_t key
   if (!in_pairs(shape, precision)) return scores + turned;
   const int64_t of_queries = (tile + 1) / 2, of_keys = (keys + 1) / 2;
   return scores + std::max(turned, std::max(of_queries, of_keys) * whole_vectors(shape.head_dim)) +
-         std::max(of_queries * keys, tile * of_keys);
+         std::max(of_queries * keys, tile * whole_vectors(of_keys));
 }
 
 int64_t attention_copies(const AttentionShape& shape, int64_t queries, int64_t keys,

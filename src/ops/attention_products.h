@@ -109,16 +109,17 @@ inline void join_keys(const HeadGroup& group, const Heads<const Pair>& values, i
 
 inline void weighted_sum(const HeadGroup& group, const float* p, const Heads<const Pair>& values,
                          Room<Pair>& room, const Heads<float>& out) {
+  // Rows begin where lines of a cache do.
   const int64_t keys = group.visible.keys, pairs = (keys + 1) / 2, columns = out.head_dim,
-                stride = whole_vectors(columns);
-  Pair *left = numbers_of(room.left, group.queries() * pairs),
+                stride = whole_vectors(columns), left_stride = whole_vectors(pairs);
+  Pair *left = numbers_of(room.left, group.queries() * left_stride),
        *right = numbers_of(room.right, pairs * stride);
   join_keys(group, values, columns, stride, right);
   for (int64_t h = 0; h < group.heads; ++h) {
     for (int64_t i = 0; i < group.queries(); ++i)
-      cpu::pairs::round_row(group.scores_of(p, h) + i * keys, keys, left + i * pairs);
-    cpu::small_product(group.queries(), columns, pairs, cpu::LeftFactor<Pair>{left, pairs, 1}, right, stride,
-                       false, group.first_row(out, h), out.stride);
+      cpu::pairs::round_row(group.scores_of(p, h) + i * keys, keys, left + i * left_stride);
+    cpu::small_product(group.queries(), columns, pairs, cpu::LeftFactor<Pair>{left, left_stride, 1}, right,
+                       stride, false, group.first_row(out, h), out.stride);
   }
 }
 

@@ -68,10 +68,6 @@ Tensor turned(const Tensor& x, int64_t begin, int64_t end) {
   return result;
 }
 
-// Rows of a block that the thin products take at a time: as pairs they stay in a second-level cache until the last adapter has read
-// them.
-constexpr int64_t kThinRows = 64;
-
 // body(rows of the block, the number of those before them), once at least: all rows, or kThinRows at a time.
 template <class Body>
 void for_thin_rows(const RowBlock& block, bool in_pairs, const Body& body) {

@@ -69,6 +69,12 @@ bool low_rank_in_pairs(MatmulPrecision precision) {
   return std::is_same_v<T, float> && precision == MatmulPrecision::kMedium && cpu::tiles::available();
 }
 
+int64_t low_rank_room(int64_t in, int64_t out, MatmulPrecision precision) {
+  if (!low_rank_in_pairs<float>(precision)) return 0;
+  // In the backward pass: x across its rows, dy along and across.
+  return half(kThinRows) * (whole_vectors(in) + whole_vectors(out)) + kThinRows * half(out);
+}
+
 template <class T>
 void ThinRows<T>::read(const T* data, int64_t stride, int64_t rows, int64_t columns) {
   data_ = data;
@@ -84,7 +90,8 @@ const Pair* ThinRows<T>::along() {
   Pair* to = room_of(along_, rows_ * pairs);
   if constexpr (std::is_same_v<T, float>)
     if (!has_along_)
-      for (int64_t i = 0; i < rows_; ++i) cpu::pairs::round_row(data_ + i * stride_, columns_, to + i * pairs);
+      for (int64_t i = 0; i < rows_; ++i)
+        cpu::pairs::round_row(data_ + i * stride_, columns_, to + i * pairs);
   has_along_ = true;
   return to;
 }

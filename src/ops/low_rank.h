@@ -19,6 +19,11 @@ namespace lora::ops {
 template <class T>
 bool low_rank_in_pairs(MatmulPrecision precision);
 
+// Rows that are worth reading at a time: as pairs they stay in a second-level cache until the last adapter has read them.
+constexpr int64_t kThinRows = 64;
+// Numbers (float) of room that a thread takes for kThinRows rows of an adapter of (in, out).
+int64_t low_rank_room(int64_t in, int64_t out, MatmulPrecision precision);
+
 // Rows (rows, columns) of x, or of a gradient, that several products read: as pairs they are made once, in room that is used again.
 template <class T>
 class ThinRows {

@@ -7,6 +7,7 @@
 #include "ops/frozen_linear.h"
 #include "ops/head_loss.h"
 #include "ops/kept_rows.h"
+#include "ops/low_rank.h"
 #include "ops/row_blocks.h"
 #include "ops/weight_panels.h"
 
@@ -120,8 +121,8 @@ LayerNumbers layer_numbers(const PassModel& model, int64_t layer, int64_t tokens
   return n;
 }
 
-// What threads have to themselves in a layer: scores of a tile of queries, or sums of the adapter's gradients and what
-// dropout leaves of a block of rows.
+// What threads have to themselves in a layer: scores of a tile of queries, or sums of the adapter's gradients, what
+// dropout leaves of a block of rows, and pairs of some of them.
 int64_t threads_bytes(const PassModel& model, const PassSize& size) {
   const ModelConfig& c = model.config;
   const int64_t q = c.num_attention_heads * c.head_dim,
@@ -132,7 +133,8 @@ int64_t threads_bytes(const PassModel& model, const PassSize& size) {
   const int64_t sums = model.r * 2 * (c.hidden_size + std::max(c.intermediate_size, q));
   const int64_t dropped = model.dropout ? std::min(ops::kBlockRows, size.tokens) * widest : 0;
   return std::max(model.threads * ops::attention_room(shape, size.tokens, size.keys, model.precision),
-                  strips * sums + workers * dropped) *
+                  strips * sums +
+                      workers * (dropped + ops::low_rank_room(c.hidden_size, widest, model.precision))) *
          kFloat;
 }
 

@@ -76,8 +76,12 @@ TEST_P(SmallPairs, TheProductOfTwoMatrices) {
 
 // p^T x, as gradients of keys are summed: p of floats, two of its rows as pairs, an odd number of rows.
 TEST_P(SmallPairs, TheTransposeOfALeftFactor) {
-  for (const auto& [rows, m, n] :
-       {std::array<int64_t, 3>{1, 3, 16}, {7, 33, 64}, {32, 100, 80}, {33, 5, 48}, {150, 20, 64}, {257, 17, 30}}) {
+  for (const auto& [rows, m, n] : {std::array<int64_t, 3>{1, 3, 16},
+                                   {7, 33, 64},
+                                   {32, 100, 80},
+                                   {33, 5, 48},
+                                   {150, 20, 64},
+                                   {257, 17, 30}}) {
     const Tensor p = at::randn({rows, m}).to(at::kBFloat16).to(at::kFloat), x = drawn(rows, n),
                  sums = at::zeros({m, n}), left = room((rows + 1) / 2, m),
                  right = room((rows + 1) / 2, whole(n));

@@ -14,18 +14,22 @@ namespace {
 using pairs::kPairs;
 using pairs::Pair;
 
-constexpr int64_t kRows = 16, kVectors = 4;  // rows and, in vectors, columns of c that are summed up at a time
-constexpr int64_t kTurned = 64;              // pairs of a row that are turned at a time, where columns of a lie side by side
+constexpr int64_t kRows = 16,
+                  kVectors = 4;  // rows and, in vectors, columns of c that are summed up at a time
+constexpr int64_t kTurned =
+    64;  // pairs of a row that are turned at a time, where columns of a lie side by side
 
 constexpr int64_t kPairBytes = sizeof(Pair);
 
 // Tiles 0 to 3 are sums, 4 and 5 parts of a and b 16 pairs deep, 6 and 7 what is left of the depth.
-[[LORA_TILES]] void configure(int64_t rows, int64_t left_over) {
+void configure(int64_t rows, int64_t left_over) {
+  static constexpr tile_unit::Shapes kWhole;
+  if (rows == kRows && left_over == 0) return tile_unit::configure(kWhole);
   tile_unit::Shapes shapes;
   for (const size_t tile : {0, 1, 2, 3, 4, 6}) shapes.rows[tile] = static_cast<uint8_t>(rows);
   shapes.row_bytes[6] = static_cast<uint16_t>(left_over * kPairBytes);
   shapes.rows[7] = static_cast<uint8_t>(left_over);
-  if (left_over == 0) shapes.rows[6] = static_cast<uint8_t>(shapes.row_bytes[7] = 0);
+  if (left_over == 0) shapes.rows[6] = shapes.rows[7] = 0, shapes.row_bytes[6] = shapes.row_bytes[7] = 0;
   tile_unit::configure(shapes);
 }
 
