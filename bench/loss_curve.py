@@ -3,12 +3,14 @@
 optimizer and precision (fp32, no dropout).
 
 usage: loss_curve.py --lora build/lora --gguf MODEL.gguf --hf MODEL_DIR --data TRAIN.jsonl [--steps 50] [--bar 0.01] [--seed 0]
-                     [--precisions auto,medium] [--python PYTHON] [--json FILE]
+                     [--precisions auto,medium] [--trl-bf16] [--python PYTHON] [--json FILE]
 
 lora.cpp trains as usual, once with each float32_matmul_precision of --precisions (auto, unless told); its order of rows is worked
 out from its seed, and TRL gets the rows in that order and the adapter as lora.cpp begins with it (its first step has the
 learning rate 0). That both met the same rows shows in the number of supervised
 tokens of each step, which must be equal. Prints both curves; exit code 1: a step's losses differ by more than --bar, relatively.
+--trl-bf16 trains with TRL in bfloat16 too and prints how far that is from TRL in fp32, which no bar is for: what "medium" may be
+compared with.
 Needs `./setup --dev`. Speed does not matter here, so the machine need not be quiet.
 """
 import argparse, json, math, os, shlex, subprocess, sys, tempfile
@@ -62,7 +64,7 @@ def train_lora(args, out, *more):
     return [json.loads(line) for line in open(os.path.join(out, "metrics.jsonl"))]
 
 
-def train_trl(args, out, work, adapter, steps):
+def train_trl(args, out, work, adapter, steps, *more):
     rows = open(args.data, encoding="utf-8").read().splitlines()
     data = os.path.join(work, "in_order.jsonl")
     with open(data, "w", encoding="utf-8") as file:
@@ -70,7 +72,7 @@ def train_trl(args, out, work, adapter, steps):
             if len(batch) != 8:
                 sys.exit("the rows do not make whole batches of 8: TRL would take rows of the next epoch into the last one")
             file.writelines(rows[i] + "\n" for i in batch)
-    command = [args.python, os.path.join(here, "peer_loss_curve.py"), args.hf, data, adapter, out, "--steps", str(steps)]
+    command = [args.python, os.path.join(here, "peer_loss_curve.py"), args.hf, data, adapter, out, "--steps", str(steps), *more]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     if done.returncode:
         sys.exit(f"TRL failed: {shlex.join(command)}\n{done.stderr[-3000:]}")
@@ -86,6 +88,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--bar", type=float, default=0.01)
     parser.add_argument("--precisions", default="auto")
+    parser.add_argument("--trl-bf16", action="store_true")
     parser.add_argument("--json")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
@@ -97,18 +100,22 @@ def main():
         train_lora(args, os.path.join(work, "first"), "--max-steps", "1")
         ours = {precision: train_lora(args, os.path.join(work, precision), "--max-steps", str(args.steps), "--float32-matmul-precision",
                                       precision) for precision in args.precisions.split(",")}
-        theirs = train_trl(args, os.path.join(work, "trl.jsonl"), work, os.path.join(work, "first", "adapter"), args.steps)
+        trl = lambda name, *more: train_trl(args, os.path.join(work, name), work, os.path.join(work, "first", "adapter"), args.steps, *more)
+        theirs = trl("trl.jsonl")
+        in_bf16 = trl("trl-bf16.jsonl", "--bf16") if args.trl_bf16 else None
     if args.json:
         with open(args.json, "w") as file:
-            json.dump({"lora": ours, "trl": theirs}, file)
-    return max([compare(precision, curve, theirs, args.bar) for precision, curve in ours.items()])
+            json.dump({"lora": ours, "trl": theirs, "trl-bf16": in_bf16}, file)
+    if in_bf16:
+        compare("TRL in bfloat16", in_bf16, theirs, math.inf)
+    return max([compare(f"lora.cpp, {precision}", curve, theirs, args.bar) for precision, curve in ours.items()])
 
 
-def compare(precision, ours, theirs, bar):
+def compare(name, ours, theirs, bar):
     """Prints both curves. 1: they are more than `bar` apart somewhere."""
     worst, unequal = (0, 0), []
-    print(f"float32_matmul_precision {precision}\n"
-          f"{'step':>5} {'lora.cpp':>10} {'TRL':>10} {'relative':>9} {'norm':>8} {'norm':>8} {'rate':>9} {'rate':>9} {'answer tokens':>14}")
+    print(f"{name}, beside TRL in fp32\n"
+          f"{'step':>5} {name.split(',')[0][:10]:>10} {'TRL':>10} {'relative':>9} {'norm':>8} {'norm':>8} {'rate':>9} {'rate':>9} {'answer tokens':>14}")
     for a, b in zip(ours, theirs, strict=True):
         difference = abs(a["loss"] - b["loss"]) / abs(b["loss"])
         if not (difference <= worst[0] or math.isnan(worst[0])):  # a loss that is no number is the worst
@@ -119,7 +126,7 @@ def compare(precision, ours, theirs, bar):
               f"{a['learning_rate']:>9.2e} {b['learning_rate']:>9.2e} {a['supervised_tokens']:>7}{b['supervised_tokens']:>7}")
     if unequal:
         sys.exit(f"steps {unequal} met other rows: their supervised tokens differ, so the curves say nothing")
-    print(f"largest relative difference {worst[0]:.2e}, at step {worst[1]}; the bar is {bar}", flush=True)
+    print(f"largest relative difference {worst[0]:.2e}, at step {worst[1]}" + (f"; the bar is {bar}" if bar < math.inf else ""), flush=True)
     return 0 if worst[0] <= bar else 1
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The peer of bench/loss_curve.py: TRL's SFTTrainer over rows in their order, from a given adapter. Needs `./setup --dev`.
 
-usage: peer_loss_curve.py MODEL_DIR ROWS.jsonl ADAPTER_DIR OUT.jsonl [--steps 50] [--batch 4] [--accumulation 2]
+usage: peer_loss_curve.py MODEL_DIR ROWS.jsonl ADAPTER_DIR OUT.jsonl [--steps 50] [--batch 4] [--accumulation 2] [--bf16]
 
 Writes a line for each optimizer step: step, loss (not rounded), grad_norm, learning_rate, supervised_tokens.
 """
@@ -13,6 +13,7 @@ for name in ("model", "data", "adapter", "out"):
 parser.add_argument("--steps", type=int, default=50)
 parser.add_argument("--batch", type=int, default=4)
 parser.add_argument("--accumulation", type=int, default=2)
+parser.add_argument("--bf16", action="store_true")
 args = parser.parse_args()
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -54,7 +55,7 @@ with tempfile.TemporaryDirectory() as work:
         output_dir=os.path.join(work, "out"), max_length=512, per_device_train_batch_size=args.batch,
         gradient_accumulation_steps=args.accumulation, learning_rate=2e-4, warmup_steps=10, lr_scheduler_type="cosine",
         optim="adamw_torch", weight_decay=0.0, max_grad_norm=1.0, max_steps=args.steps, logging_steps=1, save_strategy="no",
-        report_to="none", use_cpu=True, disable_tqdm=True, seed=1, bf16=False, gradient_checkpointing=False,
+        report_to="none", use_cpu=True, disable_tqdm=True, seed=1, bf16=args.bf16, gradient_checkpointing=False,
         assistant_only_loss=True, train_sampling_strategy="sequential", dataloader_pin_memory=False)
     trainer = Recorder(model=model, args=config, train_dataset=rows, processing_class=tokenizer)
     trainer.train()

@@ -39,6 +39,8 @@ int execute(const Options& options, const OpenLocalJudge& open_local) {
                         .expected = "[judge] with base_url and model, as in docs/judge.md"});
   if (config.judge->is_local() && !open_local) throw EngineNeeded();
   const ResultFolder found = find_results(options.folder);
+  const FolderLock lock(options.folder);  // `lora run` and `lora eval` lock it too
+  require_whole(found);
   const fs::path rows_file = options.data.empty() ? found.test_rows : fs::path(options.data);
   if (rows_file.empty())
     throw Error::input({.where = options.folder,
@@ -46,7 +48,6 @@ int execute(const Options& options, const OpenLocalJudge& open_local) {
                         .fix = "Give the file that `lora eval` was given with --data."});
   const RecordedAnswers recorded =
       read_recorded(found.results / "answers.jsonl", read_rows(rows_file).rows, rows_file.string());
-  const FolderLock lock(options.folder);  // `lora run` and `lora eval` lock it too
   Progress progress;
   const fs::path cache =
       config.cache_dir.empty() ? found.results / "endpoint_cache" : fs::path(config.cache_dir);

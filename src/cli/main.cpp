@@ -7,22 +7,25 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <string>
 
 #include "cli/program.h"
+#include "cli/waiting.h"
 
 namespace {
 
-// How LibTorch's threads wait for each other. libgomp, which the LibTorch wheel brings, lets them spin for milliseconds;
-// beside any other busy program each of the thousands of small parallel regions of a step then loses a time slice, and
-// training becomes several times slower (bench/RESULTS.md). It reads its settings from the environment in which a program
-// starts, so a program cannot choose for itself. A user's own OMP_WAIT_POLICY or GOMP_SPINCOUNT stands.
-void prefer_short_spins() {
-  if (!std::getenv("OMP_WAIT_POLICY")) ::setenv("GOMP_SPINCOUNT", "10000", /*overwrite=*/0);
+// A user's own OMP_WAIT_POLICY or GOMP_SPINCOUNT stands.
+void choose_how_threads_wait() {
+  std::string load;
+  std::getline(std::ifstream("/proc/loadavg"), load);
+  if (!std::getenv("OMP_WAIT_POLICY"))
+    ::setenv("GOMP_SPINCOUNT", lora::cli::spin_count(load), /*overwrite=*/0);
 }
 
 // Comes back only when it cannot be done.
 int become_engine(char** argv) {
-  prefer_short_spins();
+  choose_how_threads_wait();
   std::error_code code;
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", code);
   const std::filesystem::path engine = self.parent_path() / "lora-engine";

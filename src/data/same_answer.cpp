@@ -4,8 +4,10 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 
-#include "data/json_reader.h"
+#include "data/exact_json.h"
+#include "data/json_equal.h"
 #include "data/words.h"
 
 namespace lora {
@@ -26,21 +28,22 @@ std::string_view without_fence(std::string_view text) {
   return trimmed(text.substr(line, text.size() - 3 - line));
 }
 
-std::optional<double> number_of(std::string_view text) {
+// By digits, and as a double for inf and nan, which have none.
+std::optional<std::pair<double, Decimal>> number_of(std::string_view text) {
   std::string digits;
   for (const char c : trimmed(text))
     if (c != ',' && c != ' ' && c != '_') digits += c;
   if (digits.ends_with('.')) digits.pop_back();
   double value = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (error != std::errc() || end != digits.data() + digits.size()) return {};
-  return value;
+  if (error == std::errc::invalid_argument || end != digits.data() + digits.size()) return {};
+  return std::pair(value, read_decimal(digits));
 }
 
 std::optional<nlohmann::json> json_of(std::string_view text) {
   text = without_fence(text);
   if (text.empty() || (text.front() != '{' && text.front() != '[')) return {};
-  JsonText parsed = read_json(text, {.keep_places = false});
+  JsonText parsed = read_exact_json(text);
   if (!parsed.ok()) return {};
   return std::move(parsed.value);
 }
@@ -61,8 +64,9 @@ bool same_value(const nlohmann::json& a, const nlohmann::json& b) {
     return true;
   }
   if (a.is_structured() || b.is_structured()) return false;
+  if (is_exact_number(a) && is_exact_number(b)) return equal_json(a, b);
   const auto spelled = [](const nlohmann::json& scalar) {
-    return scalar.is_string() ? scalar.get<std::string>() : scalar.dump();
+    return scalar.is_string() ? scalar.get<std::string>() : dump_exact(scalar);
   };
   return a == b || say_the_same(std::string_view(spelled(a)), std::string_view(spelled(b)));
 }

@@ -35,6 +35,25 @@ TEST(SameAnswer, ContentDoes) {
   EXPECT_FALSE(same("", "a"));
 }
 
+TEST(SameAnswer, LongNumbersKeepTheirDigits) {
+  for (const auto& [a, b] : {std::pair{"9007199254740992", "9007199254740993"},
+                             {"12345678901234567890123", "12345678901234567890124"},
+                             {"0.1", "0.10000000000000000001"},
+                             {"18446744073709551615", "-1"},
+                             {"1e-400", "2e-400"}}) {
+    const auto in_json = [](const std::string& number) { return "{\"id\": [" + number + "]}"; };
+    const auto as_text = [](const std::string& number) { return "{\"id\": [\"" + number + "\"]}"; };
+    EXPECT_FALSE(same(a, b)) << a;
+    EXPECT_FALSE(same(in_json(a), in_json(b))) << a;
+    EXPECT_FALSE(same(in_json(a), as_text(b))) << a;
+    EXPECT_TRUE(same(in_json(a), as_text(a))) << a;
+  }
+  EXPECT_FALSE(same(R"({"id": 9007199254740993})", R"({"id": 9007199254740992.0})"));
+  EXPECT_TRUE(same("12,345,678,901,234,567,890,123", "12345678901234567890123.0"));
+  EXPECT_TRUE(same(R"({"id": 12345678901234567890123})", R"({"id": 12345678901234567890123.0})"));
+  EXPECT_TRUE(same("1e999", "10e998"));
+}
+
 TEST(SameAnswer, ToolCallsCount) {
   const Message a{.role = "assistant", .content = "", .tool_calls = R"([{"name":"f"}])"};
   Message b = a;

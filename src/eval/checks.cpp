@@ -7,10 +7,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "data/exact_json.h"
+#include "data/json_equal.h"
 #include "data/json_reader.h"
 #include "data/plain_text.h"
-#include "eval/exact_json.h"
-#include "eval/json_equal.h"
 
 namespace lora {
 namespace {

@@ -8,9 +8,9 @@
 #include <limits>
 #include <span>
 
+#include "data/exact_json.h"
+#include "data/json_equal.h"
 #include "data/plain_text.h"
-#include "eval/exact_json.h"
-#include "eval/json_equal.h"
 
 namespace lora {
 namespace {

@@ -3,9 +3,9 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "data/exact_json.h"
 #include "data/json_reader.h"
 #include "eval/check_types.h"
-#include "eval/exact_json.h"
 #include "eval/field_match.h"
 #include "eval/json_schema.h"
 

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "data/exact_json.h"
 #include "eval/check_testing.h"
-#include "eval/exact_json.h"
 #include "eval/field_match.h"
 
 namespace lora {

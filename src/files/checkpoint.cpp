@@ -249,16 +249,6 @@ std::string Checkpoint::fingerprint() const {
   return sha256_hex(text);
 }
 
-std::string Checkpoint::full_hash() const {
-  std::string text;
-  for (const TensorInfo& tensor : tensors_) {
-    text += tensor.name + '\0' + std::string(dtype_name(tensor.dtype)) + tensor.shape_text() + '\0' +
-            sha256_hex(tensor.bytes);
-    release_mapped_pages(tensor.bytes);
-  }
-  return sha256_hex(text);
-}
-
 std::vector<std::shared_ptr<const MappedFile>> Checkpoint::mappings() const {
   if (gguf_) return gguf_->mappings();
   std::vector<std::shared_ptr<const MappedFile>> all;

@@ -45,8 +45,6 @@ class Checkpoint {
   // spread samples of 64 bytes. Milliseconds; the same for copies, renames and other sharding of the same tensors;
   // differs between a GGUF and its Hugging Face twin. Finds another model or quantization, not a few changed weights.
   std::string fingerprint() const;
-  // The same over every byte: reads the whole file.
-  std::string full_hash() const;
 
   // The files that the tensors' bytes point into. Whoever keeps them may use the bytes after this object is gone.
   std::vector<std::shared_ptr<const MappedFile>> mappings() const;

@@ -161,17 +161,12 @@ TEST_F(CheckpointTest, ShardingDoesNotChangeTheFingerprint) {
   save(dir_ / "whole/model.safetensors", {tensor("b", 64), tensor("a")});
   const Checkpoint whole = Checkpoint::open(dir_ / "whole");
   EXPECT_EQ(shards.fingerprint(), whole.fingerprint());
-  EXPECT_EQ(shards.full_hash(), whole.full_hash());
   EXPECT_EQ(whole.fingerprint().size(), 64u);
 
-  // A byte between the samples shows in the full hash, a sampled one in both.
+  // A sampled byte shows.
   data_[2048 + 64 - 1] = std::byte{99};  // the last byte of b
   save(dir_ / "whole/model.safetensors", {tensor("b", 64), tensor("a")});
   EXPECT_NE(Checkpoint::open(dir_ / "whole").fingerprint(), whole.fingerprint());
-  data_[2048 + 64 - 1] = std::byte{0xff & (2048 + 63)};
-  data_[100] = std::byte{1};
-  save(dir_ / "whole/model.safetensors", {tensor("b", 64), tensor("a")});
-  EXPECT_NE(Checkpoint::open(dir_ / "whole").full_hash(), shards.full_hash());
 }
 
 TEST_F(CheckpointTest, RefusesBadIndexes) {

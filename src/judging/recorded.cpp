@@ -111,4 +111,12 @@ ResultFolder find_results(const std::filesystem::path& folder) {
   return found;
 }
 
+void require_whole(const ResultFolder& found) {
+  if (std::filesystem::exists(found.results / kUnfinishedFile))
+    throw Error::input({.where = found.results.string(),
+                        .found = "the evaluation in this folder is not finished",
+                        .fix = "Give the same `lora eval` command again first; its [judge] may be another, "
+                               "or left out."});
+}
+
 }  // namespace lora

@@ -11,6 +11,9 @@
 
 namespace lora {
 
+// In a folder of `lora eval` as long as it is not whole (run/evaluation_folder.h).
+inline constexpr const char* kUnfinishedFile = "unfinished.json";
+
 struct RecordedAnswers {
   std::vector<JudgeQuestion> questions;
   // By contestant, one for each question; contestants in the order of the file.
@@ -35,5 +38,8 @@ struct ResultFolder {
 
 // Errors: kInput when neither DIR/eval/answers.jsonl nor DIR/answers.jsonl is there.
 ResultFolder find_results(const std::filesystem::path& folder);
+
+// Refuses what `lora eval` has not finished: going on, it would replace what a judge says of it. Errors: kInput.
+void require_whole(const ResultFolder& found);
 
 }  // namespace lora

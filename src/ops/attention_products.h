@@ -109,7 +109,7 @@ inline void join_keys(const HeadGroup& group, const Heads<const Pair>& values, i
 
 inline void weighted_sum(const HeadGroup& group, const float* p, const Heads<const Pair>& values,
                          Room<Pair>& room, const Heads<float>& out) {
-  // Rows begin where lines of a cache do.
+  // Rows are whole lines of a cache apart.
   const int64_t keys = group.visible.keys, pairs = (keys + 1) / 2, columns = out.head_dim,
                 stride = whole_vectors(columns), left_stride = whole_vectors(pairs);
   Pair *left = numbers_of(room.left, group.queries() * left_stride),

@@ -50,16 +50,6 @@ Tensor dropout_room(const SavedGroup& group, const Tensor& h) {
   return drops(group) ? at::empty({row_workers(h.size(0)), kBlockRows, h.size(1)}, h.options()) : Tensor();
 }
 
-// What LoRA reads of a block: its rows of h, or in `room` what this module's mask leaves of them.
-template <class T>
-const T* lora_input(const T* h, const LoraTerm& term, const TokenKeys& keys, const RowBlock& block,
-                    int64_t in, const Tensor& room) {
-  if (term.dropout == 0) return h;
-  T* dropped = row<T>(room, block.thread);
-  drop(h, keys, term, block.begin, block.end, in, false, dropped);
-  return dropped;
-}
-
 // Rows begin … end - 1 of a matrix, contiguous, become columns: (columns, end - begin).
 template <class T>
 Tensor turned(const Tensor& x, int64_t begin, int64_t end) {
@@ -81,51 +71,92 @@ void for_thin_rows(const RowBlock& block, bool in_pairs, const Body& body) {
   } while (rows.begin < block.end);
 }
 
-// What a thread reads by thin products.
-template <class T>
-struct ThinRooms {
-  ThinRows<T> h, dropped, dy;
+// Gradients of A and B, summed over the rows of each strip.
+struct GradientSums {
+  Tensor A;  // (strips, r, in)
+  Tensor B;  // (strips, r, out), unscaled; turned, as the gradient of y is read along its rows
 };
 
+// The thin products of a group's adapters, and what threads need for them.
 template <class T>
-std::vector<ThinRooms<T>> thin_rooms(const Tensor& h) {
-  return std::vector<ThinRooms<T>>(static_cast<size_t>(row_workers(h.size(0))));
-}
+class ThinProducts {
+ public:
+  ThinProducts(const SavedGroup& group, typename LowRank<T>::Pass pass, const Tensor& h)
+      : in_pairs_(low_rank_in_pairs<T>(precision_of(group))),
+        in_(h.size(1)),
+        rooms_(static_cast<size_t>(row_workers(h.size(0)))),
+        dropped_(dropout_room(group, h)) {
+    for (const SavedProjection& p : group)
+      adapters_.push_back(p.has_lora() ? std::make_optional<LowRank<T>>(*p.lora, precision_of(group), pass)
+                                       : std::nullopt);
+  }
 
-// What LoRA reads of rows of h: these, or what this module's mask leaves of them.
-template <class T>
-ThinRows<T>& thin_input(ThinRooms<T>& rooms, const LoraTerm& term, const TokenKeys& keys,
-                        const RowBlock& rows, const Tensor& room) {
-  if (term.dropout == 0) return rooms.h;
-  const int64_t in = rooms.h.columns();
-  rooms.dropped.read(lora_input(rooms.h.data(), term, keys, rows, in, room), in, rows.rows(), in);
-  return rooms.dropped;
-}
+  // Fills u of a block's rows. h: these.
+  void forward(const T* h, const RowBlock& block, const TokenKeys& keys, SavedGroup& group) {
+    const ProfilePart part("adapter");
+    Room& room = room_of(block);
+    for_thin_rows(block, in_pairs_, [&](const RowBlock& rows, int64_t before) {
+      room.h.read(h + before * in_, in_, rows.rows(), in_);
+      for (size_t i = 0; i < group.size(); ++i)
+        if (adapters_[i])
+          adapters_[i]->forward(input(room, *group[i].lora, keys, rows), row<T>(group[i].u, rows.begin));
+    });
+  }
 
-// u of a block's rows. adapters: of those of the group that have one.
-template <class T>
-void low_rank_forward_rows(const T* h, int64_t in, const RowBlock& block, const TokenKeys& keys,
-                           const Tensor& room, const std::vector<std::optional<LowRank<T>>>& adapters,
-                           bool in_pairs, ThinRooms<T>& rooms, SavedGroup& group) {
-  const ProfilePart part("adapter");
-  for_thin_rows(block, in_pairs, [&](const RowBlock& rows, int64_t before) {
-    rooms.h.read(h + before * in, in, rows.rows(), in);
+  // What a block adds to the gradients of A and B. du, one (rows, r) for each: the gradients of u, written.
+  void backward(const T* h, const RowBlock& block, const TokenKeys& keys, const SavedGroup& group,
+                const std::vector<Tensor>& dys, const std::vector<GradientSums>& sums,
+                std::vector<std::vector<T>>& du) {
+    const ProfilePart part("adapter");
+    Room& room = room_of(block);
     for (size_t i = 0; i < group.size(); ++i)
-      if (adapters[i])
-        adapters[i]->forward(thin_input(rooms, *group[i].lora, keys, rows, room),
-                             row<T>(group[i].u, rows.begin));
-  });
-}
+      if (adapters_[i]) du[i].resize(static_cast<size_t>(block.rows() * group[i].u.size(1)));
+    for_thin_rows(block, in_pairs_, [&](const RowBlock& rows, int64_t before) {
+      room.h.read(h + before * in_, in_, rows.rows(), in_);
+      for (size_t i = 0; i < group.size(); ++i) {
+        if (!adapters_[i]) continue;
+        const SavedProjection& p = group[i];
+        room.dy.read(row<T>(dys[i], rows.begin), dys[i].stride(0), rows.rows(), dys[i].size(1));
+        adapters_[i]->backward(input(room, *p.lora, keys, rows), room.dy, row<T>(p.u, rows.begin),
+                               !rows.first, du[i].data() + before * p.u.size(1),
+                               row<T>(sums[i].A, block.strip), row<T>(sums[i].B, block.strip));
+      }
+    });
+  }
 
-template <class T>
-std::vector<std::optional<LowRank<T>>> low_ranks(const SavedGroup& group, typename LowRank<T>::Pass pass) {
-  const MatmulPrecision precision = precision_of(group);
-  std::vector<std::optional<LowRank<T>>> adapters;
-  for (const SavedProjection& p : group)
-    adapters.push_back(p.has_lora() ? std::make_optional<LowRank<T>>(*p.lora, precision, pass)
-                                    : std::nullopt);
-  return adapters;
-}
+  // dh += du A where dropout stands between.
+  void add_through_dropout(const std::vector<T>& du, const LoraTerm& term, const TokenKeys& keys,
+                           const RowBlock& block, T* dh) const {
+    const ProfilePart part("adapter");
+    const int64_t r = term.A.size(0);
+    T* dropped = row<T>(dropped_, block.thread);
+    cpu::small_product(block.rows(), in_, r, {du.data(), r, 1}, term.A.template const_data_ptr<T>(), in_,
+                       false, dropped, in_);
+    drop(dropped, keys, term, block.begin, block.end, in_, true, dh);
+  }
+
+ private:
+  struct Room {
+    ThinRows<T> h, dropped, dy;
+  };
+  Room& room_of(const RowBlock& block) { return rooms_[static_cast<size_t>(block.thread)]; }
+
+  // What LoRA reads of rows of h: these, or what this module's mask leaves of them.
+  ThinRows<T>& input(Room& room, const LoraTerm& term, const TokenKeys& keys, const RowBlock& rows) const {
+    if (term.dropout == 0) return room.h;
+    T* dropped = row<T>(dropped_, rows.thread);
+    drop(room.h.data(), keys, term, rows.begin, rows.end, in_, false, dropped);
+    room.dropped.read(dropped, in_, rows.rows(), in_);
+    return room.dropped;
+  }
+
+  bool in_pairs_;
+  int64_t in_;
+  std::vector<std::optional<LowRank<T>>> adapters_;
+  std::vector<Room> rooms_;
+  Tensor
+      dropped_;  // a thread's room for a block of what dropout leaves of h: (workers, kBlockRows, in), or undefined
+};
 
 // What a block of y holds before its products: y's rows, columns part.begin … part.end. Returns whether there is anything.
 template <class T>
@@ -183,13 +214,10 @@ void forward(const ProductInput& input, const SavedGroup& group, SavedGroup* sav
              const Tensor& residual, const std::vector<Tensor>& ys) {
   const Tensor& h = input.h;
   const int64_t in = h.size(1);
-  const Tensor room = saved ? dropout_room(group, h) : Tensor();
   std::vector<const FrozenMatrix*> matrices;
   std::vector<Tensor> B;
-  std::vector<std::optional<LowRank<T>>> adapters;
-  if (saved) adapters = low_ranks<T>(group, LowRank<T>::Pass::kForward);
-  const bool in_pairs = low_rank_in_pairs<T>(precision_of(group));
-  std::vector<ThinRooms<T>> thin = thin_rooms<T>(h);
+  std::optional<ThinProducts<T>> thin;
+  if (saved) thin.emplace(group, LowRank<T>::Pass::kForward, h);
   if (!ys.empty())
     for (const SavedProjection& p : group) matrices.push_back(&p.weight);
   const MatmulPrecision precision = precision_of(matrices);
@@ -200,9 +228,7 @@ void forward(const ProductInput& input, const SavedGroup& group, SavedGroup* sav
       const T* x = row<T>(h, block.begin);
       if (chunk.first) {
         if (input.make) input.make(block.begin, block.end);
-        if (saved)
-          low_rank_forward_rows(x, in, block, keys, room, adapters, in_pairs,
-                                thin[static_cast<size_t>(block.thread)], *saved);
+        if (saved) thin->forward(x, block, keys, *saved);
       }
       for (const WeightPart<T>& part : chunk.parts) {
         const SavedProjection& p = group[part.matrix];
@@ -250,12 +276,6 @@ Tensor few_rows_forward(const Tensor& h, const SavedProjection& p, const Tensor&
   return y;
 }
 
-// Gradients of A and B, summed over the rows of each strip.
-struct GradientSums {
-  Tensor A;  // (strips, r, in)
-  Tensor B;  // (strips, r, out), unscaled; turned, as the gradient of y is read along its rows
-};
-
 // A of a projection as the panels of another r rows of its weight's: (r, in). Undefined without lora.
 template <class T>
 Tensor panels_of_A(const SavedProjection& p, MatmulPrecision precision) {
@@ -269,52 +289,13 @@ Tensor panels_of_A(const SavedProjection& p, MatmulPrecision precision) {
   return panels;
 }
 
-// What a block adds to the gradients of A and B. du, one (rows, r) for each: the gradients of u, written.
-template <class T>
-void low_rank_backward_rows(const T* h, int64_t in, const RowBlock& block, const SavedGroup& group,
-                            const std::vector<Tensor>& dys, const TokenKeys& keys, const Tensor& room,
-                            const std::vector<std::optional<LowRank<T>>>& adapters, bool in_pairs,
-                            ThinRooms<T>& rooms, const std::vector<GradientSums>& sums,
-                            std::vector<std::vector<T>>& du) {
-  const ProfilePart part("adapter");
-  for (size_t i = 0; i < group.size(); ++i)
-    if (adapters[i]) du[i].resize(static_cast<size_t>(block.rows() * group[i].u.size(1)));
-  for_thin_rows(block, in_pairs, [&](const RowBlock& rows, int64_t before) {
-    rooms.h.read(h + before * in, in, rows.rows(), in);
-    for (size_t i = 0; i < group.size(); ++i) {
-      if (!adapters[i]) continue;
-      const SavedProjection& p = group[i];
-      const int64_t r = p.u.size(1);
-      rooms.dy.read(row<T>(dys[i], rows.begin), dys[i].stride(0), rows.rows(), dys[i].size(1));
-      adapters[i]->backward(thin_input(rooms, *p.lora, keys, rows, room), rooms.dy, row<T>(p.u, rows.begin),
-                            !rows.first, du[i].data() + before * r, row<T>(sums[i].A, block.strip),
-                            row<T>(sums[i].B, block.strip));
-    }
-  });
-}
-
-// dh += du A where dropout stands between.
-template <class T>
-void add_through_dropout(const std::vector<T>& du, const LoraTerm& term, const TokenKeys& keys,
-                         const RowBlock& block, int64_t in, const Tensor& room, T* dh) {
-  const ProfilePart adapter("adapter");
-  const int64_t r = term.A.size(0);
-  T* dropped = row<T>(room, block.thread);
-  cpu::small_product(block.rows(), in, r, {du.data(), r, 1}, term.A.template const_data_ptr<T>(), in, false,
-                     dropped, in);
-  drop(dropped, keys, term, block.begin, block.end, in, true, dh);
-}
-
 template <class T>
 std::vector<LoraGradients> backward(const ProductInput& input, const SavedGroup& group,
                                     const std::vector<Tensor>& dys, const TokenKeys& keys, const Tensor& dh,
                                     const RowWork& done) {
   const Tensor& h = input.h;
   const int64_t in = h.size(1), strips = row_strip_count(h.size(0));
-  const Tensor room = dropout_room(group, h);
-  const std::vector<std::optional<LowRank<T>>> adapters = low_ranks<T>(group, LowRank<T>::Pass::kBackward);
-  const bool in_pairs = low_rank_in_pairs<T>(precision_of(group));
-  std::vector<ThinRooms<T>> thin = thin_rooms<T>(h);
+  ThinProducts<T> thin(group, LowRank<T>::Pass::kBackward, h);
   std::vector<GradientSums> sums(group.size());
   for (size_t i = 0; i < group.size(); ++i) {
     if (!group[i].has_lora()) continue;
@@ -334,8 +315,7 @@ std::vector<LoraGradients> backward(const ProductInput& input, const SavedGroup&
       std::vector<std::vector<T>> du(group.size());
       if (chunk.first) {
         if (input.make) input.make(block.begin, block.end);
-        low_rank_backward_rows(row<T>(h, block.begin), in, block, group, dys, keys, room, adapters, in_pairs,
-                               thin[static_cast<size_t>(block.thread)], sums, du);
+        thin.backward(row<T>(h, block.begin), block, keys, group, dys, sums, du);
       }
       if (!dh.defined()) return;
       T* to = row<T>(dh, block.begin);
@@ -357,7 +337,7 @@ std::vector<LoraGradients> backward(const ProductInput& input, const SavedGroup&
       }
       for (size_t i = 0; i < group.size(); ++i)
         if (chunk.first && group[i].has_lora() && !A[i].defined())
-          add_through_dropout(du[i], *group[i].lora, keys, block, in, room, to);
+          thin.add_through_dropout(du[i], *group[i].lora, keys, block, to);
       if (chunk.last && done) done(block.begin, block.end);
     });
   });

@@ -2,7 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include <cassert>
 #include <type_traits>
+#include <vector>
 
 #include "ops/cpu/small_product.h"
 #include "ops/cpu/tiles.h"
@@ -18,9 +20,10 @@ int64_t half(int64_t numbers) {
   return (numbers + 1) / 2;
 }
 
-Pair* room_of(std::vector<Pair>& room, int64_t pairs) {
-  if (std::ssize(room) < pairs) room.resize(static_cast<size_t>(pairs));
-  return room.data();
+// So many pairs of a room, which only grows.
+Pair* pairs_of(at::Tensor& room, int64_t pairs) {
+  if (!room.defined() || room.numel() < pairs) room = at::empty({pairs}, at::kInt);
+  return static_cast<Pair*>(room.data_ptr());
 }
 
 at::Tensor room_for_pairs(int64_t rows, int64_t columns) {
@@ -72,7 +75,11 @@ bool low_rank_in_pairs(MatmulPrecision precision) {
 int64_t low_rank_room(int64_t in, int64_t out, MatmulPrecision precision) {
   if (!low_rank_in_pairs<float>(precision)) return 0;
   // In the backward pass: x across its rows, dy along and across.
-  return half(kThinRows) * (whole_vectors(in) + whole_vectors(out)) + kThinRows * half(out);
+  return half(kThinRows) * (whole_vectors(in) + whole_vectors(out)) + kThinRows * whole_vectors(half(out));
+}
+
+int64_t low_rank_factor(int64_t rows, int64_t r, MatmulPrecision precision) {
+  return low_rank_in_pairs<float>(precision) ? half(rows) * whole_vectors(r) : 0;
 }
 
 template <class T>
@@ -86,20 +93,22 @@ void ThinRows<T>::read(const T* data, int64_t stride, int64_t rows, int64_t colu
 
 template <class T>
 const Pair* ThinRows<T>::along() {
-  const int64_t pairs = half(columns_);
-  Pair* to = room_of(along_, rows_ * pairs);
+  assert((std::is_same_v<T, float>));
+  const int64_t stride = whole_vectors(half(columns_));
+  Pair* to = pairs_of(along_, rows_ * stride);
   if constexpr (std::is_same_v<T, float>)
     if (!has_along_)
       for (int64_t i = 0; i < rows_; ++i)
-        cpu::pairs::round_row(data_ + i * stride_, columns_, to + i * pairs);
+        cpu::pairs::round_row(data_ + i * stride_, columns_, to + i * stride);
   has_along_ = true;
   return to;
 }
 
 template <class T>
 const Pair* ThinRows<T>::across() {
+  assert((std::is_same_v<T, float>));
   const int64_t stride = whole_vectors(columns_);
-  Pair* to = room_of(across_, half(rows_) * stride);
+  Pair* to = pairs_of(across_, half(rows_) * stride);
   if constexpr (std::is_same_v<T, float>)
     if (!has_across_) join(data_, stride_, rows_, columns_, stride, to);
   has_across_ = true;
@@ -108,7 +117,10 @@ const Pair* ThinRows<T>::across() {
 
 template <class T>
 LowRank<T>::LowRank(const LoraTerm& term, MatmulPrecision precision, Pass pass)
-    : r_(term.A.size(0)), scale_(static_cast<T>(term.scale)), pairs_(low_rank_in_pairs<T>(precision)) {
+    : pass_(pass),
+      r_(term.A.size(0)),
+      scale_(static_cast<T>(term.scale)),
+      pairs_(low_rank_in_pairs<T>(precision)) {
   if (pass == Pass::kForward)
     right_ = pairs_ ? turned_pairs(term.A) : turned_numbers<T>(term.A);
   else
@@ -120,8 +132,8 @@ void LowRank<T>::product(ThinRows<T>& x, T* to) const {
   if constexpr (std::is_same_v<T, float>)
     if (pairs_)
       return cpu::small_product(x.rows(), r_, half(x.columns()),
-                                LeftFactor<Pair>{x.along(), half(x.columns()), 1}, pairs_of(right_),
-                                right_.stride(0), false, to, r_);
+                                LeftFactor<Pair>{x.along(), whole_vectors(half(x.columns())), 1},
+                                pairs_of(right_), right_.stride(0), false, to, r_);
   cpu::small_product(x.rows(), r_, x.columns(), LeftFactor<T>{x.data(), x.stride(), 1},
                      right_.const_data_ptr<T>(), r_, false, to, r_);
 }
@@ -142,12 +154,14 @@ void LowRank<T>::sum_over_rows(const T* left, ThinRows<T>& right, bool accumulat
 
 template <class T>
 void LowRank<T>::forward(ThinRows<T>& x, T* u) const {
+  assert(pass_ == Pass::kForward);
   product(x, u);
 }
 
 template <class T>
 void LowRank<T>::backward(ThinRows<T>& x, ThinRows<T>& dy, const T* u, bool accumulate, T* du, T* dA,
                           T* dB) const {
+  assert(pass_ == Pass::kBackward);
   product(dy, du);
   for (int64_t i = 0; i < x.rows() * r_; ++i) du[i] *= scale_;
   sum_over_rows(u, dy, accumulate, dB);

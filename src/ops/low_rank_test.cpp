@@ -30,7 +30,7 @@ Tensor exact(const Tensor& x) {
   return x.to(at::kDouble);
 }
 
-// Numbers as the products of `read` see them: `of` what is multiplied, once it is there.
+// of: a number as products see it.
 void check(MatmulPrecision precision, Tensor (*of)(const Tensor&)) {
   for (const auto& [rows, in, out, r] : kSizes) {
     at::manual_seed(7);

@@ -89,10 +89,14 @@ std::optional<JudgeRecord> read_judge(const std::filesystem::path& path) {
   return judge;
 }
 
-std::string judge_html(const JudgeRecord& judge) {
-  std::string out = fmt::format("<p>{} <span class=\"tag {}\">{}</span>{}</p>", html_data(judge.judge),
-                                judge.usable ? "ok" : "error", judge.usable ? "believed" : "not believed",
-                                judge.decides ? " It decides." : " It only describes.");
+std::string judge_html(const JudgeRecord& judge, bool decided) {
+  const char* role = decided         ? " It decides."
+                     : judge.decides ? " It was to decide; the verdict does not rest on it."
+                     : judge.usable  ? " It only describes."
+                                     : "";
+  std::string out =
+      fmt::format("<p>{} <span class=\"tag {}\">{}</span>{}</p>", html_data(judge.judge),
+                  judge.usable ? "ok" : "error", judge.usable ? "believed" : "not believed", role);
   if (!judge.sentence.empty()) out += fmt::format("<p>{}</p>", html_data(judge.sentence));
   out += list(judge.reasons) + list(judge.warnings) + pair_table(judge);
   std::string controls;

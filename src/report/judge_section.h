@@ -29,6 +29,7 @@ struct JudgeRecord {
 // Nothing when there is no such file. Errors: kInput when it is broken.
 std::optional<JudgeRecord> read_judge(const std::filesystem::path& path);
 
-std::string judge_html(const JudgeRecord& judge);
+// `decided`: the evaluation's verdict is this judge's.
+std::string judge_html(const JudgeRecord& judge, bool decided);
 
 }  // namespace lora

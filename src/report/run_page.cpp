@@ -62,6 +62,13 @@ std::string subtitle(const RunRecord& run) {
                      run.split ? grouped_number(run.split->train) + " rows of " : "", data);
 }
 
+// A later `lora judge` changes what the judge says, and not the verdict.
+bool judge_decided(const RunRecord& run) {
+  const std::string& sentence = run.judge->sentence;
+  return run.evaluation && run.evaluation->decided_by == "judge" && !sentence.empty() &&
+         run.evaluation->sentence.starts_with(sentence);
+}
+
 }  // namespace
 
 std::string run_page_html(const RunRecord& run, const RunPageOptions& options) {
@@ -77,7 +84,7 @@ std::string run_page_html(const RunRecord& run, const RunPageOptions& options) {
     add("pairs", "Wins and losses, counted", comparisons_html(evaluation));
     add("parted", "Wins and losses, side by side", wins_and_losses_html(evaluation, options.most_wins));
   }
-  if (run.judge) add("judge", "What the judge says", judge_html(*run.judge));
+  if (run.judge) add("judge", "What the judge says", judge_html(*run.judge, judge_decided(run)));
   if (run.golden)
     add("golden", "Golden rows, apart from the verdict",
         rates_html(*run.golden) + example_list_html(*run.golden, 20));

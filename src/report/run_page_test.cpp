@@ -167,6 +167,7 @@ TEST(RunPage, AJudgeIsShownWithWhetherItIsBelieved) {
   const std::string page = run_page_html(read_run(files.folder()));
   for (const char* part : {"some&lt;model&gt;", "not believed", "it prefers the first"})
     EXPECT_NE(page.find(part), std::string::npos) << part;
+  EXPECT_EQ(page.find("It only describes."), std::string::npos) << "it was not heard";
   files.write(
       "eval/judge.json",
       R"({"format":1,"judge":"m","mode":"pairwise","usable":true,"reasons":[],"warnings":["one family"],"decides":true,)"
@@ -174,9 +175,37 @@ TEST(RunPage, AJudgeIsShownWithWhetherItIsBelieved) {
       R"("disagreeing":7,"unreadable":1,"p":0.004,"win_rate":0.8,"low":0.61,"high":0.91}],)"
       R"("position":{"pairs":40,"consistency":0.825},"controls":{"identical":{"n":8,"ties":8},"gold":{"n":8,"wins":7}}})");
   const std::string believed = run_page_html(read_run(files.folder()));
-  for (const char* part : {"It decides.", "Tuned is preferred.", "80 % (61 % to 91 %)", "both orders in 82 %",
-                           "one family", "calls 8 a tie", "in 7 of 8"})
+  for (const char* part : {"Tuned is preferred.", "80 % (61 % to 91 %)", "both orders in 82 %", "one family",
+                           "calls 8 a tie", "in 7 of 8"})
     EXPECT_NE(believed.find(part), std::string::npos) << part;
+}
+
+// A later `lora judge` may say something else.
+TEST(RunPage, AJudgeDecidesOnlyWhereTheVerdictIsItsOwn) {
+  const TestRun files;
+  const std::string by_judge =
+      R"("decided_by":"judge","sentence":"Tuned is preferred. By the checks alone: …",)";
+  const auto judge = [](bool usable, bool decides, const char* sentence) {
+    return fmt::format(R"({{"format":1,"judge":"m","usable":{},"decides":{},"sentence":"{}"}})", usable,
+                       decides, sentence);
+  };
+  const struct {
+    std::string summary, judge, says;
+  } cases[] = {
+      {by_judge, judge(true, true, "Tuned is preferred."), "It decides."},
+      {by_judge, judge(true, true, "The base is preferred."), "It was to decide; the verdict"},
+      {"", judge(true, true, "Tuned is preferred."), "It was to decide; the verdict"},
+      {"", judge(false, true, ""), "It was to decide; the verdict"},
+      {"", judge(true, false, "Tuned is preferred."), "It only describes."},
+  };
+  for (const auto& [more, told, says] : cases) {
+    std::string summary = TestRun::summary("won");
+    files.write("eval/summary.json", summary.insert(1, more));
+    files.write("eval/judge.json", told);
+    const std::string page = run_page_html(read_run(files.folder()));
+    for (const char* all : {"It decides.", "It was to decide; the verdict", "It only describes."})
+      EXPECT_EQ(page.find(all) != std::string::npos, all == says) << all << " of " << told;
+  }
 }
 
 TEST(RunPage, WhatAnAnswerCostsIsToldWithWhatWasMeasured) {

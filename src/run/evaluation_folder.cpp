@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "data/chat_jsonl.h"
 #include "eval/record_file.h"
+#include "judging/recorded.h"
 
 namespace lora {
 namespace {
@@ -18,10 +19,9 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kUnfinished = "unfinished.json";
 constexpr const char* kTiming = "timing.json";
 // No results: whoever takes the folder may have them.
-constexpr const char* kBesides[] = {kUnfinished, kTiming, "endpoint_cache"};
+constexpr const char* kBesides[] = {kUnfinishedFile, kTiming, "endpoint_cache"};
 constexpr const char* kResults[] = {"answers.jsonl", "summary.json", "questions.jsonl", "report.html",
                                     "review.html"};
 constexpr const char* kHeard[] = {"endpoints.json", "judge.json", "judge.jsonl", "judge_transcripts.jsonl"};
@@ -49,7 +49,7 @@ Json identity_json(const EvaluationIdentity& identity) {
 bool holds_unfinished_results(const fs::path& folder) {
   if (!fs::exists(folder)) return false;
   const bool is_folder = fs::is_directory(folder);
-  const bool is_unfinished = fs::is_regular_file(folder / kUnfinished);
+  const bool is_unfinished = fs::is_regular_file(folder / kUnfinishedFile);
   bool results = false, others = !is_folder;
   std::string other;
   if (is_folder)
@@ -97,7 +97,7 @@ FolderLock open_evaluation_folder(const fs::path& folder, const EvaluationIdenti
                           .found = "the folder cannot be made: " + code.message(),
                           .fix = "Choose an --output-dir that can be written."});
   FolderLock lock(folder);
-  const fs::path record = folder / kUnfinished;
+  const fs::path record = folder / kUnfinishedFile;
   const Json now = identity_json(identity);
   if (holds_unfinished_results(folder)) {
     const Json old = Json::parse(read_file(record), nullptr, false);
@@ -123,7 +123,7 @@ void clear_old_results(const fs::path& folder) {
 
 void finish_evaluation_folder(const fs::path& folder) {
   std::error_code code;  // where it stays, the same command makes the same results once more
-  fs::remove(folder / kUnfinished, code);
+  fs::remove(folder / kUnfinishedFile, code);
 }
 
 }  // namespace lora

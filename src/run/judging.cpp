@@ -96,8 +96,8 @@ bool put_before_judge(const JudgingConfig& config, const std::string& base_model
     return all_heard;
   } catch (const Error& error) {
     const std::string why = excused(error);
-    progress.print(
-        fmt::format("note: no judge was heard (later: lora judge, which asks what is missing): {}", why));
+    progress.print(fmt::format(
+        "note: no judge was heard (of a finished run, lora judge asks what is missing): {}", why));
     write_unjudged(folder, settings.endpoint.model, why);
     return false;
   }

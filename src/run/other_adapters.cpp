@@ -74,7 +74,8 @@ void check_checkpoints(const JudgingConfig& config, int64_t interval, int64_t to
   }
 }
 
-bool names_checkpoint(const JudgingConfig& config, int64_t step, int64_t total_steps) {
+bool names_checkpoint(const JudgingConfig& config, int64_t step, int64_t interval, int64_t total_steps) {
+  if (step == 0 || (step % interval != 0 && step != total_steps)) return false;
   return std::ranges::any_of(config.contestants, [&](const ContestantSettings& settings) {
     return settings.checkpoint == "all" || checkpoint_step(settings.checkpoint) == step ||
            (settings.checkpoint == "last" && step == total_steps);
@@ -82,8 +83,9 @@ bool names_checkpoint(const JudgingConfig& config, int64_t step, int64_t total_s
 }
 
 int64_t count_named_checkpoints(const JudgingConfig& config, int64_t interval, int64_t total_steps) {
-  return std::ranges::count_if(steps_taken(interval, total_steps),
-                               [&](int64_t step) { return names_checkpoint(config, step, total_steps); });
+  return std::ranges::count_if(steps_taken(interval, total_steps), [&](int64_t step) {
+    return names_checkpoint(config, step, interval, total_steps);
+  });
 }
 
 std::vector<OtherAdapter> open_checkpoints(const Session& session, const JudgingConfig& config,
@@ -91,7 +93,7 @@ std::vector<OtherAdapter> open_checkpoints(const Session& session, const Judging
                                            int64_t total_steps) {
   std::vector<OtherAdapter> others;
   for (const int64_t step : steps_taken(interval, total_steps)) {
-    if (!names_checkpoint(config, step, total_steps)) continue;
+    if (!names_checkpoint(config, step, interval, total_steps)) continue;
     const std::string folder = (checkpoints / fmt::format("step-{}", step)).string();
     if (!fs::is_directory(folder))
       throw Error::machine({.where = folder,

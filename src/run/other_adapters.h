@@ -30,8 +30,8 @@ std::vector<OtherAdapter> open_adapters(const Session& session, const JudgingCon
 // `interval` steps and after the last, does not take.
 void check_checkpoints(const JudgingConfig& config, int64_t interval, int64_t total_steps);
 
-// Whether the checkpoint of `step` is a contestant.
-bool names_checkpoint(const JudgingConfig& config, int64_t step, int64_t total_steps);
+// Whether the checkpoint of `step` is a contestant. That of a stop in between never is.
+bool names_checkpoint(const JudgingConfig& config, int64_t step, int64_t interval, int64_t total_steps);
 
 // How many of a run's checkpoints are contestants.
 int64_t count_named_checkpoints(const JudgingConfig& config, int64_t interval, int64_t total_steps);

@@ -34,11 +34,13 @@ TEST(OtherAdapters, ACheckpointThatIsNeverTakenIsRefusedBeforeTheTraining) {
 }
 
 TEST(OtherAdapters, WhatIsNamedIsKept) {
-  EXPECT_TRUE(names_checkpoint(named({"all"}), 10, 25));
-  EXPECT_TRUE(names_checkpoint(named({"step-10", "last"}), 10, 25));
-  EXPECT_TRUE(names_checkpoint(named({"last"}), 25, 25));
-  EXPECT_FALSE(names_checkpoint(named({"last", "step-20"}), 10, 25));
-  EXPECT_FALSE(names_checkpoint({}, 10, 25));
+  EXPECT_TRUE(names_checkpoint(named({"all"}), 10, 10, 25));
+  EXPECT_TRUE(names_checkpoint(named({"step-10", "last"}), 10, 10, 25));
+  EXPECT_TRUE(names_checkpoint(named({"last"}), 25, 10, 25));
+  EXPECT_FALSE(names_checkpoint(named({"last", "step-20"}), 10, 10, 25));
+  EXPECT_FALSE(names_checkpoint({}, 10, 10, 25));
+  for (const int64_t stopped : {0, 7, 24})
+    EXPECT_FALSE(names_checkpoint(named({"all"}), stopped, 10, 25)) << stopped;
   EXPECT_EQ(count_named_checkpoints(named({"all"}), 10, 25), 3);
   EXPECT_EQ(count_named_checkpoints(named({"step-10", "last"}), 10, 25), 2);
   EXPECT_EQ(count_named_checkpoints({}, 10, 25), 0);

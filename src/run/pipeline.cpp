@@ -208,9 +208,7 @@ class Pipeline {
     return train(session_->decoder(), adapter, rows_.train, rows_.valid, config_.train,
                  {folder_, run_hash_, session_->record(),
                   [&](int64_t step) {
-                    // Not those of a stop in between.
-                    const bool taken = step > 0 && (step % interval_ == 0 || step == length_.total_steps);
-                    return whole() && taken && names_checkpoint(config_.judging, step, length_.total_steps);
+                    return whole() && names_checkpoint(config_.judging, step, interval_, length_.total_steps);
                   }},
                  progress_);
   }

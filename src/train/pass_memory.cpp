@@ -49,9 +49,11 @@ struct PanelNumbers {
              workers * ops::cpu::product_room<float>(ops::kBlockRows, model.precision);
     };
     const int64_t workers = ops::row_workers(tokens, model.threads);
-    attention = laid_out(panels(q, d) + 2 * panels(kv, d), workers) + model.r * (q + 2 * kv);
-    gate_up = laid_out(2 * panels(ff, d), workers) + model.r * 2 * std::max(ff, d);
-    down = laid_out(panels(d, ff), workers) + model.r * std::max(ff, d);
+    const auto factors = [&](int64_t rows) { return ops::low_rank_factor(rows, model.r, model.precision); };
+    attention =
+        laid_out(panels(q, d) + 2 * panels(kv, d), workers) + model.r * (q + 2 * kv) + factors(q + 2 * kv);
+    gate_up = laid_out(2 * panels(ff, d), workers) + model.r * 2 * std::max(ff, d) + factors(2 * ff);
+    down = laid_out(panels(d, ff), workers) + model.r * std::max(ff, d) + factors(std::max(ff, d));
     head = laid_out(panels(c.vocab_size, d), model.threads);
   }
 };
@@ -132,9 +134,14 @@ int64_t threads_bytes(const PassModel& model, const PassSize& size) {
   const ops::AttentionShape shape{c.num_attention_heads, c.num_key_value_heads, c.head_dim, 1};
   const int64_t sums = model.r * 2 * (c.hidden_size + std::max(c.intermediate_size, q));
   const int64_t dropped = model.dropout ? std::min(ops::kBlockRows, size.tokens) * widest : 0;
+  int64_t thin = 0;
+  for (const auto& modules : model.adapted)
+    for (const Module module : modules) {
+      const auto [out, in] = module_shape(c, module);
+      thin = std::max(thin, ops::low_rank_room(in, out, model.precision));
+    }
   return std::max(model.threads * ops::attention_room(shape, size.tokens, size.keys, model.precision),
-                  strips * sums +
-                      workers * (dropped + ops::low_rank_room(c.hidden_size, widest, model.precision))) *
+                  strips * sums + workers * (dropped + thin)) *
          kFloat;
 }
 

@@ -342,6 +342,29 @@ TEST_F(Trainer, WithoutItsBestCheckpointARunGoesOn) {
   EXPECT_GE(report.best_step, 28);
 }
 
+// The loss of the last step is all that is left to choose by.
+TEST_F(Trainer, WithoutItsBestCheckpointTheLastIsKeptWhereItsLossIsAwaited) {
+  TrainOptions options = past_the_best();
+  options.micro_batch_tokens = 1;  // each held-out row is a pass
+  int asked = 0, stops_at = -1;
+  stop_ = [&] { return asked++ == stops_at; };
+  const int64_t best_step = run("straight", options).best_step;
+  ASSERT_LT(best_step, 28);
+  stops_at = asked - 5;  // the last is after the step, the four before it are between five rows
+  asked = 0;
+  ASSERT_TRUE(stopped("a", options));
+  const std::string best = "step-" + std::to_string(best_step);
+  ASSERT_GT(fs::remove_all(folder_.path() / "a/checkpoints" / best), 0u);
+  const TrainReport report = run("a", options);
+  ASSERT_EQ(report.warnings.size(), 1u);
+  EXPECT_NE(report.warnings[0].find(best), std::string::npos);
+  EXPECT_EQ(report.best_step, 30);
+  EXPECT_DOUBLE_EQ(*report.best_eval_loss,
+                   metrics_of(folder_.path() / "a").back()["eval_loss"].get<double>());
+  EXPECT_EQ(bytes("a/adapter/adapter_model.safetensors"),
+            bytes("a/checkpoints/step-30/adapter_model.safetensors"));
+}
+
 TEST_F(Trainer, WithoutHeldOutRowsTheLastIsKept) {
   valid_.clear();
   const TrainReport report = run("a", options_of(7));

@@ -2,6 +2,8 @@
 import json
 import math
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -157,12 +159,18 @@ def test_eight_rows_are_learned_by_heart_with_their_end(tmp_path):
     assert all(x["stopped"] for x in answers)
 
 
-def test_threads_wait_briefly_unless_the_user_says_otherwise():
+def test_threads_wait_briefly_beside_busy_programs_unless_the_user_says_otherwise():
     """libgomp reads this where a program starts, so only the launcher can say it; what libgomp took it prints itself."""
     def spins(**environment):
         said = lora("train", "--help", env=os.environ | {"OMP_DISPLAY_ENV": "VERBOSE"} | environment).stderr
         return [line.split("'")[1] for line in said.splitlines() if "GOMP_SPINCOUNT" in line]
 
-    assert spins() == ["10000"]
+    assert spins() in (["1000000"], ["10000"])  # whether something else runs just now
+    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        assert spins() == ["10000"]
+    finally:
+        busy.kill()
+        busy.wait()
     assert spins(GOMP_SPINCOUNT="77") == ["77"]
     assert spins(OMP_WAIT_POLICY="PASSIVE") == ["0"]

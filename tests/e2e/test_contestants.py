@@ -2,10 +2,12 @@
 import json
 import random
 import re
+import signal
+import time
 
 import pytest
 
-from program import GGUF, chat, error_line, hashes, lora, make_tiny_model, start, succeed, write_rows
+from program import GGUF, chat, error_line, finish, hashes, lora, make_tiny_model, start, succeed, write_rows
 
 
 def read_lines(path):
@@ -145,6 +147,28 @@ def test_all_checkpoints_of_a_run(tiny, rows, held_out, tmp_path):
     kept = [c for c in summary["comparisons"] if not c["b"].startswith("step-")]
     assert kept == without["comparisons"]
     assert len(list((plain / "checkpoints").iterdir())) <= 3
+
+
+def test_all_checkpoints_are_not_those_of_a_stop(tiny, rows, held_out, tmp_path):
+    config, out = tmp_path / "c.toml", tmp_path / "run"
+    config.write_text('[[contestant]]\ncheckpoint = "all"\n')
+    command = ("run", config, "--model", tiny, "--train-data", rows, "--eval-data", held_out, "--output-dir", out, "--max-steps", 240,
+               "--eval-steps", 80, "--logging-steps", 1, "--threads", 1, "--max-new-tokens", 6)
+    process = start(*command)
+    metrics = out / "metrics.jsonl"
+    while process.poll() is None and not (metrics.exists() and "\n" in metrics.read_text()):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    stopped = finish(process)
+    assert stopped.returncode == 130, stopped.stderr
+    step = int(stopped.stderr.split("stopped after step ")[1].split()[0])
+    assert step < 160 and step % 80, "the newest two are kept, wherever they come from"
+    assert (out / "checkpoints" / f"step-{step}").is_dir()
+    done = lora(*command)
+    assert done.returncode in (0, 1) and f"going on from {out}/checkpoints/step-{step}\n" in done.stderr, done.stderr
+    assert {f.name for f in (out / "checkpoints").iterdir()} == {"step-80", "step-160", "step-240"}
+    asked = read(out / "eval" / "summary.json")["asked"]
+    assert [a["name"] for a in asked if a["kind"] == "adapter"] == ["step-80", "step-160", "step-240"]
 
 
 def test_rows_bring_their_own_checks(tiny, rows, tmp_path):

@@ -111,7 +111,8 @@ def test_a_judge_that_decides(tiny, rows, held_out, server, tmp_path):
     judged = json.loads((out / "eval" / "judge.json").read_text())
     assert judged["usable"] and judged["decides"] and judged["verdict"] == "won", judged
     assert summary["verdict"] == "won" and summary["decided_by"] == "judge" and "By the judge large-model" in summary["sentence"]
-    assert summary["enough_examples"] is True and "Decided by the judge" in (out / "report.html").read_text(encoding="utf-8")
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert summary["enough_examples"] is True and "Decided by the judge" in page and "It decides." in page
     told = json.loads(done.stdout)["evaluation"]
     assert told["verdict"] == "won" and told["decided_by"] == "judge"
     assert json.loads((out / "finished.json").read_text())["verdict"] == "won"
@@ -230,6 +231,11 @@ def test_an_evaluation_that_lacks_a_few_judgements_is_gone_on_with(tiny, trained
     lacking = lora(*evaluation(tiny, trained, held_out, config, out), env=ENVIRONMENT)
     assert lacking.returncode in (0, 1) and "give the same command again" in lacking.stderr, lacking.stderr
     assert (out / "unfinished.json").exists() and (out / "report.html").exists()
+    # What a judge said in between, going on would replace.
+    before = hashes(out)
+    other = write_config(tmp_path / "other.toml", server, judge='rubric = "The shorter answer is the better one."\n')
+    line = error_line(lora("judge", out, "--config", other, env=ENVIRONMENT), 2)
+    assert str(out) in line and "not finished" in line and "same `lora eval` command" in line and hashes(out) == before
 
     server.always = None
     server.requests.clear()

@@ -1,5 +1,6 @@
 """`lora judge` before judges that are biased, confused, slow, broken and curious. Under a minute, most of it waiting."""
 import contextlib
+import fcntl
 import json
 import os
 import random
@@ -447,3 +448,15 @@ def test_folders_that_cannot_be_judged(judged, serve, run, tmp_path):
     assert "--data" in error_line(judged(server, folder=tmp_path / "flat"), 2)
     assert judged(server, folder=tmp_path / "flat", arguments=("--data", run / "split" / "test.jsonl")).returncode == 0
     assert json.loads((tmp_path / "flat" / "judge.json").read_text())["verdict"] == "won"
+
+
+def test_a_folder_is_judged_by_one_at_a_time(judged, serve, run):
+    server = serve(honest)
+    held = os.open(run, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    before = hashes(run)
+    line = error_line(judged(server), 2)
+    assert str(run) in line and "another lora works in this folder" in line
+    assert not server.requests and hashes(run) == before
+    os.close(held)
+    assert judged(server).returncode == 0

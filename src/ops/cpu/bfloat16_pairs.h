@@ -1,5 +1,5 @@
-// Floats as pairs of bfloat16 in vectors of 512 bits, which instructions multiply two at a time: what products on tiles (tiles.h)
-// and on vectors (pairs.h) share. Only for functions that are compiled for LORA_BFLOAT16 or more.
+// Floats as pairs of bfloat16 in vectors of 512 bits, which instructions multiply two at a time: what products on tiles (tiles.h,
+// small_tiles.h) and on vectors (pairs.h, small_pairs.h) share. Only for functions that are compiled for LORA_BFLOAT16 or more.
 #pragma once
 
 #if defined(__x86_64__) && defined(__linux__)

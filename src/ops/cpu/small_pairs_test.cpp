@@ -98,10 +98,12 @@ TEST_P(SmallPairs, TheTransposeOfALeftFactor) {
   }
 }
 
-TEST_P(SmallPairs, ARowOfOddLengthEndsWithAZero) {
+TEST(Pairs, ARowOfOddLengthEndsWithAZero) {
+  if (!pairs::available()) GTEST_SKIP() << "this processor multiplies no pairs of bfloat16";
   for (const int64_t n : {1, 2, 15, 31, 32, 33, 47, 100}) {
-    const Tensor x = at::randn({n}), to = room(1, (n + 1) / 2 + 1);
-    pairs::round_row(x.const_data_ptr<float>(), n, of_room(to));
+    const Tensor x = at::randn({n}),
+                 to = at::full({1, (n + 1) / 2 + 1}, std::numeric_limits<float>::quiet_NaN());
+    pairs::round_row(x.const_data_ptr<float>(), n, static_cast<Pair*>(to.data_ptr()));
     Tensor expected = at::zeros({(n + 1) / 2 * 2}, at::kBFloat16);
     expected.slice(0, 0, n).copy_(x.to(at::kBFloat16));
     EXPECT_TRUE(at::equal(to.view(at::kBFloat16).flatten().slice(0, 0, expected.size(0)), expected)) << n;

@@ -1,5 +1,5 @@
 // The processor's unit for matrix tiles (AMX): how its tiles are configured and let go. What is multiplied on them is in tiles.cpp and
-// small_tiles.cpp. Only for functions that are compiled for LORA_TILES.
+// small_tiles.cpp, in functions that are compiled for LORA_TILES.
 #pragma once
 
 #if defined(__x86_64__) && defined(__linux__)
@@ -23,9 +23,10 @@ struct alignas(64) Shapes {
 };
 static_assert(sizeof(Shapes) == 64);
 
-// All tiles become zeros of these shapes. (As an instruction: of _tile_loadconfig compilers believe that it reads a few bytes only.)
+// All tiles become zeros of these shapes. (As an instruction: of _tile_loadconfig compilers believe that it reads a few bytes only. And of
+// loads of tiles they don't believe that these read memory at all: what tiles are loaded with is written before this.)
 inline void configure(const Shapes& shapes) {
-  asm volatile("ldtilecfg %0" : : "m"(shapes));
+  asm volatile("ldtilecfg %0" : : "m"(shapes) : "memory");
 }
 
 [[LORA_TILES]] inline void release() {

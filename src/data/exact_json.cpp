@@ -1,4 +1,4 @@
-#include "eval/exact_json.h"
+#include "data/exact_json.h"
 
 #include <fmt/format.h>
 

@@ -1,8 +1,8 @@
-#include "eval/json_equal.h"
+#include "data/json_equal.h"
 
 #include <algorithm>
 
-#include "eval/exact_json.h"
+#include "data/exact_json.h"
 
 namespace lora {
 namespace {

@@ -1,8 +1,8 @@
-#include "eval/exact_json.h"
+#include "data/exact_json.h"
 
 #include <gtest/gtest.h>
 
-#include "eval/json_equal.h"
+#include "data/json_equal.h"
 
 namespace lora {
 namespace {
