@@ -359,10 +359,10 @@ def test_a_base_in_four_bits(tmp_path, dtype):
     assert (all_logits(base, examples[0]) - full).abs().max() > 0.1  # 4 bits are not the same model
     job = dict(model=model, base="4bit", adapter=tmp_path / "adapter")
     compare_logits("tiny in 4 bits", tmp_path, tuned, examples, 1e-4, **job)
-    for options in (dict(), dict(share_prefixes=False), dict(max_tokens=64), dict(reference=True),
-                    dict(float32_matmul_precision="high")):  # the last as training has it by itself
-        compare_gradients("tiny in 4 bits", tmp_path, tuned, examples, 1e-5, 1e-4 if "float32_matmul_precision" in options else 5e-5,
-                          **job, **options)
+    for options in (dict(), dict(share_prefixes=False), dict(max_tokens=64), dict(reference=True)):
+        compare_gradients("tiny in 4 bits", tmp_path, tuned, examples, 1e-5, 5e-5, **job, **options)
+    # As training has it by itself: 16 bits of each number where the processor multiplies tiles.
+    compare_gradients("tiny in 4 bits, high", tmp_path, tuned, examples, 1e-5, 1e-4, norm_limit=1e-4, **job, float32_matmul_precision="high")
 
 
 @tiny
