@@ -50,14 +50,6 @@ Tensor dropout_room(const SavedGroup& group, const Tensor& h) {
   return drops(group) ? at::empty({row_workers(h.size(0)), kBlockRows, h.size(1)}, h.options()) : Tensor();
 }
 
-// Rows begin … end - 1 of a matrix, contiguous, become columns: (columns, end - begin).
-template <class T>
-Tensor turned(const Tensor& x, int64_t begin, int64_t end) {
-  Tensor result = at::empty({x.size(1), end - begin}, x.options());
-  cpu::turn(row<T>(x, begin), x.size(1), end - begin, x.size(1), result.data_ptr<T>(), end - begin);
-  return result;
-}
-
 // body(rows of the block, the number of those before them), once at least: all rows, or kThinRows at a time.
 template <class Body>
 void for_thin_rows(const RowBlock& block, bool in_pairs, const Body& body) {
@@ -86,8 +78,9 @@ class ThinProducts {
         in_(h.size(1)),
         rooms_(static_cast<size_t>(row_workers(h.size(0)))),
         dropped_(dropout_room(group, h)) {
+    const MatmulPrecision precision = precision_of(group);
     for (const SavedProjection& p : group)
-      adapters_.push_back(p.has_lora() ? std::make_optional<LowRank<T>>(*p.lora, precision_of(group), pass)
+      adapters_.push_back(p.has_lora() ? std::make_optional<LowRank<T>>(*p.lora, precision, pass)
                                        : std::nullopt);
   }
 
@@ -154,8 +147,7 @@ class ThinProducts {
   int64_t in_;
   std::vector<std::optional<LowRank<T>>> adapters_;
   std::vector<Room> rooms_;
-  Tensor
-      dropped_;  // a thread's room for a block of what dropout leaves of h: (workers, kBlockRows, in), or undefined
+  Tensor dropped_;  // dropout_room()
 };
 
 // What a block of y holds before its products: y's rows, columns part.begin … part.end. Returns whether there is anything.
@@ -180,18 +172,19 @@ bool begin_rows(const Tensor& bias, const Tensor& residual, const RowBlock& bloc
 template <class T>
 void add_of_rows(const T* h, int64_t in, const std::vector<LoraRows>& of_rows, const RowBlock& block,
                  const WeightPart<T>& part, const Tensor& y) {
+  ThinRows<T> x;
   std::vector<T> u;
   for (const auto& [rows_begin, rows_end, term] : of_rows) {
     const int64_t begin = std::max(block.begin, rows_begin), end = std::min(block.end, rows_end);
     if (begin >= end) continue;
     const int64_t r = term.A.size(0), columns = part.end - part.begin;
     u.resize(static_cast<size_t>((end - begin) * r));
-    cpu::small_product(end - begin, r, in, {h + (begin - block.begin) * in, in, 1},
-                       turned<T>(term.A, 0, r).template const_data_ptr<T>(), r, false, u.data(), r);
+    x.read(h + (begin - block.begin) * in, in, end - begin, in);
+    LowRank<T>(term, MatmulPrecision::kHighest, LowRank<T>::Pass::kForward).forward(x, u.data());
     for (T& number : u) number *= static_cast<T>(term.scale);
     cpu::small_product(end - begin, columns, r, {u.data(), r, 1},
-                       turned<T>(term.B, part.begin, part.end).template const_data_ptr<T>(), columns, true,
-                       row<T>(y, begin) + part.begin, y.stride(0));
+                       turned<T>(term.B.slice(0, part.begin, part.end)).template const_data_ptr<T>(), columns,
+                       true, row<T>(y, begin) + part.begin, y.stride(0));
   }
 }
 

@@ -58,14 +58,14 @@ at::Tensor joined_pairs(const at::Tensor& B) {
   return joined;
 }
 
-template <class T>
-at::Tensor turned_numbers(const at::Tensor& A) {
-  const at::Tensor turned = at::empty({A.size(1), A.size(0)}, A.options());
-  cpu::turn(A.const_data_ptr<T>(), A.size(1), A.size(0), A.size(1), turned.data_ptr<T>(), A.size(0));
-  return turned;
-}
-
 }  // namespace
+
+template <class T>
+at::Tensor turned(const at::Tensor& x) {
+  const at::Tensor result = at::empty({x.size(1), x.size(0)}, x.options());
+  cpu::turn(x.const_data_ptr<T>(), x.size(1), x.size(0), x.size(1), result.data_ptr<T>(), x.size(0));
+  return result;
+}
 
 template <class T>
 bool low_rank_in_pairs(MatmulPrecision precision) {
@@ -122,7 +122,7 @@ LowRank<T>::LowRank(const LoraTerm& term, MatmulPrecision precision, Pass pass)
       scale_(static_cast<T>(term.scale)),
       pairs_(low_rank_in_pairs<T>(precision)) {
   if (pass == Pass::kForward)
-    right_ = pairs_ ? turned_pairs(term.A) : turned_numbers<T>(term.A);
+    right_ = pairs_ ? turned_pairs(term.A) : turned<T>(term.A);
   else
     right_ = pairs_ ? joined_pairs(term.B) : term.B;
 }
@@ -168,6 +168,8 @@ void LowRank<T>::backward(ThinRows<T>& x, ThinRows<T>& dy, const T* u, bool accu
   sum_over_rows(du, x, accumulate, dA);
 }
 
+template at::Tensor turned<float>(const at::Tensor&);
+template at::Tensor turned<double>(const at::Tensor&);
 template bool low_rank_in_pairs<float>(MatmulPrecision);
 template bool low_rank_in_pairs<double>(MatmulPrecision);
 template class ThinRows<float>;

@@ -24,6 +24,10 @@ constexpr int64_t kThinRows = 64;
 int64_t low_rank_room(int64_t in, int64_t out, MatmulPrecision precision);
 int64_t low_rank_factor(int64_t rows, int64_t r, MatmulPrecision precision);
 
+// The transpose of x, contiguous.
+template <class T>
+at::Tensor turned(const at::Tensor& x);
+
 // Rows (rows, columns) of x, or of a gradient, that several products read: as pairs they are made once, in room that is used again.
 template <class T>
 class ThinRows {

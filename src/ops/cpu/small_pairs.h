@@ -1,5 +1,6 @@
-// The products of small_product.h over pairs of bfloat16 (AVX512_BF16), as attention and, on tiles, the adapter have them with MatmulPrecision::kMedium: short, with
-// strides, in a near cache; sums are floats. On matrix tiles where there are some (small_tiles.h). One thread. Only where pairs::available().
+// The products of small_product.h over pairs of bfloat16 (AVX512_BF16), as attention and, on tiles, the adapter have them with
+// MatmulPrecision::kMedium: short, with strides, in a near cache; sums are floats. On matrix tiles where there are some (small_tiles.h). One
+// thread. Only where pairs::available().
 #pragma once
 
 #include <cstdint>

@@ -9,14 +9,15 @@
 #include <limits>
 
 #include "ops/cpu/pairs.h"
+#include "ops/cpu/small_tiles.h"
 #include "ops/cpu/tiles.h"
 
 namespace lora::ops::cpu {
 namespace {
 
 using at::Tensor;
-using pairs::kPairs;
 using pairs::Pair;
+using pairs::whole_vectors;
 
 // Parameter: whether on tiles.
 class SmallPairs : public ::testing::TestWithParam<bool> {
@@ -38,7 +39,14 @@ class SmallPairs : public ::testing::TestWithParam<bool> {
   static double error(const Tensor& got, const Tensor& expected) {
     return ((got.to(at::kDouble) - expected).norm() / expected.norm()).item<double>();
   }
-  static int64_t whole(int64_t columns) { return (columns + kPairs - 1) / kPairs * kPairs; }
+  // That of the parameter, whichever small_product() would choose.
+  static void multiply(int64_t m, int64_t n, int64_t k, const LeftFactor<Pair>& a, const Pair* b,
+                       int64_t b_stride, bool accumulate, float* c, int64_t c_stride) {
+    if (GetParam())
+      tiles::small_product(m, n, k, a, b, b_stride, accumulate, c, c_stride);
+    else
+      small_product(m, n, k, a, b, b_stride, accumulate, c, c_stride);
+  }
 };
 
 INSTANTIATE_TEST_SUITE_P(OnVectors, SmallPairs, ::testing::Values(false));
@@ -55,15 +63,15 @@ TEST_P(SmallPairs, TheProductOfTwoMatrices) {
       const LeftFactor<Pair> factor{of(a) + 1, (k + 4) / 2, 1};
       const auto check = [&](const Tensor& right, int64_t stride, const Tensor& product, const char* what) {
         wide.copy_(before);
-        small_product(m, n, k / 2, factor, of_room(right), stride, accumulate, wide.data_ptr<float>() + 4,
-                      wide.stride(0));
+        multiply(m, n, k / 2, factor, of_room(right), stride, accumulate, wide.data_ptr<float>() + 4,
+                 wide.stride(0));
         const Tensor old = before.slice(1, 4, 4 + n).to(at::kDouble);
         EXPECT_LE(error(wide.slice(1, 4, 4 + n), accumulate ? old + product : product), 1e-6)
             << what << ' ' << m << " x " << n << " x " << k;
         EXPECT_TRUE(at::equal(wide.slice(1, 0, 4), before.slice(1, 0, 4)) &&
                     at::equal(wide.slice(1, 4 + n), before.slice(1, 4 + n)));
       };
-      const int64_t stride = whole(n) + 16;
+      const int64_t stride = whole_vectors(n) + 16;
       const Tensor turned = room(k / 2, stride), joined = room(k / 2, stride);
       turn(of(b), k / 2, n, k / 2, of_room(turned), stride);
       check(turned, stride, at::mm(left, b.to(at::kDouble).t()), "turned");
@@ -84,16 +92,16 @@ TEST_P(SmallPairs, TheTransposeOfALeftFactor) {
                                    {257, 17, 30}}) {
     const Tensor p = at::randn({rows, m}).to(at::kBFloat16).to(at::kFloat), x = drawn(rows, n),
                  sums = at::zeros({m, n}), left = room((rows + 1) / 2, m),
-                 right = room((rows + 1) / 2, whole(n));
+                 right = room((rows + 1) / 2, whole_vectors(n));
     for (int64_t i = 0; i < rows; i += 2) {
       const bool two = i + 1 < rows;
       const float* row = p.const_data_ptr<float>() + i * m;
       pairs::round_rows(row, two ? row + m : nullptr, m, of_room(left) + i / 2 * m);
       pairs::join_rows(of(x) + i * n / 2, two ? of(x) + (i + 1) * n / 2 : nullptr, n,
-                       of_room(right) + i / 2 * whole(n));
+                       of_room(right) + i / 2 * whole_vectors(n));
     }
-    small_product(m, n, (rows + 1) / 2, LeftFactor<Pair>{of_room(left), 1, m}, of_room(right), whole(n), true,
-                  sums.data_ptr<float>(), n);
+    multiply(m, n, (rows + 1) / 2, LeftFactor<Pair>{of_room(left), 1, m}, of_room(right), whole_vectors(n),
+             true, sums.data_ptr<float>(), n);
     EXPECT_LE(error(sums, at::mm(p.to(at::kDouble).t(), x.to(at::kDouble))), 1e-6) << rows << ' ' << m;
   }
 }

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace lora::ops::cpu::tiles {
 namespace {
@@ -14,92 +15,52 @@ namespace {
 using pairs::kPairs;
 using pairs::Pair;
 
-constexpr int64_t kRows = 16,
-                  kVectors = 4;  // rows and, in vectors, columns of c that are summed up at a time
-constexpr int64_t kTurned =
-    64;  // pairs of a row that are turned at a time, where columns of a lie side by side
-
+// Rows, and columns in vectors, of c that are summed up at a time.
+constexpr int64_t kRows = 16;
+constexpr int kVectors = 4;
+// Pairs of a row that are turned at a time, where columns of a lie side by side.
+constexpr int64_t kTurned = 64;
 constexpr int64_t kPairBytes = sizeof(Pair);
 
-// Tiles 0 to 3 are sums, 4 and 5 parts of a and b 16 pairs deep, 6 and 7 what is left of the depth.
-void configure(int64_t rows, int64_t left_over) {
-  static constexpr tile_unit::Shapes kWhole;
-  if (rows == kRows && left_over == 0) return tile_unit::configure(kWhole);
+// Tiles 0 to kVectors - 1 are sums, these parts of a and b, 16 pairs deep, and what is left over of the depth.
+constexpr int kLeft = 4, kRight = 5, kLeftRest = 6, kRightRest = 7;
+
+void configure(int64_t rows, int64_t rest) {
+  if (rows == kRows && rest == 0) return tile_unit::configure(tile_unit::kWhole);
   tile_unit::Shapes shapes;
-  for (const size_t tile : {0, 1, 2, 3, 4, 6}) shapes.rows[tile] = static_cast<uint8_t>(rows);
-  shapes.row_bytes[6] = static_cast<uint16_t>(left_over * kPairBytes);
-  shapes.rows[7] = static_cast<uint8_t>(left_over);
-  if (left_over == 0) shapes.rows[6] = shapes.rows[7] = 0, shapes.row_bytes[6] = shapes.row_bytes[7] = 0;
+  for (const int tile : {0, 1, 2, 3, kLeft})
+    shapes.rows[static_cast<size_t>(tile)] = static_cast<uint8_t>(rows);
+  shapes.rows[kLeftRest] = static_cast<uint8_t>(rest > 0 ? rows : 0);
+  shapes.row_bytes[kLeftRest] = static_cast<uint16_t>(rest * kPairBytes);
+  shapes.rows[kRightRest] = static_cast<uint8_t>(rest);
+  if (rest == 0) shapes.row_bytes[kRightRest] = 0;
   tile_unit::configure(shapes);
 }
 
-// Names of tiles are parts of instructions, so they can't be variables. V: sums in use.
-template <int V>
-[[LORA_TILES]] inline void multiply(const Pair* b, int64_t b_bytes) {
-  _tile_loadd(5, b, b_bytes);
-  _tile_dpbf16ps(0, 4, 5);
-  if constexpr (V > 1) {
-    _tile_loadd(5, b + kPairs, b_bytes);
-    _tile_dpbf16ps(1, 4, 5);
-  }
-  if constexpr (V > 2) {
-    _tile_loadd(5, b + 2 * kPairs, b_bytes);
-    _tile_dpbf16ps(2, 4, 5);
-  }
-  if constexpr (V > 3) {
-    _tile_loadd(5, b + 3 * kPairs, b_bytes);
-    _tile_dpbf16ps(3, 4, 5);
-  }
-}
-
-template <int V>
-[[LORA_TILES]] inline void multiply_left_over(const Pair* b, int64_t b_bytes) {
-  _tile_loadd(7, b, b_bytes);
-  _tile_dpbf16ps(0, 6, 7);
-  if constexpr (V > 1) {
-    _tile_loadd(7, b + kPairs, b_bytes);
-    _tile_dpbf16ps(1, 6, 7);
-  }
-  if constexpr (V > 2) {
-    _tile_loadd(7, b + 2 * kPairs, b_bytes);
-    _tile_dpbf16ps(2, 6, 7);
-  }
-  if constexpr (V > 3) {
-    _tile_loadd(7, b + 3 * kPairs, b_bytes);
-    _tile_dpbf16ps(3, 6, 7);
-  }
-}
-
-// c (as many rows as are configured, V vectors) = or += a b; a's rows lie side by side.
-template <int V>
-[[LORA_TILES]] void sum_up(int64_t k, const Pair* a, int64_t a_stride, const Pair* b, int64_t b_stride,
-                           bool accumulate, float* c, int64_t c_stride) {
+// c (as many rows as are configured, a vector for each of Sums) = or += a b; a's rows lie side by side.
+template <int... Sums>
+void sum_up(std::integer_sequence<int, Sums...>, int64_t k, const Pair* a, int64_t a_stride, const Pair* b,
+            int64_t b_stride, bool accumulate, float* c, int64_t c_stride) {
   const int64_t a_bytes = a_stride * kPairBytes, b_bytes = b_stride * kPairBytes,
                 c_bytes = c_stride * static_cast<int64_t>(sizeof(float));
-  if (accumulate) {
-    _tile_loadd(0, c, c_bytes);
-    if constexpr (V > 1) _tile_loadd(1, c + 16, c_bytes);
-    if constexpr (V > 2) _tile_loadd(2, c + 32, c_bytes);
-    if constexpr (V > 3) _tile_loadd(3, c + 48, c_bytes);
-  } else {
-    _tile_zero(0);
-    if constexpr (V > 1) _tile_zero(1);
-    if constexpr (V > 2) _tile_zero(2);
-    if constexpr (V > 3) _tile_zero(3);
-  }
+  if (accumulate)
+    (tile_unit::load<Sums>(c + 16 * Sums, c_bytes), ...);
+  else
+    (tile_unit::zero<Sums>(), ...);
   int64_t p = 0;
   for (; p + kPairs <= k; p += kPairs) {
-    _tile_loadd(4, a + p, a_bytes);
-    multiply<V>(b + p * b_stride, b_bytes);
+    tile_unit::load<kLeft>(a + p, a_bytes);
+    ((tile_unit::load<kRight>(b + p * b_stride + kPairs * Sums, b_bytes),
+      tile_unit::multiply<Sums, kLeft, kRight>()),
+     ...);
   }
   if (p < k) {
-    _tile_loadd(6, a + p, a_bytes);
-    multiply_left_over<V>(b + p * b_stride, b_bytes);
+    tile_unit::load<kLeftRest>(a + p, a_bytes);
+    ((tile_unit::load<kRightRest>(b + p * b_stride + kPairs * Sums, b_bytes),
+      tile_unit::multiply<Sums, kLeftRest, kRightRest>()),
+     ...);
   }
-  _tile_stored(0, c, c_bytes);
-  if constexpr (V > 1) _tile_stored(1, c + 16, c_bytes);
-  if constexpr (V > 2) _tile_stored(2, c + 32, c_bytes);
-  if constexpr (V > 3) _tile_stored(3, c + 48, c_bytes);
+  (tile_unit::store<Sums>(c + 16 * Sums, c_bytes), ...);
 }
 
 // At most V vectors of columns, not all numbers of which need to exist in c.
@@ -109,11 +70,12 @@ void strip(int64_t rows, int64_t columns, int64_t k, const Pair* a, int64_t a_st
   if constexpr (V > 0) {
     if (columns <= 16 * (V - 1))
       return strip<V - 1>(rows, columns, k, a, a_stride, b, b_stride, accumulate, c, c_stride);
-    if (columns == 16 * V) return sum_up<V>(k, a, a_stride, b, b_stride, accumulate, c, c_stride);
+    constexpr std::make_integer_sequence<int, V> kSums;
+    if (columns == 16 * V) return sum_up(kSums, k, a, a_stride, b, b_stride, accumulate, c, c_stride);
     alignas(64) std::array<float, static_cast<size_t>(kRows * 16 * V)> edge;
     if (accumulate)
       for (int64_t i = 0; i < rows; ++i) std::copy_n(c + i * c_stride, columns, edge.data() + i * 16 * V);
-    sum_up<V>(k, a, a_stride, b, b_stride, accumulate, edge.data(), 16 * V);
+    sum_up(kSums, k, a, a_stride, b, b_stride, accumulate, edge.data(), 16 * V);
     for (int64_t i = 0; i < rows; ++i) std::copy_n(edge.data() + i * 16 * V, columns, c + i * c_stride);
   }
 }

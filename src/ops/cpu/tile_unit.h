@@ -1,16 +1,12 @@
-// The processor's unit for matrix tiles (AMX): how its tiles are configured and let go. What is multiplied on them is in tiles.cpp and
-// small_tiles.cpp, in functions that are compiled for LORA_TILES.
+// The processor's unit for matrix tiles (AMX): its instructions, with the names of tiles, which are parts of them, as template arguments.
+// (The compilers' own intrinsics don't say that loading tiles reads memory, nor how much of it a configuration is.) What is multiplied on
+// them is in tiles.cpp and small_tiles.cpp.
 #pragma once
 
 #if defined(__x86_64__) && defined(__linux__)
 
-#include <immintrin.h>
-
 #include <array>
 #include <cstdint>
-
-// What a function that works on tiles, or makes them, may use.
-#define LORA_TILES gnu::target("avx512f,avx512bw,avx512bf16,amx-tile,amx-bf16")
 
 namespace lora::ops::cpu::tile_unit {
 
@@ -22,15 +18,34 @@ struct alignas(64) Shapes {
   std::array<uint8_t, 16> rows{16, 16, 16, 16, 16, 16, 16, 16};
 };
 static_assert(sizeof(Shapes) == 64);
+inline constexpr Shapes kWhole;
 
-// All tiles become zeros of these shapes. (As an instruction: of _tile_loadconfig compilers believe that it reads a few bytes only. And of
-// loads of tiles they don't believe that these read memory at all: what tiles are loaded with is written before this.)
+// All tiles become zeros of these shapes.
 inline void configure(const Shapes& shapes) {
-  asm volatile("ldtilecfg %0" : : "m"(shapes) : "memory");
+  asm volatile("ldtilecfg %0" : : "m"(shapes));
+}
+// Nobody works on tiles any more: the system need not keep them.
+inline void release() {
+  asm volatile("tilerelease");
 }
 
-[[LORA_TILES]] inline void release() {
-  _tile_release();
+// Rows `stride` bytes apart.
+template <int Tile>
+void load(const void* from, int64_t stride) {
+  asm volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(from), "r"(stride), "i"(Tile) : "memory");
+}
+template <int Tile>
+void store(void* to, int64_t stride) {
+  asm volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(to), "r"(stride), "i"(Tile) : "memory");
+}
+template <int Tile>
+void zero() {
+  asm volatile("tilezero %%tmm%c0" : : "i"(Tile));
+}
+// Sum, of floats, += Left times Right, both of pairs of bfloat16: rows of Right are columns of pairs of Left.
+template <int Sum, int Left, int Right>
+void multiply() {
+  asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(Sum), "i"(Left), "i"(Right));
 }
 
 }  // namespace lora::ops::cpu::tile_unit

@@ -51,7 +51,7 @@ struct Split {
 };
 
 template <int Parts>
-[[LORA_TILES]] inline Split<Parts> split(__m512 first, __m512 second) {
+[[LORA_BFLOAT16]] inline Split<Parts> split(__m512 first, __m512 second) {
   // The upper half of a float is a bfloat16. Halves are rounded away from zero, which matters to no sum.
   const __m512i half = _mm512_set1_epi32(0x8000), upper = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
   Split<Parts> s;
@@ -67,19 +67,19 @@ template <int Parts>
 }
 
 // What comes kAhead blocks later: 32 numbers. Processors don't follow so many rows by themselves.
-[[LORA_TILES]] inline void fetch_ahead(const float* from) {
+[[LORA_BFLOAT16]] inline void fetch_ahead(const float* from) {
   _mm_prefetch(reinterpret_cast<const char*>(from + kAhead * kDepth), _MM_HINT_T0);
   _mm_prefetch(reinterpret_cast<const char*>(from + kAhead * kDepth + 16), _MM_HINT_T0);
 }
 
 // What all bits of each part are together tells how many parts are needed.
 template <int Parts>
-[[LORA_TILES]] inline void add_bits(const Split<Parts>& s, __m512i* bits) {
+[[LORA_BFLOAT16]] inline void add_bits(const Split<Parts>& s, __m512i* bits) {
   for (int p = 0; p < Parts; ++p) bits[p] = _mm512_or_si512(bits[p], s.part[p]);
 }
 
 template <int Parts>
-[[LORA_TILES]] inline int parts_of(const __m512i* bits) {
+[[LORA_BFLOAT16]] inline int parts_of(const __m512i* bits) {
   int parts = Parts;
   while (parts > 1 && !_mm512_test_epi32_mask(bits[parts - 1], bits[parts - 1])) --parts;
   return parts;
@@ -91,31 +91,30 @@ char* right_block(float* panels, int64_t panel, int64_t k, int64_t block) {
 }
 
 // Tiles 0 to 3 are sums: rows 0 and 16, columns 0 and 16; 4 and 5 rows of the left factor, 6 and 7 columns of the right one.
-// Names of tiles are parts of instructions, so they can't be variables.
 template <int RowTiles>
-[[LORA_TILES]] inline void load_left(const char* left, int part) {
-  _tile_loadd(4, left + part * 2 * kTileBytes, 64);
-  if constexpr (RowTiles == 2) _tile_loadd(5, left + (part * 2 + 1) * kTileBytes, 64);
+inline void load_left(const char* left, int part) {
+  tile_unit::load<4>(left + part * 2 * kTileBytes, 64);
+  if constexpr (RowTiles == 2) tile_unit::load<5>(left + (part * 2 + 1) * kTileBytes, 64);
 }
 
-[[LORA_TILES]] inline void load_right(const char* right, int part) {
-  _tile_loadd(6, right + part * 2 * kTileBytes, 64);
-  _tile_loadd(7, right + (part * 2 + 1) * kTileBytes, 64);
+inline void load_right(const char* right, int part) {
+  tile_unit::load<6>(right + part * 2 * kTileBytes, 64);
+  tile_unit::load<7>(right + (part * 2 + 1) * kTileBytes, 64);
 }
 
 template <int RowTiles>
-[[LORA_TILES]] inline void multiply() {
-  _tile_dpbf16ps(0, 4, 6);
-  _tile_dpbf16ps(1, 4, 7);
+inline void multiply() {
+  tile_unit::multiply<0, 4, 6>();
+  tile_unit::multiply<1, 4, 7>();
   if constexpr (RowTiles == 2) {
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
+    tile_unit::multiply<2, 5, 6>();
+    tile_unit::multiply<3, 5, 7>();
   }
 }
 
 // Products of parts whose ranks add up to Parts - 1 at most, in orders that load few tiles anew.
 template <int RowTiles, int Parts>
-[[LORA_TILES]] inline void multiply_block(const char* left, const char* right) {
+inline void multiply_block(const char* left, const char* right) {
   const int parts = *reinterpret_cast<const int*>(right + kPartsBytes<Parts>);
   if constexpr (Parts == kAllParts) {
     load_left<RowTiles>(left, 0);
@@ -169,7 +168,7 @@ struct Pass {
 
 // Lays out 16 rows of the left factor, those that exist, of a slice.
 template <int Parts>
-[[LORA_TILES]] void lay_out_rows(const Slice& slice, int64_t row, int64_t rows, char* to) {
+[[LORA_BFLOAT16]] void lay_out_rows(const Slice& slice, int64_t row, int64_t rows, char* to) {
   const auto& [a, a_stride, k, panels] = *slice.factor;
   for (int64_t block = slice.begin; block < slice.end; ++block, to += kBlockBytes<Parts>) {
     for (int64_t i = 0; i < kTileRows; ++i) {
@@ -184,22 +183,21 @@ template <int Parts>
 
 // 16 * RowTiles rows of c, 32 columns.
 template <int RowTiles, int Parts>
-[[LORA_TILES]] void sum_up(const Pass& pass, int64_t group, int64_t panel, bool accumulate, float* c,
-                           int64_t c_stride) {
+void sum_up(const Pass& pass, int64_t group, int64_t panel, bool accumulate, float* c, int64_t c_stride) {
   const int64_t stride = c_stride * static_cast<int64_t>(sizeof(float));
   float* below = c + kTileRows * c_stride;
   if (accumulate) {
-    _tile_loadd(0, c, stride);
-    _tile_loadd(1, c + 16, stride);
+    tile_unit::load<0>(c, stride);
+    tile_unit::load<1>(c + 16, stride);
     if constexpr (RowTiles == 2) {
-      _tile_loadd(2, below, stride);
-      _tile_loadd(3, below + 16, stride);
+      tile_unit::load<2>(below, stride);
+      tile_unit::load<3>(below + 16, stride);
     }
   } else {
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
+    tile_unit::zero<0>();
+    tile_unit::zero<1>();
+    tile_unit::zero<2>();
+    tile_unit::zero<3>();
   }
   const char* left = pass.left + group * pass.blocks * kBlockBytes<Parts>;
   for (const auto& [factor, begin, end] : pass.slices) {
@@ -208,11 +206,11 @@ template <int RowTiles, int Parts>
     for (int64_t i = begin; i < end; ++i, left += kBlockBytes<Parts>, right += kBlockBytes<Parts>)
       multiply_block<RowTiles, Parts>(left, right);
   }
-  _tile_stored(0, c, stride);
-  _tile_stored(1, c + 16, stride);
+  tile_unit::store<0>(c, stride);
+  tile_unit::store<1>(c + 16, stride);
   if constexpr (RowTiles == 2) {
-    _tile_stored(2, below, stride);
-    _tile_stored(3, below + 16, stride);
+    tile_unit::store<2>(below, stride);
+    tile_unit::store<3>(below + 16, stride);
   }
 }
 
@@ -233,8 +231,8 @@ void tiles_of(const Pass& pass, int64_t group, int64_t panel, int64_t rows, int6
 }
 
 template <int Parts>
-[[LORA_TILES]] void turned(const float* w, int64_t w_stride, int64_t rows, int64_t k, float scale,
-                           int64_t column, float* panels) {
+[[LORA_BFLOAT16]] void turned(const float* w, int64_t w_stride, int64_t rows, int64_t k, float scale,
+                              int64_t column, float* panels) {
   const __m512 factor = _mm512_set1_ps(scale);
   for (int64_t block = 0; block < blocks_of(k); ++block) {
     char* to = right_block<Parts>(panels, column / kColumns, k, block);
@@ -260,8 +258,8 @@ template <int Parts>
 }
 
 template <int Parts>
-[[LORA_TILES]] void by_rows(const float* w, int64_t w_stride, int64_t rows, int64_t n, int64_t row, int64_t k,
-                            float* panels) {
+[[LORA_BFLOAT16]] void by_rows(const float* w, int64_t w_stride, int64_t rows, int64_t n, int64_t row,
+                               int64_t k, float* panels) {
   for (int64_t panel = 0; panel < blocks_of(n); ++panel) {
     char* to = right_block<Parts>(panels, panel, k, row / kDepth);
     __m512i seen[Parts];
@@ -291,8 +289,7 @@ void sum_of_products(std::span<const PanelFactor<float>> factors, int64_t m, int
   int64_t all = 0;
   for (const PanelFactor<float>& factor : factors) all += blocks_of(factor.k);
   const int64_t passes = (all + kPass<Parts> - 1) / kPass<Parts>;
-  static constexpr tile_unit::Shapes kWhole;
-  tile_unit::configure(kWhole);
+  tile_unit::configure(tile_unit::kWhole);
   for (int64_t i = 0; i < passes; ++i) {
     const int64_t begin = all * i / passes, end = all * (i + 1) / passes;
     Pass pass{{}, end - begin, reinterpret_cast<char*>(room)};
