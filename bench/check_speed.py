@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Throughput of `lora check` beside a Python loop of json.loads over the same file, in one run.
 
 usage: check_speed.py [--mb 400] [--program build/lora] [--repeat 3] [--all-checks]

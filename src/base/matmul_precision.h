@@ -14,7 +14,7 @@ enum class MatmulPrecision {
   kHigh,  // at least 16 bits of each number; sums are floats. An error of some 5e-6 of a row's norm, where floats
           // err by 3e-7
   kMedium,  // 8 bits of each number, a bfloat16; sums are floats. An error of some 2e-3. What operations keep for their
-            // backward pass has 8 bits too, and so have attention's products and the adapter's
+            // backward pass has 8 bits too, and so have attention's products; on tiles the adapter's
 };
 
 // All, the most exact first.

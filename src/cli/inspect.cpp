@@ -87,7 +87,9 @@ void add_inspect(CLI::App& program, Action& action) {
   command->add_option("model", options->model, "GGUF file or Hugging Face folder")
       ->required()
       ->type_name("MODEL");
-  command->add_option("data", options->data, "chat JSONL")->required()->type_name("DATA.jsonl");
+  command->add_option("data", options->data, "data file (chat JSONL, ShareGPT, Alpaca, …)")
+      ->required()
+      ->type_name("DATA.jsonl");
   command->add_option("--chat-template,--chat_template", options->text.chat_template,
                       "a template's file, or chatml, llama3, mistral, gemma, phi3, …");
   command->add_option("--row", options->row, "which row, from 1")->capture_default_str();

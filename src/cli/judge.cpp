@@ -39,7 +39,7 @@ int execute(const Options& options, const OpenLocalJudge& open_local) {
                         .expected = "[judge] with base_url and model, as in docs/judge.md"});
   if (config.judge->is_local() && !open_local) throw EngineNeeded();
   const ResultFolder found = find_results(options.folder);
-  const FolderLock lock(options.folder);  // `lora run` and `lora eval` lock it too
+  const FolderLock lock(found.folder);  // `lora run` and `lora eval` lock it too
   require_whole(found);
   const fs::path rows_file = options.data.empty() ? found.test_rows : fs::path(options.data);
   if (rows_file.empty())
@@ -58,7 +58,7 @@ int execute(const Options& options, const OpenLocalJudge& open_local) {
   for (const std::string& note : run.notes) progress.print("note: " + note);
   // Where the results of an evaluation are whole, its page is made again, so that it shows what the judge said.
   const bool has_page = fs::exists(found.results / "summary.json");
-  if (has_page) write_run_page(options.folder);
+  if (has_page) write_run_page(found.folder);
   if (options.format == "json") {
     print_json(nlohmann::ordered_json::parse(read_file(found.results / "judge.json")));
   } else {
@@ -67,7 +67,7 @@ int execute(const Options& options, const OpenLocalJudge& open_local) {
     fmt::print("{}\n", judge->use_in_words());
     fmt::print("every pair: {0}/judge.jsonl; every word of the judge: {0}/judge_transcripts.jsonl\n",
                found.results.string());
-    if (has_page) fmt::print("report: {}\n", (fs::path(options.folder) / "report.html").string());
+    if (has_page) fmt::print("report: {}\n", (found.folder / "report.html").string());
   }
   return run.verdict && run.verdict->verdict == Verdict::kWorse ? 1 : 0;
 }

@@ -101,8 +101,9 @@ void add_split(CLI::App& program, Action& action) {
       ->type_name("DIR");
   command->add_option("--seed", options->split.seed, "another seed, other rows")->capture_default_str();
   command
-      ->add_option("--test-size,--test_size", options->split.test_size,
-                   "rows for the verdict; 0: by the number of rows, 20 to 50")
+      ->add_option(
+          "--test-size,--test_size", options->split.test_size,
+          "rows for the verdict; 0: by the number of rows, 20 to 50, and up to 200 from 1,000 rows on")
       ->capture_default_str();
   command
       ->add_option("--valid-size,--valid_size", options->split.valid_size,

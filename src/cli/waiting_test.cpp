@@ -13,7 +13,8 @@ TEST(SpinCount, IsLongWhereNothingElseRuns) {
 }
 
 TEST(SpinCount, IsShortWhereTheSystemDoesNotSay) {
-  for (const char* load : {"", "/", "1/2", "0.1 0.1 0.1", "0.1 0.1 0.1 x/5 7", "0.1 0.1 0.1 1x/5 7", " /"})
+  for (const char* load : {"", "/", "1/2", "0.1 0.1 0.1", "0.1 0.1 0.1 x/5 7", "0.1 0.1 0.1 1x/5 7", " /",
+                           "0.00 0.00 0.00 0/0 0", "0.1 0.1 0.1 1/", "0.1 0.1 0.1 1/x"})
     EXPECT_STREQ(spin_count(load), "10000") << load;
 }
 

@@ -38,9 +38,6 @@ DeclaredChecks declared_checks(const Options& options, const RunConfig& config) 
 }
 
 int execute(const Options& options) {
-  if (options.model.adapter.empty())
-    throw Error::input(
-        {.where = "--adapter", .found = "not given", .expected = "the folder of the adapter to judge"});
   require_evaluation_folder(options.output_dir);
   const RunConfig config = read_config(options);
   const std::vector<Conversation> rows = read_chat_jsonl(options.data);
@@ -94,6 +91,7 @@ void add_eval(CLI::App& program, Action& action) {
   CLI::App* command = program.add_subcommand("eval", "compare a tuned model with its base on held-out rows");
   auto options = std::make_shared<Options>();
   options->model.add_to(*command);
+  command->get_option("--adapter")->required();
   command
       ->add_option("data", options->data,
                    "chat JSONL that was not trained on; the last answer is the reference")
@@ -112,7 +110,9 @@ void add_eval(CLI::App& program, Action& action) {
           ->type_name("FILE");
   command
       ->add_option("--config", options->config,
-                   "a run's configuration, of which the checks, the judge and the contestants are taken")
+                   "a run's configuration, of which checks, judge, contestants, endpoint_cache_dir, "
+                   "latency_questions and "
+                   "price_per_hour are taken")
       ->type_name("FILE.toml")
       ->excludes(checks);
   command->add_option("--max-new-tokens,--max_new_tokens", options->max_new_tokens,

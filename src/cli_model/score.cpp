@@ -67,7 +67,9 @@ void add_score(CLI::App& program, Action& action) {
       program.add_subcommand("score", "negative log-likelihood of the answers of a file, row by row");
   auto options = std::make_shared<Options>();
   options->model.add_to(*command);
-  command->add_option("data", options->data, "chat JSONL")->required()->type_name("DATA.jsonl");
+  command->add_option("data", options->data, "data file (chat JSONL, ShareGPT, Alpaca, …)")
+      ->required()
+      ->type_name("DATA.jsonl");
   command->add_option("--max-seq-length,--max_seq_length", options->max_seq_length, "longest row in tokens");
   command->add_flag("--share-prefixes,!--no-share-prefixes", options->share_prefixes,
                     "lay shared prefixes once (the same result)");

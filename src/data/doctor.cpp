@@ -261,14 +261,17 @@ class Doctor {
     const size_t answers = static_cast<size_t>(
         std::count_if(item.row.conversation.messages.begin(), item.row.conversation.messages.end(),
                       [](const Message& message) { return message.role == "assistant"; }));
-    std::string cut = "text at its end would be cut";
-    if (answers == 1) cut = item.tokens.answers_cut == 1 ? "its answer would be cut" : "its answer just fits";
-    if (answers > 1) cut = fmt::format("{} of its {} answers would be cut", item.tokens.answers_cut, answers);
-    findings_.add("too-long", item.text.line, item.text.column,
-                  fmt::format("the row has {}{} tokens{}, more than max_seq_length {}: {}",
-                              exact ? "" : "about ", item.tokens.tokens,
-                              exact ? "" : " (estimated; exact with --model)", options_.max_seq_length, cut),
-                  "Shorten or split the row, or raise max_seq_length.");
+    std::string cut = "text at its end would not fit";
+    if (answers == 1)
+      cut = item.tokens.answers_cut == 1 ? "its answer would not fit" : "its answer just fits";
+    if (answers > 1)
+      cut = fmt::format("{} of its {} answers would not fit", item.tokens.answers_cut, answers);
+    findings_.add(
+        "too-long", item.text.line, item.text.column,
+        fmt::format("the row has {}{} tokens{}, more than max_seq_length {}: {}", exact ? "" : "about ",
+                    item.tokens.tokens, exact ? "" : " (estimated; exact with --model)",
+                    options_.max_seq_length, cut),
+        "Shorten or split the row, or raise max_seq_length; training refuses it, since nothing is cut.");
   }
 
   void finish_checks() {

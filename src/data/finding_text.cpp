@@ -83,7 +83,7 @@ std::string summary_text(const CheckSummary& summary) {
                      summary.tokens_estimated ? "about " : "", summary.tokens);
   if (summary.golden > 0) out += fmt::format("{} marked as golden\n", plural(summary.golden, "row"));
   if (summary.too_long > 0)
-    out += fmt::format("{} longer than max_seq_length: {} would be cut\n", plural(summary.too_long, "row"),
+    out += fmt::format("{} longer than max_seq_length: {} would not fit\n", plural(summary.too_long, "row"),
                        plural(summary.answers_cut, "answer"));
   const size_t n = summary.errors + summary.warnings + summary.notes;
   out += n == 0 ? "nothing to complain about\n"

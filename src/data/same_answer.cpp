@@ -1,6 +1,7 @@
 #include "data/same_answer.h"
 
 #include <charconv>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -28,7 +29,7 @@ std::string_view without_fence(std::string_view text) {
   return trimmed(text.substr(line, text.size() - 3 - line));
 }
 
-// By digits, and as a double for inf and nan, which have none.
+// By digits, and as a double for inf, which has none. NaN is a word, which equals itself.
 std::optional<std::pair<double, Decimal>> number_of(std::string_view text) {
   std::string digits;
   for (const char c : trimmed(text))
@@ -36,7 +37,8 @@ std::optional<std::pair<double, Decimal>> number_of(std::string_view text) {
   if (digits.ends_with('.')) digits.pop_back();
   double value = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (error == std::errc::invalid_argument || end != digits.data() + digits.size()) return {};
+  if (error == std::errc::invalid_argument || end != digits.data() + digits.size() || std::isnan(value))
+    return {};
   return std::pair(value, read_decimal(digits));
 }
 

@@ -19,6 +19,8 @@ TEST(SameAnswer, FormDoesNotCount) {
   EXPECT_TRUE(same("42.", "42"));
   EXPECT_TRUE(same("", " "));
   EXPECT_TRUE(same("?!", "?!"));
+  EXPECT_TRUE(same("NaN", "nan."));
+  EXPECT_TRUE(same("inf", "Inf."));
 }
 
 TEST(SameAnswer, ContentDoes) {
@@ -32,6 +34,7 @@ TEST(SameAnswer, ContentDoes) {
   EXPECT_FALSE(same(R"({"a": [1, 2]})", R"({"a": [2, 1]})"));
   EXPECT_FALSE(same(R"({"a": null})", R"({"a": {}})"));
   EXPECT_FALSE(same("?", "!"));
+  EXPECT_FALSE(same("NaN", "inf"));
   EXPECT_FALSE(same("", "a"));
 }
 

@@ -11,6 +11,7 @@
 namespace lora {
 namespace {
 
+namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 struct Line {
@@ -30,6 +31,13 @@ Line read_line(const std::string& text, const std::string& where) {
     if (!json.contains(key) || !json[key].is_string()) refuse(fmt::format("there is no string \"{}\"", key));
   if (!json.contains("id") || !json["id"].is_number_unsigned()) refuse("there is no whole number \"id\"");
   return {json["id"], json["contestant"], json["answer"], json["reference"]};
+}
+
+// A run, where the folder is that of its results.
+fs::path run_of(const fs::path& folder) {
+  const fs::path here = folder.has_filename() ? folder : folder.parent_path();
+  if (here.filename() != "eval" || !fs::is_regular_file(here.parent_path() / "run.json")) return folder;
+  return here.has_parent_path() ? here.parent_path() : fs::path(".");
 }
 
 }  // namespace
@@ -87,9 +95,10 @@ RecordedAnswers read_recorded(const std::filesystem::path& file, const std::vect
   return recorded;
 }
 
-ResultFolder find_results(const std::filesystem::path& folder) {
-  namespace fs = std::filesystem;
+ResultFolder find_results(const fs::path& given) {
+  const fs::path folder = run_of(given);
   ResultFolder found;
+  found.folder = folder;
   if (fs::is_regular_file(folder / "eval" / "answers.jsonl")) {
     found.results = folder / "eval";
     if (fs::is_regular_file(folder / "split" / "test.jsonl"))
@@ -112,11 +121,16 @@ ResultFolder find_results(const std::filesystem::path& folder) {
 }
 
 void require_whole(const ResultFolder& found) {
-  if (std::filesystem::exists(found.results / kUnfinishedFile))
-    throw Error::input({.where = found.results.string(),
-                        .found = "the evaluation in this folder is not finished",
-                        .fix = "Give the same `lora eval` command again first; its [judge] may be another, "
-                               "or left out."});
+  const auto refuse_after = [&](const std::string& command) {
+    throw Error::input(
+        {.where = found.folder.string(),
+         .found = fmt::format("`{}` has not finished what lies in this folder", command),
+         .fix = fmt::format(
+             "Give the same `{}` command again first; its [judge] may be another, or left out.", command)});
+  };
+  if (fs::exists(found.results / kUnfinishedFile)) refuse_after("lora eval");
+  if (fs::exists(found.folder / "run.json") && !fs::exists(found.folder / "finished.json"))
+    refuse_after("lora run");
 }
 
 }  // namespace lora

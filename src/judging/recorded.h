@@ -30,16 +30,18 @@ RecordedAnswers read_recorded(const std::filesystem::path& file, const std::vect
 
 // Where results lie in a folder of `lora run` or `lora eval`.
 struct ResultFolder {
+  std::filesystem::path folder;   // of the run or the evaluation: what it locks
   std::filesystem::path results;  // holds answers.jsonl
   std::filesystem::path
       test_rows;           // split/test.jsonl of a run, questions.jsonl of an evaluation; empty: not there
   std::string base_model;  // what run.json calls it; may be empty
 };
 
-// Errors: kInput when neither DIR/eval/answers.jsonl nor DIR/answers.jsonl is there.
+// The folder eval of a run stands for the run. Errors: kInput when neither DIR/eval/answers.jsonl nor DIR/answers.jsonl is there.
 ResultFolder find_results(const std::filesystem::path& folder);
 
-// Refuses what `lora eval` has not finished: going on, it would replace what a judge says of it. Errors: kInput.
+// Refuses what `lora run` or `lora eval` has not finished: going on, it would replace what a judge says of it. To be asked once
+// the folder is locked. Errors: kInput.
 void require_whole(const ResultFolder& found);
 
 }  // namespace lora

@@ -11,8 +11,8 @@
 #include "ops/attention_products.h"
 #include "ops/attention_tiles.h"
 #include "ops/cpu/attend.h"
-#include "ops/cpu/kernels.h"
 #include "ops/cpu/pairs.h"
+#include "ops/cpu/score_kernels.h"
 #include "ops/cpu/small_product.h"
 #include "ops/deal.h"
 #include "ops/differentiable.h"
@@ -77,13 +77,14 @@ struct Forward {
   T* lse;  // (Tq, num_heads)
   const AttentionShape& shape;
   int64_t group = shape.num_heads / shape.num_kv_heads;
+  const cpu::ScoreKernels<T>& kernels = cpu::score_kernels<T>();
 
   // Scores of one query and head in place, over all visible keys: softmax over those that it sees, 0 elsewhere.
   void softmax(T* row, const VisibleKeys& visible, int64_t query, int64_t head) const {
     const T scale = static_cast<T>(shape.scale), cap = static_cast<T>(shape.softcap);
     const int64_t from = visible.seen_begin(query), to = visible.seen_end(query);
-    if (cap > 0) cpu::softcap(row + from, to - from, scale, cap, nullptr);
-    lse[query * shape.num_heads + head] = cpu::softmax_row(row + from, to - from, cap > 0 ? T{1} : scale);
+    if (cap > 0) kernels.softcap(row + from, to - from, scale, cap, nullptr);
+    lse[query * shape.num_heads + head] = kernels.softmax_row(row + from, to - from, cap > 0 ? T{1} : scale);
     std::fill(row, row + from, T{0});
     std::fill(row + to, row + visible.keys, T{0});
   }
@@ -150,6 +151,7 @@ struct Backward {
   const AttentionShape& shape;
   bool rounded;  // q and k, since the forward pass: lse is not of their scores
   int64_t group = shape.num_heads / shape.num_kv_heads;
+  const cpu::ScoreKernels<T>& kernels = cpu::score_kernels<T>();
 
   // Probabilities and gradients of scores of one query and head, in place of its scores and of dout . v.
   void softmax_backward(T* p, T* dp, const VisibleKeys& visible, int64_t query, int64_t head,
@@ -158,17 +160,17 @@ struct Backward {
     const int64_t from = visible.seen_begin(query), to = visible.seen_end(query), n = to - from;
     if (softcap > 0) {
       slope.resize(static_cast<size_t>(visible.keys));
-      cpu::softcap(p + from, n, scale, softcap, slope.data());
+      kernels.softcap(p + from, n, scale, softcap, slope.data());
     }
     const T row_scale = softcap > 0 ? T{1} : scale;
     if (rounded)
-      cpu::softmax_row(p + from, n, row_scale);
+      kernels.softmax_row(p + from, n, row_scale);
     else
-      cpu::exp_row(p + from, n, row_scale, lse[query * shape.num_heads + head]);
+      kernels.exp_row(p + from, n, row_scale, lse[query * shape.num_heads + head]);
     // The same as out . dout, of numbers that are at hand.
-    const T delta = cpu::dot(p + from, dp + from, n);
-    cpu::softmax_row_backward(p + from, n, delta, row_scale, dp + from);
-    if (softcap > 0) cpu::multiply(slope.data(), n, dp + from);
+    const T delta = kernels.dot(p + from, dp + from, n);
+    kernels.softmax_row_backward(p + from, n, delta, row_scale, dp + from);
+    if (softcap > 0) kernels.multiply(slope.data(), n, dp + from);
     for (T* numbers : {p, dp}) {
       std::fill(numbers, numbers + from, T{0});
       std::fill(numbers + to, numbers + visible.keys, T{0});

@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "base/profile.h"
-#include "ops/cpu/kernels.h"
+#include "ops/cpu/gating_kernels.h"
 #include "ops/differentiable.h"
 #include "ops/kept_rows.h"
 #include "ops/lora_product.h"
@@ -35,8 +35,10 @@ void activate(Activation activation, const GateUp& in, int64_t begin, int64_t en
   const ProfilePart part("activation");
   const int64_t d = h.size(1);
   AT_DISPATCH_FLOATING_TYPES(h.scalar_type(), "gated", [&] {
+    const auto& kernels = cpu::gating_kernels<scalar_t>();
+    const auto gated = activation == Activation::kSilu ? kernels.swiglu : kernels.geglu;
     each_row<scalar_t>(in, h, begin, end, [&](const scalar_t* gate, const scalar_t* up, scalar_t* out) {
-      activation == Activation::kSilu ? cpu::swiglu(gate, up, d, out) : cpu::geglu(gate, up, d, out);
+      gated(gate, up, d, out);
     });
   });
 }
@@ -47,9 +49,10 @@ void activate_backward(Activation activation, const GateUp& in, int64_t begin, i
   const ProfilePart part("activation");
   const int64_t d = dh.size(1);
   AT_DISPATCH_FLOATING_TYPES(dh.scalar_type(), "gated_backward", [&] {
+    const auto& kernels = cpu::gating_kernels<scalar_t>();
+    const auto back = activation == Activation::kSilu ? kernels.swiglu_backward : kernels.geglu_backward;
     each_row<scalar_t>(in, dh, begin, end, [&](scalar_t* gate, scalar_t* up, const scalar_t* g) {
-      activation == Activation::kSilu ? cpu::swiglu_backward(gate, up, g, d, gate, up)
-                                      : cpu::geglu_backward(gate, up, g, d, gate, up);
+      back(gate, up, g, d, gate, up);
     });
   });
 }

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/profile.h"
-#include "ops/cpu/kernels.h"
+#include "ops/cpu/score_kernels.h"
 #include "ops/differentiable.h"
 #include "ops/frozen_linear.h"
 #include "ops/row_blocks.h"
@@ -154,12 +154,14 @@ class HeadPass {
   // A row's logits in place: what its sum of the head's rows gains, relative to the largest so far; `sums` is brought up to that.
   void softmax(T* logits, int64_t row, int64_t share, int64_t begin, int64_t words, std::vector<T>& slope,
                T* sums) {
+    const cpu::ScoreKernels<T>& kernels = cpu::score_kernels<T>();
     const bool capped = shape_.softcap > 0;
     const T scale = static_cast<T>(capped ? 1 : shape_.scale);
     if (capped)
-      cpu::softcap(logits, words, static_cast<T>(shape_.scale), static_cast<T>(shape_.softcap), slope.data());
+      kernels.softcap(logits, words, static_cast<T>(shape_.scale), static_cast<T>(shape_.softcap),
+                      slope.data());
     SoFar<T>& so_far = so_far_[static_cast<size_t>(share * rows_ + row)];
-    const T top = std::max(so_far.top, cpu::max_row(logits, words) * scale);
+    const T top = std::max(so_far.top, kernels.max_row(logits, words) * scale);
     if (top > so_far.top) {
       const T factor = std::exp(so_far.top - top);
       so_far.others *= factor;
@@ -173,8 +175,8 @@ class HeadPass {
       if (capped) slope_[static_cast<size_t>(row)] = slope[static_cast<size_t>(target)];
       logits[target] = (top - T{1e4}) / scale;  // whose exponential is 0
     }
-    so_far.others += cpu::exp_row(logits, words, scale, top);
-    if (capped && differentiate_) cpu::multiply(slope.data(), words, logits);
+    so_far.others += kernels.exp_row(logits, words, scale, top);
+    if (capped && differentiate_) kernels.multiply(slope.data(), words, logits);
   }
 
   // A row after all words: brings the shares together. Its nll; its gradient stays in the first share.

@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include "ops/cpu/kernels.h"
+#include "ops/cpu/row_kernels.h"
 #include "ops/rows.h"
 #include "weights/unpack_kernels.h"
 

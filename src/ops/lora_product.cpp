@@ -10,8 +10,8 @@
 
 #include "base/hash.h"
 #include "base/profile.h"
-#include "ops/cpu/kernels.h"
 #include "ops/cpu/panels.h"
+#include "ops/cpu/row_kernels.h"
 #include "ops/cpu/small_product.h"
 #include "ops/frozen_linear.h"
 #include "ops/low_rank.h"
@@ -34,10 +34,10 @@ template <class T>
 void drop(const T* x, const TokenKeys& keys, const LoraTerm& term, int64_t begin, int64_t end, int64_t d,
           bool accumulate, T* y) {
   const ProfilePart part("dropout");
+  const auto dropout_row = cpu::row_kernels<T>().dropout_row;
   const int64_t* key = keys.data_ptr<int64_t>();
   for (int64_t t = begin; t < end; ++t, x += d, y += d)
-    cpu::dropout_row(x, mix64(term.dropout_key, static_cast<uint64_t>(key[t])), term.dropout, d, accumulate,
-                     y);
+    dropout_row(x, mix64(term.dropout_key, static_cast<uint64_t>(key[t])), term.dropout, d, accumulate, y);
 }
 
 bool drops(const SavedGroup& group) {

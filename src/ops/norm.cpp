@@ -3,7 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "base/profile.h"
-#include "ops/cpu/kernels.h"
+#include "ops/cpu/row_kernels.h"
 #include "ops/differentiable.h"
 #include "ops/kept_rows.h"
 #include "ops/rows.h"
@@ -17,9 +17,10 @@ void norm_rows(const Tensor& x, const Tensor& weight, double eps, int64_t begin,
   const ProfilePart part("norm");
   const int64_t d = x.size(1);
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "rms_norm", [&] {
-    cpu::rms_norm(x.const_data_ptr<scalar_t>() + begin * d, weight.const_data_ptr<scalar_t>(),
-                  static_cast<scalar_t>(eps), end - begin, d, y.data_ptr<scalar_t>() + begin * d,
-                  rstd.data_ptr<scalar_t>() + begin);
+    cpu::row_kernels<scalar_t>().rms_norm(x.const_data_ptr<scalar_t>() + begin * d,
+                                          weight.const_data_ptr<scalar_t>(), static_cast<scalar_t>(eps),
+                                          end - begin, d, y.data_ptr<scalar_t>() + begin * d,
+                                          rstd.data_ptr<scalar_t>() + begin);
   });
 }
 
@@ -28,9 +29,9 @@ void norm_rows_again(const Tensor& x, const Tensor& weight, const Tensor& rstd, 
   const ProfilePart part("norm");
   const int64_t d = x.size(1);
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "rms_norm", [&] {
-    cpu::rms_norm_again(x.const_data_ptr<scalar_t>() + begin * d, weight.const_data_ptr<scalar_t>(),
-                        rstd.const_data_ptr<scalar_t>() + begin, end - begin, d,
-                        y.data_ptr<scalar_t>() + begin * d);
+    cpu::row_kernels<scalar_t>().rms_norm_again(
+        x.const_data_ptr<scalar_t>() + begin * d, weight.const_data_ptr<scalar_t>(),
+        rstd.const_data_ptr<scalar_t>() + begin, end - begin, d, y.data_ptr<scalar_t>() + begin * d);
   });
 }
 
@@ -40,8 +41,9 @@ void norm_rows_backward(const Tensor& x, const Tensor& weight, const Tensor& rst
   const int64_t d = x.size(1);
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "rms_norm_backward", [&] {
     scalar_t* g = dy.data_ptr<scalar_t>() + begin * d;
-    cpu::rms_norm_backward(x.const_data_ptr<scalar_t>() + begin * d, weight.const_data_ptr<scalar_t>(),
-                           rstd.const_data_ptr<scalar_t>() + begin, g, end - begin, d, g);
+    cpu::row_kernels<scalar_t>().rms_norm_backward(
+        x.const_data_ptr<scalar_t>() + begin * d, weight.const_data_ptr<scalar_t>(),
+        rstd.const_data_ptr<scalar_t>() + begin, g, end - begin, d, g);
   });
 }
 

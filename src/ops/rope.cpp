@@ -4,7 +4,7 @@
 #include <ATen/Parallel.h>
 
 #include "base/profile.h"
-#include "ops/cpu/kernels.h"
+#include "ops/cpu/row_kernels.h"
 #include "ops/differentiable.h"
 #include "ops/rows.h"
 
@@ -18,9 +18,10 @@ at::Tensor turn(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& si
   const int64_t heads = x.size(1) / head_dim, half = cos.size(1);
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "rope", [&] {
     for_rows(input.size(0), input.size(1), [&](int64_t begin, int64_t end) {
-      cpu::rope(input.data_ptr<scalar_t>() + begin * input.size(1), cos.data_ptr<scalar_t>() + begin * half,
-                sin.data_ptr<scalar_t>() + begin * half, end - begin, heads, head_dim, 2 * half,
-                static_cast<scalar_t>(direction), out.data_ptr<scalar_t>() + begin * input.size(1));
+      cpu::row_kernels<scalar_t>().rope(
+          input.data_ptr<scalar_t>() + begin * input.size(1), cos.data_ptr<scalar_t>() + begin * half,
+          sin.data_ptr<scalar_t>() + begin * half, end - begin, heads, head_dim, 2 * half,
+          static_cast<scalar_t>(direction), out.data_ptr<scalar_t>() + begin * input.size(1));
     });
   });
   return out;

@@ -49,7 +49,8 @@ const std::vector<ConfigKey>& config_keys() {
     std::vector<ConfigKey> k;
     k.push_back(
         key("model", Type::kString, "the base: a GGUF file or a Hugging Face folder", model, {"model_name"}));
-    k.push_back(key("train_data", Type::kString, "chat JSONL to train on, one {\"messages\": […]} a line",
+    k.push_back(key("train_data", Type::kString,
+                    "rows to train on: chat JSONL, one {\"messages\": […]} a line, ShareGPT, Alpaca, …",
                     [](RunConfig& c) -> auto& { return c.train_data; }));
     k.push_back(key("eval_data", Type::kString,
                     "held-out rows for the verdict; left out: split off train_data",
@@ -96,13 +97,13 @@ const std::vector<ConfigKey>& config_keys() {
         "bf16, "
         "high for a quantized base, else highest",
         [](RunConfig& c) -> auto& { return c.float32_matmul_precision; }));
-    k.push_back(key("fp16", Type::kBool, "half precision where the device has it",
+    k.push_back(key("fp16", Type::kBool,
+                    "accepted as in TRL, and without effect: nothing is computed in half precision so far",
                     [](RunConfig& c) -> auto& { return c.fp16; }));
-    k.push_back(key(
-        "bf16", Type::kBool,
-        "bfloat16 where the device has it; on a CPU, for products and for what layers keep for the backward "
-        "pass (float32_matmul_precision medium)",
-        [](RunConfig& c) -> auto& { return c.bf16; }));
+    k.push_back(key("bf16", Type::kBool,
+                    "on a CPU: bfloat16 for products and for what layers keep for the backward pass "
+                    "(float32_matmul_precision medium); on a GPU so far without effect",
+                    [](RunConfig& c) -> auto& { return c.bf16; }));
     k.push_back(key("max_seq_length", Type::kInteger,
                     "longest row in tokens; longer rows are refused, never cut",
                     [](RunConfig& c) -> auto& { return c.max_seq_length; }, {"max_length"}));

@@ -166,11 +166,12 @@ def test_threads_wait_briefly_beside_busy_programs_unless_the_user_says_otherwis
         return [line.split("'")[1] for line in said.splitlines() if "GOMP_SPINCOUNT" in line]
 
     assert spins() in (["1000000"], ["10000"])  # whether something else runs just now
-    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    busy = subprocess.Popen([sys.executable, "-c", "print('running', flush=True)\nwhile True: pass"], stdout=subprocess.PIPE)
     try:
+        busy.stdout.readline()
         assert spins() == ["10000"]
     finally:
         busy.kill()
-        busy.wait()
+        busy.communicate()
     assert spins(GOMP_SPINCOUNT="77") == ["77"]
     assert spins(OMP_WAIT_POLICY="PASSIVE") == ["0"]

@@ -232,6 +232,7 @@ def write_run(folder, count=6):
          "reference": row["messages"][1]["content"], "stopped": True, "checks": {}}
         for name in ("base", "tuned") for n, row in enumerate(data)])
     (folder / "run.json").write_text(json.dumps({"config": {"model": "models/SmolLM2-135M-Instruct.gguf"}}))
+    (folder / "finished.json").write_text(json.dumps({"format": 1}))
     return folder
 
 

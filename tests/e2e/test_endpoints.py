@@ -235,7 +235,7 @@ def test_an_evaluation_that_lacks_a_few_judgements_is_gone_on_with(tiny, trained
     before = hashes(out)
     other = write_config(tmp_path / "other.toml", server, judge='rubric = "The shorter answer is the better one."\n')
     line = error_line(lora("judge", out, "--config", other, env=ENVIRONMENT), 2)
-    assert str(out) in line and "not finished" in line and "same `lora eval` command" in line and hashes(out) == before
+    assert str(out) in line and "has not finished" in line and "same `lora eval` command" in line and hashes(out) == before
 
     server.always = None
     server.requests.clear()
@@ -270,6 +270,12 @@ def test_a_run_stopped_while_it_is_judged_is_gone_on_with(tiny, rows, held_out, 
     stopped = stop_while_judging(server, command(out), 20, signal.SIGINT)
     assert stopped.returncode == 130 and not (out / "finished.json").exists(), stopped.stderr
     server.requests.clear()
+    # What a judge said in between, going on would replace.
+    before = hashes(out)
+    for folder in (out, out / "eval", f"{out}/eval/"):
+        line = error_line(lora("judge", folder, "--config", config, "--data", out / "split" / "test.jsonl", env=ENVIRONMENT), 2)
+        assert "has not finished" in line and "same `lora run` command" in line
+    assert hashes(out) == before and not server.requests
     done = lora(*command(out), env=ENVIRONMENT)
     assert done.returncode == undisturbed.returncode, done.stderr
     assert judgements(server) == len(server.requests) == whole - 20, "only what is missing"

@@ -30,6 +30,7 @@ def write_run(folder, contestants, count=12):
              for name, answer in contestants.items() for n, row in enumerate(rows)]
     write_rows(folder / "eval" / "answers.jsonl", lines)
     (folder / "run.json").write_text(json.dumps({"config": {"model": "models/SmolLM2-135M-Instruct.gguf"}}))
+    (folder / "finished.json").write_text(json.dumps({"format": 1}))
     return folder
 
 
