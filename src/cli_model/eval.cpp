@@ -38,6 +38,9 @@ DeclaredChecks declared_checks(const Options& options, const RunConfig& config) 
 }
 
 int execute(const Options& options) {
+  if (options.model.adapter.empty())
+    throw Error::input(
+        {.where = "--adapter", .found = "not given", .expected = "the folder of the adapter to judge"});
   require_evaluation_folder(options.output_dir);
   const RunConfig config = read_config(options);
   const std::vector<Conversation> rows = read_chat_jsonl(options.data);
@@ -91,7 +94,8 @@ void add_eval(CLI::App& program, Action& action) {
   CLI::App* command = program.add_subcommand("eval", "compare a tuned model with its base on held-out rows");
   auto options = std::make_shared<Options>();
   options->model.add_to(*command);
-  command->get_option("--adapter")->required();
+  command->get_option("--adapter")
+      ->description("folder of the LoRA adapter to judge (PEFT's format); must be given");
   command
       ->add_option("data", options->data,
                    "chat JSONL that was not trained on; the last answer is the reference")
