@@ -115,8 +115,7 @@ void add_eval(CLI::App& program, Action& action) {
   command
       ->add_option("--config", options->config,
                    "a run's configuration, of which checks, judge, contestants, endpoint_cache_dir, "
-                   "latency_questions and "
-                   "price_per_hour are taken")
+                   "latency_questions and price_per_hour are taken")
       ->type_name("FILE.toml")
       ->excludes(checks);
   command->add_option("--max-new-tokens,--max_new_tokens", options->max_new_tokens,

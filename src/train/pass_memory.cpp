@@ -50,8 +50,9 @@ struct PanelNumbers {
     };
     const int64_t workers = ops::row_workers(tokens, model.threads);
     const auto factors = [&](int64_t rows) { return ops::low_rank_factor(rows, model.r, model.precision); };
-    attention = laid_out(panels(q, d) + 2 * panels(kv, d), workers) + model.r * (q + 2 * kv) +
-                std::max(3 * factors(d), factors(q + 2 * kv));  // A of each; B of all
+    attention =
+        laid_out(panels(q, d) + 2 * panels(kv, d), workers) + model.r * (q + 2 * kv) +
+        std::max(3 * factors(d), factors(q + 2 * kv));  // A of q, k, v, turned; B of all on the way back
     gate_up = laid_out(2 * panels(ff, d), workers) + model.r * 2 * std::max(ff, d) + factors(2 * ff);
     down = laid_out(panels(d, ff), workers) + model.r * std::max(ff, d) + factors(std::max(ff, d));
     head = laid_out(panels(c.vocab_size, d), model.threads);

@@ -1,5 +1,5 @@
-// What makes gate and up of an MLP into one, vectorised for the processor found at run
-// time (Google Highway). Plain pointers, one thread: the caller divides rows among threads.
+// What makes gate and up of an MLP into one. Vectorised for the processor found at
+// run time (Google Highway). Plain pointers, one thread: the caller divides rows among threads.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// What stands around products, row by row: RMSNorm, rotary embedding, dropout, rounding to bfloat16, vectorised for the processor found at run
-// time (Google Highway). Plain pointers, one thread: the caller divides rows among threads.
+// What stands around products, row by row: RMSNorm, rotary embedding, dropout, rounding to bfloat16. Vectorised for the processor found at
+// run time (Google Highway). Plain pointers, one thread: the caller divides rows among threads.
 #pragma once
 
 #include <cstdint>

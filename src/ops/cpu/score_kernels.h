@@ -1,5 +1,5 @@
-// Rows of scores, of keys or of words: soft caps, softmax and its gradient, vectorised for the processor found at run
-// time (Google Highway). Plain pointers, one thread: the caller divides rows among threads.
+// Rows of scores, of keys or of words: soft caps, softmax and its gradient. Vectorised for the processor found at
+// run time (Google Highway). Plain pointers, one thread: the caller divides rows among threads.
 #pragma once
 
 #include <cstdint>
